@@ -1,0 +1,217 @@
+//! Names of things: `kind.name`, the same in files, plans and messages.
+
+use std::fmt;
+use std::str::FromStr;
+use std::sync::Arc;
+
+use crate::quantity::{Malformed, TextQuantity, text_quantity};
+
+/// The longest name an entry may have, so that names made of two still fit every provider.
+const NAME_MAX: usize = 63;
+
+/// The sort of a thing; also the name of its table in a spec file.
+///
+/// Ordered by that name, which is the order of every listing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Kind {
+    /// A supernet from which each tenant gets a network of its own.
+    Bridge,
+    /// A Docker container.
+    Container,
+    /// A connection to one Docker Engine.
+    Docker,
+    /// What an instance runs.
+    Image,
+    /// A rented thing.
+    Instance,
+    /// A place in the world that customers choose from.
+    Location,
+    /// A Docker network.
+    Network,
+    /// Something that can be rented.
+    Offer,
+    /// Rules for lessor itself.
+    Policy,
+    /// Host ports to hand out.
+    PortRange,
+    /// Limits of a tenant.
+    Quota,
+    /// Somebody who rents.
+    Tenant,
+    /// A Docker volume.
+    Volume,
+}
+
+impl Kind {
+    /// Every kind, in the order in which messages list them.
+    pub const ALL: [Kind; 13] = [
+        Kind::Docker,
+        Kind::Location,
+        Kind::Image,
+        Kind::Network,
+        Kind::Volume,
+        Kind::Container,
+        Kind::PortRange,
+        Kind::Bridge,
+        Kind::Offer,
+        Kind::Quota,
+        Kind::Tenant,
+        Kind::Instance,
+        Kind::Policy,
+    ];
+
+    /// The table name in a spec file.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Kind::Docker => "docker",
+            Kind::Location => "location",
+            Kind::Image => "image",
+            Kind::Network => "network",
+            Kind::Volume => "volume",
+            Kind::Container => "container",
+            Kind::PortRange => "port_range",
+            Kind::Bridge => "bridge",
+            Kind::Offer => "offer",
+            Kind::Quota => "quota",
+            Kind::Tenant => "tenant",
+            Kind::Instance => "instance",
+            Kind::Policy => "policy",
+        }
+    }
+}
+
+impl fmt::Display for Kind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+impl FromStr for Kind {
+    type Err = Malformed;
+
+    fn from_str(text: &str) -> Result<Self, Malformed> {
+        Kind::ALL
+            .into_iter()
+            .find(|kind| kind.as_str() == text)
+            .ok_or_else(|| Malformed::new("a kind such as `container`"))
+    }
+}
+
+/// The name of one thing everywhere: `container.web`, `instance.acme/lobby`.
+///
+/// Ordered by kind, then by name, which is the order of every listing.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Address {
+    kind: Kind,
+    name: Arc<str>,
+}
+
+impl Address {
+    /// Joins a kind and a name that are already known to be good.
+    pub fn new(kind: Kind, name: impl Into<Arc<str>>) -> Self {
+        Address { kind, name: name.into() }
+    }
+
+    /// The sort of the thing.
+    pub fn kind(&self) -> Kind {
+        self.kind
+    }
+
+    /// The part after the first dot.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+}
+
+impl fmt::Display for Address {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}.{}", self.kind, self.name)
+    }
+}
+
+impl fmt::Debug for Address {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+impl FromStr for Address {
+    type Err = Malformed;
+
+    fn from_str(text: &str) -> Result<Self, Malformed> {
+        let expected = || Malformed::new("an address such as `container.web`");
+        let (kind, name) = text.split_once('.').ok_or_else(expected)?;
+        if name.is_empty() {
+            return Err(expected());
+        }
+        Ok(Address::new(kind.parse()?, name))
+    }
+}
+
+impl TextQuantity for Address {
+    const FORMAT: &'static str = "address";
+    const PATTERN: &'static str = r"^[a-z_]+\..+$";
+    const DESCRIPTION: &'static str = "The address of a thing, such as `container.web`.";
+}
+
+text_quantity!(Address, "Address");
+
+/// Says what is wrong with the name of an entry of `kind`, or `None` when it is good.
+///
+/// A name has up to 63 ASCII letters, digits, dots and hyphens, and begins and ends with a letter
+/// or digit. An instance is named by two, `tenant/name`; nothing else holds a slash.
+pub fn name_problem(kind: Kind, name: &str) -> Option<String> {
+    if kind == Kind::Instance {
+        return match name.split_once('/') {
+            Some((tenant, own)) => plain_name_problem(tenant).or_else(|| plain_name_problem(own)),
+            None => Some(format!("an instance is named `tenant/name`, found `{name}`")),
+        };
+    }
+    plain_name_problem(name)
+}
+
+fn plain_name_problem(name: &str) -> Option<String> {
+    let inner = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '.';
+    let edge = |c: Option<char>| c.is_some_and(|c| c.is_ascii_alphanumeric());
+    if name.len() > NAME_MAX {
+        return Some(format!("a name has at most {NAME_MAX} characters, found {}", name.len()));
+    }
+    if let Some(wrong) = name.chars().find(|&c| !inner(c)) {
+        return Some(format!(
+            "a name holds letters, digits, `-` and `.`; found {wrong:?} in `{name}`"
+        ));
+    }
+    let edges = edge(name.chars().next()) && edge(name.chars().next_back());
+    (!edges).then(|| format!("a name begins and ends with a letter or digit, found `{name}`"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_address_is_split_at_its_first_dot() {
+        let address: Address = "image.par1/nginx:1.27".parse().unwrap();
+        assert_eq!((address.kind(), address.name()), (Kind::Image, "par1/nginx:1.27"));
+        assert_eq!(address.to_string(), "image.par1/nginx:1.27");
+    }
+
+    #[test]
+    fn kinds_are_ordered_by_their_names() {
+        let mut kinds = Kind::ALL;
+        kinds.sort();
+        assert!(kinds.is_sorted_by_key(|kind| kind.as_str()), "{kinds:?}");
+    }
+
+    #[test]
+    fn names_that_no_provider_could_carry_are_refused() {
+        for bad in ["", "-a", "a-", "a_b", "a/b", "ü", &"a".repeat(64)] {
+            assert!(name_problem(Kind::Container, bad).is_some(), "{bad}");
+        }
+        for bad in ["lobby", "a/b/c", "/b", "a/"] {
+            assert!(name_problem(Kind::Instance, bad).is_some(), "{bad}");
+        }
+        assert_eq!(name_problem(Kind::Container, "paper-1.21"), None);
+        assert_eq!(name_problem(Kind::Instance, "acme/lobby"), None);
+    }
+}

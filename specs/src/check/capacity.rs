@@ -1,0 +1,134 @@
+//! What was declared fits: into quotas, into bridges.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::{Checker, at};
+use crate::kinds::{ContainerOffer, Quota};
+use crate::{Address, ByteSize, Cpu, Kind};
+
+pub(super) fn check(checker: &mut Checker<'_>) {
+    quotas(checker);
+    supernets(checker);
+}
+
+/// What the instances of a tenant need together.
+#[derive(Default)]
+struct Need {
+    instances: u64,
+    cpu: u64,
+    memory: u64,
+    disk: u64,
+}
+
+impl Need {
+    fn add(&mut self, offer: &ContainerOffer) {
+        self.instances += 1;
+        self.cpu += u64::from(offer.cpu.millis());
+        self.memory = self.memory.saturating_add(offer.memory.bytes());
+        self.disk = self.disk.saturating_add(offer.disk.map_or(0, ByteSize::bytes));
+    }
+}
+
+fn quotas(checker: &mut Checker<'_>) {
+    let specs = checker.specs;
+    let mut needs: BTreeMap<&str, Need> = BTreeMap::new();
+    for (name, instance) in &specs.instance {
+        let offer = specs.offer.get(&instance.offer).and_then(|offer| offer.container.as_ref());
+        if let (Some((tenant, _)), Some(offer)) = (name.split_once('/'), offer) {
+            needs.entry(tenant).or_default().add(offer);
+        }
+    }
+    for (tenant, need) in needs {
+        let quota = specs.tenant.get(tenant).and_then(|tenant| tenant.quota.as_ref());
+        let Some((name, quota)) = quota.and_then(|name| specs.quota.get_key_value(name)) else {
+            continue;
+        };
+        for limit in limits(&need, quota) {
+            let Some(allowed) = limit.allowed.filter(|allowed| limit.need > *allowed) else {
+                continue;
+            };
+            let from = Address::new(Kind::Tenant, tenant);
+            let message = format!(
+                "the specs give `{from}` {}, and `quota.{name}` allows {}",
+                (limit.show)(limit.need),
+                (limit.show)(allowed)
+            );
+            let finding = checker.find(from, at!["quota"], message);
+            let quota = Address::new(Kind::Quota, &**name);
+            finding.others.push((quota, at![limit.field], "allowed here".into()));
+            finding.hint = Some("raise the quota or remove instances".into());
+        }
+    }
+}
+
+/// One line of a quota beside what is needed.
+struct Limit {
+    field: &'static str,
+    need: u64,
+    allowed: Option<u64>,
+    show: fn(u64) -> String,
+}
+
+fn limits(need: &Need, quota: &Quota) -> [Limit; 4] {
+    [
+        Limit {
+            field: "instances",
+            need: need.instances,
+            allowed: quota.instances.map(u64::from),
+            show: |count| format!("{count} instances"),
+        },
+        Limit {
+            field: "cpu",
+            need: need.cpu,
+            allowed: quota.cpu.map(|cpu| cpu.millis().into()),
+            show: |millis| {
+                format!("{} cores", Cpu::from_millis(u32::try_from(millis).unwrap_or(u32::MAX)))
+            },
+        },
+        Limit {
+            field: "memory",
+            need: need.memory,
+            allowed: quota.memory.map(ByteSize::bytes),
+            show: |bytes| format!("{} of memory", ByteSize::from_bytes(bytes)),
+        },
+        Limit {
+            field: "disk",
+            need: need.disk,
+            allowed: quota.disk.map(ByteSize::bytes),
+            show: |bytes| format!("{} of disk", ByteSize::from_bytes(bytes)),
+        },
+    ]
+}
+
+/// Each tenant with an instance that may come to a host finds a network there.
+fn supernets(checker: &mut Checker<'_>) {
+    let specs = checker.specs;
+    let mut tenants: BTreeMap<&str, BTreeSet<&str>> = BTreeMap::new();
+    for (name, instance) in &specs.instance {
+        let Some(offer) = specs.offer.get(&instance.offer) else { continue };
+        // With a choice of hosts, another one may have room.
+        if let ([host], Some((tenant, _))) = (
+            specs.dockers_for(offer, instance.location.as_deref()).as_slice(),
+            name.split_once('/'),
+        ) {
+            tenants.entry(*host).or_default().insert(tenant);
+        }
+    }
+    for (name, bridge) in &specs.bridge {
+        let prefix = bridge.supernet.net().prefix_len();
+        let Some(bits) = bridge.per_tenant_prefix.checked_sub(prefix) else { continue };
+        let room = 1_u64 << bits;
+        let needed = tenants.get(bridge.docker.as_str()).map_or(0, BTreeSet::len) as u64;
+        if needed > room {
+            let from = Address::new(Kind::Bridge, &**name);
+            let message = format!(
+                "`{from}` has room for {room} networks of /{} in `{}`, and {needed} tenants need one",
+                bridge.per_tenant_prefix, bridge.supernet
+            );
+            let bits = u8::try_from(needed.next_power_of_two().ilog2()).unwrap_or(u8::MAX);
+            let wider = bridge.per_tenant_prefix.saturating_sub(bits);
+            checker.find(from, at!["supernet"], message).hint =
+                Some(format!("make the supernet larger (/{wider}) or `per_tenant_prefix` longer"));
+        }
+    }
+}

@@ -1,0 +1,238 @@
+//! Rules of plain Docker resources, and of what hands out parts of a host.
+
+use std::collections::BTreeMap;
+use std::net::IpAddr;
+
+use super::{Checker, Step, at};
+use crate::kinds::{Container, Ready};
+use crate::quantity::looks_secret;
+use crate::{Address, ByteSize, EnvValue, Kind};
+
+/// Docker refuses less.
+const MEMORY_MIN: ByteSize = ByteSize::from_bytes(6 << 20);
+
+pub(super) fn check(checker: &mut Checker<'_>) {
+    for (name, container) in &checker.specs.container {
+        let from = Address::new(Kind::Container, &**name);
+        same_connection(checker, &from, container);
+        checker.env(&from, ["env"], &container.env);
+        checker.memory(&from, at!["memory"], container.memory);
+        ready(checker, &from, container);
+        mounted_once(checker, &from, container);
+    }
+    for (name, image) in &checker.specs.image {
+        let from = Address::new(Kind::Image, &**name);
+        if let Some(container) = &image.container {
+            checker.env(&from, ["container", "env"], &container.env);
+        } else if image.vm.is_none() {
+            let message = format!("`{from}` is neither a container nor a virtual machine");
+            checker.find(from.clone(), Vec::new(), message).hint =
+                Some(format!("add a table `[image.{name}.container]` with a `ref`"));
+        }
+    }
+    fixed_ports(checker);
+    port_ranges(checker);
+    bridges(checker);
+    moved_once(checker);
+}
+
+/// A container and what it joins and mounts live on one host.
+fn same_connection(checker: &mut Checker<'_>, from: &Address, container: &Container) {
+    let specs = checker.specs;
+    let Some(own) = specs.docker_of(container.docker.as_deref()) else { return };
+    let networks = container.networks.iter().enumerate().map(|(index, name)| {
+        let other = specs.network.get(name).map(|network| network.docker.as_deref());
+        (at!["networks", index], Address::new(Kind::Network, &**name), other)
+    });
+    let volumes = container.volumes.iter().enumerate().map(|(index, mount)| {
+        let other = specs.volume.get(&mount.volume).map(|volume| volume.docker.as_deref());
+        (at!["volumes", index], Address::new(Kind::Volume, &*mount.volume), other)
+    });
+    for (path, address, other) in networks.chain(volumes) {
+        let Some(other) = other.and_then(|named| specs.docker_of(named)) else { continue };
+        if other != own {
+            let message =
+                format!("`{from}` lives on `docker.{own}`, but `{address}` on `docker.{other}`");
+            let finding = checker.find(from.clone(), path, message);
+            finding.others.push((address, Vec::new(), "declared here".into()));
+        }
+    }
+}
+
+fn ready(checker: &mut Checker<'_>, from: &Address, container: &Container) {
+    let Some(Ready { tcp, healthy, .. }) = &container.ready else { return };
+    if let Some(tcp) = tcp
+        && !container.ports.iter().any(|port| port.container == *tcp)
+    {
+        let message = format!("`{from}` is ready when port {tcp} answers, but does not publish it");
+        checker.find(from.clone(), at!["ready", "tcp"], message).hint =
+            Some(format!("add `{{ host = {tcp}, container = {tcp} }}` to its `ports`"));
+    }
+    if *healthy && container.healthcheck.is_none() {
+        let message = format!("`{from}` is ready when healthy, but has no health check");
+        checker.find(from.clone(), at!["ready", "healthy"], message).hint =
+            Some("add a table `healthcheck` with a `command`".into());
+    }
+}
+
+fn mounted_once(checker: &mut Checker<'_>, from: &Address, container: &Container) {
+    let mut seen = BTreeMap::new();
+    for (index, mount) in container.volumes.iter().enumerate() {
+        if let Some(first) = seen.insert(&mount.path, index) {
+            let message = format!("`{from}` mounts two volumes at `{}`", mount.path);
+            let path = at!["volumes", index, "path"];
+            let finding = checker.find(from.clone(), path, message);
+            let other = at!["volumes", first, "path"];
+            finding.others.push((from.clone(), other, "mounted here too".into()));
+        }
+    }
+}
+
+/// No two containers of a host publish the same port.
+fn fixed_ports(checker: &mut Checker<'_>) {
+    let specs = checker.specs;
+    let mut taken: BTreeMap<_, Vec<(IpAddr, Address, usize)>> = BTreeMap::new();
+    for (name, container) in &specs.container {
+        let Some(docker) = specs.docker_of(container.docker.as_deref()) else { continue };
+        for (index, port) in container.ports.iter().enumerate() {
+            let from = Address::new(Kind::Container, &**name);
+            let others = taken.entry((docker, port.host, port.protocol)).or_default();
+            let clash = others.iter().find(|(bind, ..)| binds_clash(*bind, port.bind)).cloned();
+            if let Some((_, other, first)) = clash {
+                let message = format!(
+                    "`{from}` and `{other}` both publish port {}/{} of `docker.{docker}`",
+                    port.host, port.protocol
+                );
+                let finding = checker.find(from.clone(), at!["ports", index, "host"], message);
+                let place = at!["ports", first, "host"];
+                finding.others.push((other, place, "published here too".into()));
+            } else {
+                others.push((port.bind, from, index));
+            }
+        }
+    }
+}
+
+/// Whether two addresses cannot have the same port: they are equal, or one means all.
+fn binds_clash(a: IpAddr, b: IpAddr) -> bool {
+    a == b || a.is_unspecified() || b.is_unspecified()
+}
+
+/// No port of a host is handed out twice.
+fn port_ranges(checker: &mut Checker<'_>) {
+    let mut ranges: Vec<_> = checker.specs.port_range.iter().collect();
+    ranges.sort_by_key(|(_, range)| (&range.docker, range.range));
+    let mut before: Vec<(&String, &crate::kinds::PortRangeSpec)> = Vec::new();
+    for (name, range) in ranges {
+        before.retain(|(_, b)| b.docker == range.docker && b.range.overlaps(range.range));
+        if let Some((other, _)) = before.iter().find(|(_, b)| binds_clash(b.bind, range.bind)) {
+            let from = Address::new(Kind::PortRange, &**name);
+            let other = Address::new(Kind::PortRange, &***other);
+            let message =
+                format!("`{from}` and `{other}` hold the same ports of `docker.{}`", range.docker);
+            let finding = checker.find(from, at!["range"], message);
+            finding.others.push((other, at!["range"], "overlaps this".into()));
+            finding.hint = Some("give each range ports of its own".into());
+        }
+        before.push((name, range));
+    }
+}
+
+/// Bridges of a host do not overlap, there is one on each, and tenants fit into it.
+fn bridges(checker: &mut Checker<'_>) {
+    let specs = checker.specs;
+    let all: Vec<_> = specs.bridge.iter().collect();
+    for (index, (name, bridge)) in all.iter().enumerate() {
+        let from = Address::new(Kind::Bridge, &***name);
+        let prefix = bridge.supernet.net().prefix_len();
+        if bridge.per_tenant_prefix < prefix {
+            let message = format!(
+                "`{from}` cannot carve networks of /{} out of `{}`",
+                bridge.per_tenant_prefix, bridge.supernet
+            );
+            checker.find(from.clone(), at!["per_tenant_prefix"], message).hint =
+                Some(format!("use a prefix from {prefix} to 29"));
+        }
+        for (other, earlier) in &all[..index] {
+            let other = Address::new(Kind::Bridge, &***other);
+            if earlier.docker == bridge.docker {
+                let message = format!(
+                    "`{from}` and `{other}` both carve tenant networks on `docker.{}`",
+                    bridge.docker
+                );
+                let finding = checker.find(from.clone(), at!["docker"], message);
+                finding.others.push((other, at!["docker"], "used here too".into()));
+                finding.hint = Some("a host has one bridge; make its supernet larger".into());
+            }
+        }
+    }
+    for (name, bridge) in all {
+        for (network, spec) in &specs.network {
+            let same = specs.docker_of(spec.docker.as_deref()) == Some(&bridge.docker);
+            if let Some(subnet) = spec.subnet.filter(|s| same && s.overlaps(bridge.supernet)) {
+                let from = Address::new(Kind::Network, &**network);
+                let message =
+                    format!("`{from}` takes `{subnet}`, which `bridge.{name}` carves for tenants");
+                let other = (Address::new(Kind::Bridge, &**name), at!["supernet"], String::new());
+                checker.find(from, at!["subnet"], message).others.push(other);
+            }
+        }
+    }
+}
+
+/// No two entries say they were the same thing.
+fn moved_once(checker: &mut Checker<'_>) {
+    let specs = checker.specs;
+    let networks = specs.network.iter().map(|(n, e)| (Kind::Network, n, &e.moved));
+    let volumes = specs.volume.iter().map(|(n, e)| (Kind::Volume, n, &e.moved));
+    let containers = specs.container.iter().map(|(n, e)| (Kind::Container, n, &e.moved));
+    let instances = specs.instance.iter().map(|(n, e)| (Kind::Instance, n, &e.moved));
+    let mut claimed: BTreeMap<&Address, (Address, usize)> = BTreeMap::new();
+    for (kind, name, moved) in networks.chain(volumes).chain(containers).chain(instances) {
+        for (index, old) in moved.iter().enumerate() {
+            let from = Address::new(kind, &**name);
+            if let Some((other, first)) = claimed.insert(old, (from.clone(), index)) {
+                let message = format!("`{from}` and `{other}` both say they were `{old}`");
+                let finding = checker.find(from, at!["moved", index], message);
+                finding.others.push((other, at!["moved", first], "said here too".into()));
+            }
+        }
+    }
+}
+
+impl Checker<'_> {
+    /// A secret is referred to, never written down.
+    pub(super) fn env<const N: usize>(
+        &mut self,
+        from: &Address,
+        path: [&str; N],
+        env: &BTreeMap<String, EnvValue>,
+    ) {
+        for (name, value) in env {
+            let at = || path.iter().copied().map(Step::from).chain([Step::from(name)]).collect();
+            if name.is_empty() || name.contains(['=', '\0']) {
+                let message =
+                    format!("`{from}` sets a variable `{name}`, which no process can have");
+                self.find(from.clone(), at(), message);
+            } else if let EnvValue::Plain(text) = value
+                && looks_secret(name, text)
+            {
+                let message = format!("`{from}` holds a literal secret in `{name}`");
+                let finding = self.find(from.clone(), at(), message);
+                finding.secret = true;
+                finding.hint = Some(format!(
+                    "keep it elsewhere and write `{name} = \"secret://env/{name}\"`, or `secret://file/…`"
+                ));
+            }
+        }
+    }
+
+    pub(super) fn memory(&mut self, from: &Address, path: Vec<Step>, memory: Option<ByteSize>) {
+        if let Some(memory) = memory.filter(|memory| *memory < MEMORY_MIN) {
+            let message = format!(
+                "`{from}` gets {memory} of memory, and Docker takes no less than {MEMORY_MIN}"
+            );
+            self.find(from.clone(), path, message);
+        }
+    }
+}

@@ -1,0 +1,120 @@
+//! What one entry says about another, and what no single type can say about itself.
+//!
+//! Each rule takes the entries and adds what it finds; none stops at the first.
+
+mod capacity;
+mod cycles;
+mod docker;
+mod references;
+mod rent;
+
+use crate::declared::Declared;
+use crate::diagnostic::did_you_mean;
+use crate::{Address, Kind, Specs};
+
+/// One step from an entry to a part of it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Step {
+    /// The value of a field.
+    Field(String),
+    /// An item of a list.
+    Item(usize),
+}
+
+impl From<&str> for Step {
+    fn from(name: &str) -> Self {
+        Step::Field(name.into())
+    }
+}
+
+impl From<&String> for Step {
+    fn from(name: &String) -> Self {
+        Step::Field(name.clone())
+    }
+}
+
+impl From<usize> for Step {
+    fn from(index: usize) -> Self {
+        Step::Item(index)
+    }
+}
+
+/// `at!["ports", 0, "range"]`: a path into an entry.
+macro_rules! at {
+    ($($step:expr),* $(,)?) => { vec![$($crate::check::Step::from($step)),*] };
+}
+use at;
+
+/// One problem, at a part of an entry.
+#[derive(Clone, Debug)]
+pub(crate) struct Finding {
+    pub(crate) address: Address,
+    pub(crate) path: Vec<Step>,
+    pub(crate) message: String,
+    pub(crate) hint: Option<String>,
+    pub(crate) others: Vec<(Address, Vec<Step>, String)>,
+    /// Something is missed that a file nobody could read may hold.
+    pub(crate) dangling: bool,
+    /// The place holds a secret.
+    pub(crate) secret: bool,
+}
+
+/// What the rules read and where they put what they find.
+struct Checker<'s> {
+    specs: &'s Specs,
+    declared: &'s Declared,
+    findings: Vec<Finding>,
+}
+
+/// Everything that is wrong with how the entries fit together.
+pub(crate) fn check(specs: &Specs, declared: &Declared) -> Vec<Finding> {
+    let mut checker = Checker { specs, declared, findings: Vec::new() };
+    references::check(&mut checker);
+    docker::check(&mut checker);
+    rent::check(&mut checker);
+    capacity::check(&mut checker);
+    cycles::check(&mut checker);
+    checker.findings
+}
+
+impl<'s> Checker<'s> {
+    fn find(&mut self, address: Address, path: Vec<Step>, message: String) -> &mut Finding {
+        let finding = Finding {
+            address,
+            path,
+            message,
+            hint: None,
+            others: Vec::new(),
+            dangling: false,
+            secret: false,
+        };
+        self.findings.push(finding);
+        let last = self.findings.len() - 1;
+        &mut self.findings[last]
+    }
+
+    /// Whether an entry is declared, be it right or wrong.
+    fn knows(&self, kind: Kind, name: &str) -> bool {
+        self.declared.get(kind, name).is_some()
+    }
+
+    /// “did you mean”, among the entries of a kind.
+    fn suggest(&self, kind: Kind, name: &str) -> Option<String> {
+        if self.names(kind).next().is_none() {
+            return Some(format!("declare it: `[{kind}.{name}]`"));
+        }
+        did_you_mean(name, self.names(kind)).or_else(|| self.declared(kind))
+    }
+
+    /// The entries of a kind, while they are few enough to read.
+    fn declared(&self, kind: Kind) -> Option<String> {
+        const FEW: usize = 6;
+        let names: Vec<_> =
+            self.names(kind).take(FEW + 1).map(|name| format!("`{name}`")).collect();
+        (names.len() <= FEW).then(|| format!("declared are {}", names.join(", ")))
+    }
+
+    fn names(&self, kind: Kind) -> impl Iterator<Item = &'s str> {
+        self.declared.names(kind)
+    }
+}

@@ -1,0 +1,27 @@
+//! The things a spec file can declare: one plain struct a table, one module a topic.
+//!
+//! The structs are read by serde, described to editors by schemars and never hold a default that
+//! depends on another entry; [`crate::Specs`] answers such questions.
+
+mod docker;
+mod host;
+mod image;
+mod offer;
+mod policy;
+mod tenant;
+
+pub use docker::{
+    Container, Healthcheck, Logging, Mount, Network, Port, Protocol, Ready, Restart, Volume,
+};
+pub use host::{
+    Bridge, Capacity, Docker, Endpoint, Location, Overcommit, PortRangeSpec, Ratio, Tls,
+};
+pub use image::{ContainerImage, Image, VmImage};
+pub use offer::{
+    ContainerOffer, FlexCpu, FlexSize, Lifecycle, MachineOffer, Offer, OfferPort, Price,
+    ReservationRules, VmOffer,
+};
+pub use policy::{
+    GatePolicy, OrdersPolicy, Policy, RetentionPolicy, SignupPolicy, WhenDue, WhenPlaced,
+};
+pub use tenant::{Instance, Quota, Tenant};

@@ -1,0 +1,167 @@
+//! What can be rented, and for how much.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::Protocol;
+use crate::{ByteSize, Cpu, Currency, Duration, Money};
+
+/// Something that can be rented: exactly one of a container, a virtual machine or a machine.
+#[derive(Clone, Debug, Deserialize, Serialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Offer {
+    /// The `image` entries to choose from.
+    #[serde(default)]
+    pub images: Vec<String>,
+    /// The `location` entries to choose from.
+    #[serde(default)]
+    pub locations: Vec<String>,
+    /// What it costs.
+    pub price: Price,
+    /// What happens when it is no longer paid for.
+    pub lifecycle: Option<Lifecycle>,
+    /// Firewall templates each instance gets.
+    #[serde(default)]
+    pub firewall: Vec<String>,
+    /// It is a container.
+    pub container: Option<ContainerOffer>,
+    /// It is a virtual machine.
+    pub vm: Option<VmOffer>,
+    /// It is a machine of a pool, for a while.
+    pub machine: Option<MachineOffer>,
+}
+
+/// What an offer costs. An empty one is free.
+#[derive(Clone, Debug, Default, Deserialize, Serialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Price {
+    /// The currency of every amount here and in the offer's parts.
+    pub currency: Option<Currency>,
+    /// For each hour.
+    pub hourly: Option<Money>,
+    /// At most this in a calendar month.
+    pub monthly_cap: Option<Money>,
+    /// At most this many hours in a calendar month.
+    #[schemars(range(min = 1, max = 744))]
+    pub cap_hours: Option<u16>,
+}
+
+/// What happens when an instance is no longer paid for.
+#[derive(Clone, Debug, Deserialize, Serialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Lifecycle {
+    /// How long it goes on running.
+    pub grace: Option<Duration>,
+    /// How long its data is kept afterwards.
+    pub retention: Option<Duration>,
+}
+
+/// A container for rent.
+#[derive(Clone, Debug, Deserialize, Serialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ContainerOffer {
+    /// Cores.
+    pub cpu: Cpu,
+    /// Memory.
+    pub memory: ByteSize,
+    /// Disk, accounted; enforced where the storage driver can.
+    pub disk: Option<ByteSize>,
+    /// How many processes it may have; 512 unless said.
+    #[serde(default = "default_pids")]
+    #[schemars(range(min = 1))]
+    pub pids: u32,
+    /// Ports it gets on the host.
+    #[serde(default)]
+    pub ports: Vec<OfferPort>,
+}
+
+/// Enough for a game server, too few for a fork bomb to hurt its neighbours.
+fn default_pids() -> u32 {
+    512
+}
+
+/// A port that each instance of an offer gets on the host.
+#[derive(Clone, Debug, Deserialize, Serialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct OfferPort {
+    /// The `port_range` it is taken from.
+    pub range: String,
+    /// The port in the container.
+    #[schemars(range(min = 1))]
+    pub container: u16,
+    /// Its protocol.
+    #[serde(default)]
+    pub protocol: Protocol,
+}
+
+/// A virtual machine for rent, of a size the customer picks.
+#[derive(Clone, Debug, Deserialize, Serialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct VmOffer {
+    /// Cores.
+    pub cpu: FlexCpu,
+    /// Memory.
+    pub memory: FlexSize,
+    /// Disk.
+    pub disk: FlexSize,
+}
+
+/// A choice of cores.
+#[derive(Clone, Debug, Deserialize, Serialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct FlexCpu {
+    /// The fewest.
+    #[schemars(range(min = 1))]
+    pub min: u32,
+    /// The most.
+    #[schemars(range(min = 1))]
+    pub max: u32,
+    /// In steps of.
+    #[schemars(range(min = 1))]
+    pub step: u32,
+    /// For each core and hour.
+    pub hourly: Option<Money>,
+}
+
+/// A choice of memory or disk.
+#[derive(Clone, Debug, Deserialize, Serialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct FlexSize {
+    /// The least.
+    pub min: ByteSize,
+    /// The most.
+    pub max: ByteSize,
+    /// In steps of.
+    pub step: ByteSize,
+    /// For each GiB and hour.
+    pub hourly: Option<Money>,
+}
+
+/// A machine of a pool, for a while.
+#[derive(Clone, Debug, Deserialize, Serialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct MachineOffer {
+    /// The pools it comes from.
+    pub pools: Vec<String>,
+    /// How long it can be had, and what happens in between.
+    pub reservation: Option<ReservationRules>,
+}
+
+/// Rules of a reservation.
+#[derive(Clone, Debug, Deserialize, Serialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ReservationRules {
+    /// How long, unless said.
+    pub default: Option<Duration>,
+    /// The shortest.
+    pub min: Option<Duration>,
+    /// The longest at a time.
+    pub max: Option<Duration>,
+    /// The longest with every extension.
+    pub max_total: Option<Duration>,
+    /// Kept free behind each one, for cleaning.
+    pub cleaning: Option<Duration>,
+    /// Whether one may wait for a free machine.
+    #[serde(default)]
+    pub queue: bool,
+}

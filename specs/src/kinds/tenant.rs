@@ -1,0 +1,51 @@
+//! Who rents, how much, and what.
+
+use std::collections::BTreeMap;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::{Address, ByteSize, Cpu, EnvValue};
+
+/// Limits of a tenant. What is not said is not limited.
+#[derive(Clone, Debug, Default, Deserialize, Serialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Quota {
+    /// How many instances.
+    pub instances: Option<u32>,
+    /// Cores of all instances together.
+    pub cpu: Option<Cpu>,
+    /// Memory of all instances together.
+    pub memory: Option<ByteSize>,
+    /// Disk of all instances together.
+    pub disk: Option<ByteSize>,
+}
+
+/// Somebody who rents. What one tenant has is isolated from what another has.
+#[derive(Clone, Debug, Default, Deserialize, Serialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Tenant {
+    /// Mail addresses of the people it belongs to.
+    #[serde(default)]
+    pub owners: Vec<String>,
+    /// The `quota` entry that limits it.
+    pub quota: Option<String>,
+}
+
+/// A rented thing, named `tenant/name`.
+#[derive(Clone, Debug, Deserialize, Serialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Instance {
+    /// The `offer` it is one of.
+    pub offer: String,
+    /// The `image` it runs; may be left out when the offer has just one.
+    pub image: Option<String>,
+    /// The `location` it runs in; may be left out when the offer has just one.
+    pub location: Option<String>,
+    /// Environment variables, over those of the image.
+    #[serde(default)]
+    pub env: BTreeMap<String, EnvValue>,
+    /// Addresses this entry had before; kept for as long as the thing lives.
+    #[serde(default)]
+    pub moved: Vec<Address>,
+}

@@ -1,0 +1,27 @@
+//! What people ask for.
+//!
+//! A spec directory is read into a [`Specs`] value, or into a [`Report`] that names every problem
+//! in every file at once. Nothing in this crate looks at a host, a clock or a database; reading
+//! files from the directory is its only contact with the world, and it stands in [`load`].
+//!
+//! In reading order: the words ([`Address`], the [quantities](quantity)), what can be declared
+//! ([`kinds`]), all of it together ([`Specs`]), and how it comes out of text ([`load`]).
+
+mod address;
+mod check;
+mod declared;
+mod diagnostic;
+pub mod kinds;
+pub mod load;
+pub mod quantity;
+mod schema;
+mod specs;
+
+pub use address::{Address, Kind, name_problem};
+pub use diagnostic::{Diagnostic, Label, Report, ReportEntry, Span};
+pub use load::{Loaded, Tree};
+pub use quantity::{
+    ByteSize, Cidr, Cpu, Currency, Duration, EnvValue, Money, PortRange, SecretRef,
+};
+pub use schema::json_schema;
+pub use specs::Specs;

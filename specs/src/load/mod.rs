@@ -1,0 +1,127 @@
+//! From files to [`Specs`], or to a [`Report`] of everything that is wrong with them.
+//!
+//! ```text
+//! read (files → Tree) → parse (text → entries, held against the schema) → check (entries → Specs)
+//! ```
+//!
+//! Only `read` touches the file system. An entry that is wrong in itself still counts as declared,
+//! so that one slip does not echo as dangling references.
+
+mod parse;
+mod read;
+mod shape;
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::sync::Arc;
+
+use sha2::{Digest as _, Sha256};
+
+use crate::check::{Finding, Step, check};
+use crate::declared::{Declared, Place};
+use crate::diagnostic::{Diagnostic, Label, Report, line_column};
+use crate::{Address, Specs};
+
+/// The spec files of a directory: text by path, relative to the directory, with `/` between parts.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Tree {
+    files: BTreeMap<String, String>,
+}
+
+impl Tree {
+    /// A tree of these files.
+    pub fn new(files: BTreeMap<String, String>) -> Self {
+        Tree { files }
+    }
+
+    /// Text by path.
+    pub fn files(&self) -> &BTreeMap<String, String> {
+        &self.files
+    }
+
+    /// SHA-256 over every path and text, in hexadecimal.
+    pub fn digest(&self) -> String {
+        let mut sha = Sha256::new();
+        for (path, text) in &self.files {
+            for part in [path, text] {
+                sha.update((part.len() as u64).to_le_bytes());
+                sha.update(part);
+            }
+        }
+        sha.finalize()
+            .iter()
+            .fold(String::with_capacity(64), |hex, byte| hex + &format!("{byte:02x}"))
+    }
+}
+
+/// A valid spec directory.
+#[derive(Clone, Debug, Default)]
+pub struct Loaded {
+    /// What it declares.
+    pub specs: Arc<Specs>,
+    /// The text it was read from.
+    pub tree: Tree,
+    declared: Declared,
+}
+
+impl Loaded {
+    /// Where an entry stands: file, line and column, the latter two counted from 1.
+    pub fn declared_at(&self, address: &Address) -> Option<(&str, usize, usize)> {
+        let Place { file, span } = self.declared.place(address)?;
+        let (line, column) = line_column(self.tree.files.get(file.as_ref())?, span.start);
+        Some((file, line, column))
+    }
+}
+
+/// Reads every `*.toml` below `directory` except hidden directories and its own `lessor.toml`.
+///
+/// # Errors
+/// A report of every problem in every file.
+pub fn load(directory: &Path) -> Result<Loaded, Report> {
+    let (tree, problems) = read::read(directory);
+    assemble(tree, problems)
+}
+
+/// As [`load`], from texts that were read before.
+///
+/// # Errors
+/// A report of every problem in every file.
+pub fn parse(tree: Tree) -> Result<Loaded, Report> {
+    assemble(tree, Vec::new())
+}
+
+fn assemble(tree: Tree, mut problems: Vec<Diagnostic>) -> Result<Loaded, Report> {
+    let unread = !problems.is_empty();
+    let parsed = parse::parse(&tree);
+    problems.extend(parsed.problems);
+    let findings = check(&parsed.specs, &parsed.declared);
+    problems.extend(findings.into_iter().filter_map(|finding| {
+        // A file that could not be read may hold the very thing that is missed.
+        let echo = finding.dangling && (unread || parsed.unreadable);
+        (!echo).then(|| place(finding, &tree, &parsed.declared))
+    }));
+    if problems.is_empty() {
+        return Ok(Loaded { specs: Arc::new(parsed.specs), tree, declared: parsed.declared });
+    }
+    Err(Report::new(problems, tree.files))
+}
+
+/// Looks up the place of a finding. Files are parsed again for that, which is fine: it happens
+/// once for each problem, and keeps the positions of every field out of memory otherwise.
+fn place(finding: Finding, tree: &Tree, declared: &Declared) -> Diagnostic {
+    let label = |address: &Address, path: &[Step], note: &str| {
+        let Place { file, span: key } = declared.place(address)?;
+        let text = tree.files.get(file.as_ref())?;
+        let span = parse::locate(text, address, path).unwrap_or_else(|| key.clone());
+        Some(Label::new(file, span, note))
+    };
+    let mut diagnostic = Diagnostic::new(finding.message).hint(finding.hint);
+    diagnostic.label =
+        label(&finding.address, &finding.path, "").map(|label| label.hidden(finding.secret));
+    diagnostic.others = finding
+        .others
+        .iter()
+        .filter_map(|(address, path, note)| label(address, path, note))
+        .collect();
+    diagnostic
+}

@@ -1,0 +1,252 @@
+//! From text to entries: each is held against the schema, then read by serde.
+
+use std::collections::BTreeMap;
+use std::ops::Range;
+use std::sync::{Arc, LazyLock};
+
+use serde::de::DeserializeOwned;
+use toml::Spanned;
+use toml::de::{DeTable, DeValue, ValueDeserializer};
+
+use super::Tree;
+use super::shape::{Name, Shape, describe};
+use crate::check::Step;
+use crate::declared::{Declared, Place};
+use crate::diagnostic::{Diagnostic, Label, did_you_mean};
+use crate::{Address, Kind, Specs, name_problem};
+
+/// The schema of a spec file, compiled once.
+static FILE: LazyLock<Shape> = LazyLock::new(|| Shape::compile(&crate::json_schema()));
+
+/// Everything that could be made out.
+#[derive(Default)]
+pub(super) struct Parsed {
+    /// The entries without a problem of their own.
+    pub(super) specs: Specs,
+    /// Every entry, also those with problems.
+    pub(super) declared: Declared,
+    pub(super) problems: Vec<Diagnostic>,
+    /// Whether some text could not even be parsed, so that entries may be missing.
+    pub(super) unreadable: bool,
+}
+
+/// Parses every file of a tree.
+pub(super) fn parse(tree: &Tree) -> Parsed {
+    let mut parsed = Parsed::default();
+    let mut policy_parts = BTreeMap::new();
+    for (file, text) in tree.files() {
+        let (table, errors) = DeTable::parse_recoverable(text);
+        parsed.unreadable |= !errors.is_empty();
+        for error in &errors {
+            let span = error.span().unwrap_or(0..0);
+            parsed.problems.push(Diagnostic::new(error.message().trim()).at(file, span));
+        }
+        let mut reader = Reader {
+            file: file.as_str().into(),
+            broken: !errors.is_empty(),
+            parsed: &mut parsed,
+            policy_parts: &mut policy_parts,
+        };
+        reader.file(table.into_inner());
+    }
+    parsed
+}
+
+/// The bytes of one field of one entry, for pointing at it.
+pub(super) fn locate(text: &str, address: &Address, path: &[Step]) -> Option<Range<usize>> {
+    let (table, _) = DeTable::parse_recoverable(text);
+    let kind = table.get_ref().get(address.kind().as_str())?;
+    let entry = match address.kind() {
+        Kind::Policy => kind,
+        _ => kind.get_ref().get(address.name())?,
+    };
+    let mut value = entry;
+    for step in path {
+        value = match step {
+            Step::Field(name) => value.get_ref().get(name.as_str())?,
+            Step::Item(index) => value.get_ref().get(*index)?,
+        };
+    }
+    (!path.is_empty()).then(|| value.span())
+}
+
+/// Reads one file into what is parsed so far.
+struct Reader<'p> {
+    file: Arc<str>,
+    broken: bool,
+    parsed: &'p mut Parsed,
+    policy_parts: &'p mut BTreeMap<String, Label>,
+}
+
+impl Reader<'_> {
+    fn file(&mut self, table: DeTable<'_>) {
+        for (key, value) in table {
+            let Ok(kind) = key.get_ref().parse::<Kind>() else {
+                let hint = did_you_mean(key.get_ref(), Kind::ALL.map(Kind::as_str))
+                    .unwrap_or_else(|| format!("the kinds are {}", listed(&Kind::ALL)));
+                let message = format!("there is no kind `{}`", key.get_ref());
+                self.problem(message, key.span(), Some(hint));
+                continue;
+            };
+            let span = value.span();
+            match (kind, value.into_inner()) {
+                (Kind::Policy, DeValue::Table(parts)) => self.policy(parts),
+                (_, DeValue::Table(entries)) => self.kind(kind, entries),
+                (_, other) => {
+                    let message = format!("`{kind}` should be a table, found {}", describe(&other));
+                    self.problem(message, span, Some(declare_hint(kind)));
+                }
+            }
+        }
+    }
+
+    fn kind(&mut self, kind: Kind, entries: DeTable<'_>) {
+        let Some(shape) = FILE.field(kind.as_str()).and_then(Shape::item) else { return };
+        for (key, value) in entries {
+            let name = key.get_ref();
+            if self.is_duplicate(kind, name, key.span()) {
+                continue;
+            }
+            let place = Place { file: self.file.clone(), span: key.span() };
+            self.parsed.declared.insert(kind, name, place);
+            if let Some(problem) = name_problem(kind, name) {
+                self.problem(problem, key.span(), None);
+            } else if !value.get_ref().is_table() {
+                let found = describe(value.get_ref());
+                let message = format!("`{kind}.{name}` should be a table, found {found}");
+                self.problem(message, value.span(), Some(declare_hint(kind)));
+            } else if self.fits(shape, &value, &Name::Entry(kind, name), key.span()) {
+                self.read(kind, name, value);
+            }
+        }
+    }
+
+    /// Whether a value fits its shape; notes every way in which it does not.
+    fn fits(
+        &mut self,
+        shape: &Shape,
+        value: &Spanned<DeValue<'_>>,
+        name: &Name<'_>,
+        key: Range<usize>,
+    ) -> bool {
+        if self.broken {
+            // Half a file: what is missing here may stand behind the place that is wrong.
+            return false;
+        }
+        let misfits = shape.hold(value, name, &key);
+        let fits = misfits.is_empty();
+        for misfit in misfits {
+            let label = Label::new(&self.file, misfit.span, "").hidden(misfit.secret);
+            let mut problem = Diagnostic::new(misfit.message).hint(misfit.hint);
+            problem.label = Some(label);
+            self.parsed.problems.push(problem);
+        }
+        fits
+    }
+
+    fn is_duplicate(&mut self, kind: Kind, name: &str, span: Range<usize>) -> bool {
+        let Some(first) = self.parsed.declared.get(kind, name) else { return false };
+        let mut problem =
+            Diagnostic::new(format!("`{kind}.{name}` is declared twice")).at(&self.file, span);
+        problem.others.push(Label::new(&first.file, first.span.clone(), "declared here too"));
+        problem.hint = Some("all files of a spec directory are one namespace; remove one".into());
+        self.parsed.problems.push(problem);
+        true
+    }
+
+    fn read(&mut self, kind: Kind, name: &str, value: Spanned<DeValue<'_>>) {
+        let specs = &mut self.parsed.specs;
+        let result = match kind {
+            Kind::Docker => insert(&mut specs.docker, name, value),
+            Kind::Location => insert(&mut specs.location, name, value),
+            Kind::Image => insert(&mut specs.image, name, value),
+            Kind::Network => insert(&mut specs.network, name, value),
+            Kind::Volume => insert(&mut specs.volume, name, value),
+            Kind::Container => insert(&mut specs.container, name, value),
+            Kind::PortRange => insert(&mut specs.port_range, name, value),
+            Kind::Bridge => insert(&mut specs.bridge, name, value),
+            Kind::Offer => insert(&mut specs.offer, name, value),
+            Kind::Quota => insert(&mut specs.quota, name, value),
+            Kind::Tenant => insert(&mut specs.tenant, name, value),
+            Kind::Instance => insert(&mut specs.instance, name, value),
+            Kind::Policy => Ok(()),
+        };
+        self.serde_problem(kind, name, result);
+    }
+
+    /// The parts of `policy` may stand in different files, each once.
+    fn policy(&mut self, parts: DeTable<'_>) {
+        let Some(shape) = FILE.field(Kind::Policy.as_str()) else { return };
+        for (key, value) in parts {
+            let name = key.get_ref().to_string();
+            let address = Address::new(Kind::Policy, &*name);
+            let Some(part) = shape.field(&name) else {
+                let hint = did_you_mean(&name, shape.field_names())
+                    .unwrap_or_else(|| "the parts are orders, signup, retention and gate".into());
+                self.problem(format!("`policy` has no part `{name}`"), key.span(), Some(hint));
+                continue;
+            };
+            if let Some(first) = self.policy_parts.get(&name) {
+                let mut problem = Diagnostic::new(format!("`{address}` is declared twice"))
+                    .at(&self.file, key.span());
+                problem.others.push(first.clone());
+                self.parsed.problems.push(problem);
+                continue;
+            }
+            let label = Label::new(&self.file, key.span(), "declared here too");
+            self.policy_parts.insert(name.clone(), label);
+            if self.fits(part, &value, &Name::Entry(Kind::Policy, &name), key.span()) {
+                let policy = &mut self.parsed.specs.policy;
+                let result = match name.as_str() {
+                    "orders" => set(&mut policy.orders, value),
+                    "signup" => set(&mut policy.signup, value),
+                    "retention" => set(&mut policy.retention, value),
+                    _ => set(&mut policy.gate, value),
+                };
+                self.serde_problem(Kind::Policy, &name, result);
+            }
+        }
+    }
+
+    /// What the schema could not express. The types' own parsers have the last word.
+    fn serde_problem(&mut self, kind: Kind, name: &str, result: Result<(), toml::de::Error>) {
+        if let Err(error) = result {
+            let message = format!("`{kind}.{name}`: {}", error.message().trim());
+            self.problem(message, error.span().unwrap_or(0..0), None);
+        }
+    }
+
+    fn problem(&mut self, message: String, span: Range<usize>, hint: Option<String>) {
+        self.parsed.problems.push(Diagnostic::new(message).at(&self.file, span).hint(hint));
+    }
+}
+
+fn insert<T: DeserializeOwned>(
+    map: &mut BTreeMap<String, T>,
+    name: &str,
+    value: Spanned<DeValue<'_>>,
+) -> Result<(), toml::de::Error> {
+    map.insert(name.to_owned(), T::deserialize(ValueDeserializer::from(value))?);
+    Ok(())
+}
+
+fn set<T: DeserializeOwned>(
+    part: &mut Option<T>,
+    value: Spanned<DeValue<'_>>,
+) -> Result<(), toml::de::Error> {
+    *part = Some(T::deserialize(ValueDeserializer::from(value))?);
+    Ok(())
+}
+
+fn declare_hint(kind: Kind) -> String {
+    match kind {
+        Kind::Policy => "its parts are tables: `[policy.gate]`".into(),
+        Kind::Instance => "`[instance.\"tenant/name\"]` declares one".into(),
+        _ => format!("`[{kind}.NAME]` declares one"),
+    }
+}
+
+fn listed(kinds: &[Kind]) -> String {
+    let names: Vec<_> = kinds.iter().map(|kind| kind.as_str()).collect();
+    names.join(", ")
+}

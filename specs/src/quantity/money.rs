@@ -1,0 +1,86 @@
+use std::fmt;
+use std::str::FromStr;
+
+use super::decimal::parse_scaled;
+use super::{Malformed, TextQuantity, text_quantity};
+
+/// An amount of money, in millionths of the currency unit: `0.014900`.
+///
+/// The currency stands beside it, never inside.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Money(i64);
+
+impl Money {
+    /// So many millionths of the currency unit.
+    pub const fn from_micros(micros: i64) -> Self {
+        Money(micros)
+    }
+
+    /// Millionths of the currency unit.
+    pub const fn micros(self) -> i64 {
+        self.0
+    }
+}
+
+impl fmt::Display for Money {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let sign = if self.0 < 0 { "-" } else { "" };
+        let micros = self.0.unsigned_abs();
+        write!(f, "{sign}{}.{:06}", micros / 1_000_000, micros % 1_000_000)
+    }
+}
+
+impl FromStr for Money {
+    type Err = Malformed;
+
+    fn from_str(text: &str) -> Result<Self, Malformed> {
+        let (sign, digits) = match text.strip_prefix('-') {
+            Some(digits) => (-1, digits),
+            None => (1, text),
+        };
+        parse_scaled(digits, 6)
+            .and_then(|micros| i64::try_from(micros).ok())
+            .map(|micros| Money(sign * micros))
+            .ok_or_else(|| {
+                Malformed::new("an amount such as `9.99`, with at most six decimal places")
+                    .hint("the currency stands beside it: `currency = \"EUR\"`")
+            })
+    }
+}
+
+impl TextQuantity for Money {
+    const FORMAT: &'static str = "money";
+    const PATTERN: &'static str = r"^-?[0-9]+(\.[0-9]{1,6})?$";
+    const DESCRIPTION: &'static str = "An amount of money, such as `0.014900`.";
+}
+
+text_quantity!(Money, "Money");
+
+/// A currency by its ISO 4217 code: `EUR`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Currency([u8; 3]);
+
+impl fmt::Display for Currency {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.iter().try_for_each(|&letter| write!(f, "{}", char::from(letter)))
+    }
+}
+
+impl FromStr for Currency {
+    type Err = Malformed;
+
+    fn from_str(text: &str) -> Result<Self, Malformed> {
+        match <[u8; 3]>::try_from(text.as_bytes()) {
+            Ok(code) if code.iter().all(u8::is_ascii_uppercase) => Ok(Currency(code)),
+            _ => Err(Malformed::new("a currency code of three capitals, such as `EUR`")),
+        }
+    }
+}
+
+impl TextQuantity for Currency {
+    const FORMAT: &'static str = "currency";
+    const PATTERN: &'static str = "^[A-Z]{3}$";
+    const DESCRIPTION: &'static str = "A currency by its ISO 4217 code, such as `EUR`.";
+}
+
+text_quantity!(Currency, "Currency");

@@ -1,0 +1,148 @@
+//! Everything a spec directory declares, as one value.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use schemars::JsonSchema;
+use serde::Serialize;
+
+use crate::kinds::{
+    Bridge, Container, Docker, Image, Instance, Location, Network, Offer, Policy, PortRangeSpec,
+    Quota, Tenant, Volume,
+};
+use crate::{Address, EnvValue, Kind, SecretRef};
+
+/// Everything a spec directory declares: one map a kind, each by name.
+///
+/// A value made by [`crate::load`] is valid: every reference has its target.
+#[derive(Clone, Debug, Default, Serialize, JsonSchema)]
+#[schemars(title = "A lessor spec file", deny_unknown_fields, default)]
+pub struct Specs {
+    /// Connections to Docker Engines.
+    pub docker: BTreeMap<String, Docker>,
+    /// Places in the world.
+    pub location: BTreeMap<String, Location>,
+    /// What instances run.
+    pub image: BTreeMap<String, Image>,
+    /// Docker networks.
+    pub network: BTreeMap<String, Network>,
+    /// Docker volumes.
+    pub volume: BTreeMap<String, Volume>,
+    /// Docker containers.
+    pub container: BTreeMap<String, Container>,
+    /// Host ports to hand out.
+    pub port_range: BTreeMap<String, PortRangeSpec>,
+    /// Supernets to carve a network for each tenant from.
+    pub bridge: BTreeMap<String, Bridge>,
+    /// What can be rented.
+    pub offer: BTreeMap<String, Offer>,
+    /// Limits.
+    pub quota: BTreeMap<String, Quota>,
+    /// Who rents.
+    pub tenant: BTreeMap<String, Tenant>,
+    /// What is rented, by `tenant/name`.
+    pub instance: BTreeMap<String, Instance>,
+    /// Rules for lessor itself.
+    pub policy: Policy,
+}
+
+impl Specs {
+    /// The connection an entry means: the one it names, or the only one there is.
+    pub fn docker_of<'a>(&'a self, named: Option<&'a str>) -> Option<&'a str> {
+        match named {
+            Some(name) => self.docker.contains_key(name).then_some(name),
+            None if self.docker.len() == 1 => self.docker.keys().next().map(String::as_str),
+            None => None,
+        }
+    }
+
+    /// The connections an instance may run on, in order of name: those in its location (or any
+    /// location of its offer) that every port range of the offer belongs to.
+    pub fn dockers_for(&self, offer: &Offer, location: Option<&str>) -> Vec<&str> {
+        let in_place = |docker: &Docker| match (location, docker.location.as_deref()) {
+            (Some(wanted), own) => own == Some(wanted),
+            (None, Some(own)) => {
+                offer.locations.is_empty() || offer.locations.iter().any(|l| l == own)
+            }
+            (None, None) => offer.locations.is_empty(),
+        };
+        let has_ranges = |name: &str| {
+            let ports = offer.container.iter().flat_map(|container| &container.ports);
+            ports.filter_map(|port| self.port_range.get(&port.range)).all(|r| r.docker == name)
+        };
+        self.docker
+            .iter()
+            .filter(|(name, docker)| in_place(docker) && has_ranges(name))
+            .map(|(name, _)| name.as_str())
+            .collect()
+    }
+
+    /// The bridge that carves tenant networks on a connection.
+    pub fn bridge_on(&self, docker: &str) -> Option<(&str, &Bridge)> {
+        let found = self.bridge.iter().find(|(_, bridge)| bridge.docker == docker);
+        found.map(|(name, bridge)| (name.as_str(), bridge))
+    }
+
+    /// The image an instance runs: the one it names, or the only one its offer has.
+    pub fn image_of<'a>(&'a self, instance: &'a Instance, offer: &'a Offer) -> Option<&'a str> {
+        match (instance.image.as_deref(), offer.images.as_slice()) {
+            (Some(named), _) => Some(named),
+            (None, [only]) => Some(only),
+            (None, _) => None,
+        }
+    }
+
+    /// The addresses a thing had before, as its entry or its instance lists them.
+    pub fn moved(&self, address: &Address) -> Vec<Address> {
+        let name = address.name();
+        let moved = match address.kind() {
+            Kind::Network => self.network.get(name).map(|entry| &entry.moved),
+            Kind::Volume => self.volume.get(name).map(|entry| &entry.moved),
+            Kind::Container => self.container.get(name).map(|entry| &entry.moved),
+            Kind::Instance => self.instance.get(name).map(|entry| &entry.moved),
+            Kind::Docker
+            | Kind::Location
+            | Kind::Image
+            | Kind::PortRange
+            | Kind::Bridge
+            | Kind::Offer
+            | Kind::Quota
+            | Kind::Tenant
+            | Kind::Policy => None,
+        };
+        // The volume of an instance moves with it.
+        let instance = (address.kind() == Kind::Volume).then(|| self.instance.get(name)).flatten();
+        let along = instance.iter().flat_map(|instance| &instance.moved);
+        let along = along.map(|old| Address::new(Kind::Volume, old.name()));
+        moved.into_iter().flatten().cloned().chain(along).collect()
+    }
+
+    /// Every secret an entry refers to.
+    pub fn secrets(&self) -> BTreeSet<&SecretRef> {
+        let images = self.image.values().filter_map(|image| image.container.as_ref());
+        let containers = self.container.values().map(|container| &container.env);
+        let instances = self.instance.values().map(|instance| &instance.env);
+        let env = images.map(|image| &image.env).chain(containers).chain(instances);
+        env.flat_map(|env| env.values())
+            .filter_map(|value| match value {
+                EnvValue::Secret(secret) => Some(secret),
+                EnvValue::Plain(_) => None,
+            })
+            .collect()
+    }
+
+    /// How many entries there are, policy not counted.
+    pub fn count(&self) -> usize {
+        self.docker.len()
+            + self.location.len()
+            + self.image.len()
+            + self.network.len()
+            + self.volume.len()
+            + self.container.len()
+            + self.port_range.len()
+            + self.bridge.len()
+            + self.offer.len()
+            + self.quota.len()
+            + self.tenant.len()
+            + self.instance.len()
+    }
+}
