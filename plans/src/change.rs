@@ -1,0 +1,215 @@
+//! What would be done about one thing, and why.
+
+use std::fmt;
+use std::str::FromStr;
+
+use lessor_specs::Address;
+use lessor_specs::kinds::Ready;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use crate::Body;
+
+/// One thing before and after, with an action and a reason.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Change {
+    /// Its name everywhere.
+    pub address: Address,
+    /// The connection it lives on.
+    pub place: Address,
+    /// What asks for it.
+    pub origin: Origin,
+    /// What is done.
+    pub action: Action,
+    /// Why.
+    pub reason: Reason,
+    /// How it looks.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub before: Option<Body>,
+    /// How it shall look.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub after: Option<Body>,
+    /// When it counts as ready.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ready: Option<Ready>,
+}
+
+/// What is done to a thing.
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema,
+)]
+#[serde(rename_all = "snake_case")]
+pub enum Action {
+    /// It is made.
+    Create,
+    /// It is changed where it stands.
+    Update,
+    /// It is removed and made again.
+    Replace,
+    /// It is removed.
+    Delete,
+}
+
+/// One call to a provider; a replacement takes two.
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema,
+)]
+#[serde(rename_all = "snake_case")]
+pub enum Act {
+    /// Make it.
+    Create,
+    /// Change it where it stands.
+    Update,
+    /// Remove it.
+    Delete,
+}
+
+impl fmt::Display for Act {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Act::Create => "create",
+            Act::Update => "update",
+            Act::Delete => "delete",
+        })
+    }
+}
+
+/// Why a change is in a plan.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Reason {
+    /// A spec asks for it, and it is not there.
+    Wanted,
+    /// It was there by our hand, and somebody removed it.
+    Missing,
+    /// A spec asks for something else than before. Holds the attributes that differ.
+    Changed(Vec<String>),
+    /// Somebody else changed it. Holds the attributes that differ.
+    Drifted(Vec<String>),
+    /// Something it uses is replaced.
+    Follows(#[schemars(with = "String")] Address),
+    /// No spec asks for it any more.
+    Unwanted,
+    /// Its data was kept until the date, which has come.
+    Due(#[schemars(with = "String")] jiff::Timestamp),
+    /// A person agreed to lose its data now.
+    DataGivenUp,
+}
+
+impl Reason {
+    /// Whether somebody else caused it.
+    pub fn is_drift(&self) -> bool {
+        matches!(self, Reason::Missing | Reason::Drifted(_))
+    }
+}
+
+/// What asks for a thing.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Origin {
+    /// A spec file.
+    File,
+    /// An order, by its id.
+    Order(String),
+}
+
+impl fmt::Display for Origin {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Origin::File => f.write_str("file"),
+            Origin::Order(id) => write!(f, "order:{id}"),
+        }
+    }
+}
+
+impl FromStr for Origin {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        match text.split_once(':') {
+            None if text == "file" => Ok(Origin::File),
+            Some(("order", id)) if !id.is_empty() => Ok(Origin::Order(id.into())),
+            _ => Err(format!("`{text}` is no origin")),
+        }
+    }
+}
+
+impl Serialize for Origin {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+impl<'de> Deserialize<'de> for Origin {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        String::deserialize(deserializer)?.parse().map_err(serde::de::Error::custom)
+    }
+}
+
+/// A provider's answer: how to come from what is there to what is desired.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Transition {
+    /// Nothing differs.
+    None,
+    /// It can be changed where it stands.
+    InPlace(Vec<String>),
+    /// It has to be made again. Holds every attribute that differs.
+    Replace(Vec<String>),
+}
+
+/// One attribute before and after.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Difference {
+    /// Its path: `memory`, `env.EULA`.
+    pub path: String,
+    /// Before; `None` when it was not there.
+    pub before: Option<Value>,
+    /// After; `None` when it will not be there.
+    pub after: Option<Value>,
+}
+
+impl Change {
+    /// Whether it loses what cannot be made again.
+    pub fn destroys_data(&self) -> bool {
+        matches!(self.action, Action::Replace | Action::Delete)
+            && self.before.as_ref().is_some_and(Body::has_data)
+    }
+
+    /// Every attribute in which `before` and `after` differ, in order of path.
+    pub fn differences(&self) -> Vec<Difference> {
+        let attributes =
+            |body: &Option<Body>| body.as_ref().map(Body::attributes).unwrap_or_default();
+        differences(attributes(&self.before), attributes(&self.after))
+    }
+}
+
+/// Every attribute in which two differ, in order of path.
+pub(crate) fn differences(
+    mut before: std::collections::BTreeMap<String, Value>,
+    after: std::collections::BTreeMap<String, Value>,
+) -> Vec<Difference> {
+    let mut found = Vec::new();
+    for (path, after) in after {
+        let before = before.remove(&path);
+        if before.as_ref() != Some(&after) {
+            found.push(Difference { path, before, after: Some(after) });
+        }
+    }
+    let gone = before.into_iter().map(|(path, before)| Difference {
+        path,
+        before: Some(before),
+        after: None,
+    });
+    found.extend(gone);
+    found.sort_by(|a, b| a.path.cmp(&b.path));
+    found
+}
+
+/// The first attribute in which a thing looks other than it did; `None` when it looks the same.
+pub fn first_difference(before: &Body, now: &Body) -> Option<Difference> {
+    if before == now {
+        return None;
+    }
+    differences(before.attributes(), now.attributes()).into_iter().next()
+}

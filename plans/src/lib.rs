@@ -1,0 +1,26 @@
+//! Values between looking and acting.
+//!
+//! What a thing is ([`Body`]), what one look told us ([`Observation`]), what would be done about it
+//! ([`Change`]), all of that together ([`Plan`]), how a plan is kept ([`saved`]) and how it is shown
+//! ([`render`]). Everything here is a plain value: no clock, no network, no decision.
+
+mod body;
+mod change;
+mod mark;
+mod name;
+mod observation;
+mod plan;
+pub mod render;
+pub mod saved;
+
+pub use body::{
+    Body, ContainerBody, HealthcheckBody, Hold, ImageBody, MountBody, NetworkBody, PortBody,
+    VolumeBody,
+};
+pub use change::{Act, Action, Change, Difference, Origin, Reason, Transition, first_difference};
+pub use mark::{InstallationId, Mark, MarkError};
+pub use name::{Naming, name_for};
+pub use observation::{Fingerprint, Gap, Observation, Oddity, Present, Sighting, Stranger, Wanted};
+pub use plan::{
+    Claim, ClaimKey, Digest, FORMAT_VERSION, Forget, GateRules, Keep, Note, NoteKind, Plan, Step,
+};

@@ -1,0 +1,178 @@
+//! Whose a thing is: the ownership mark, carried by the thing itself.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::str::FromStr;
+
+use lessor_specs::Address;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::Origin;
+
+/// The mark's format. A later one is left alone rather than guessed at.
+const FORMAT: &str = "lessor/1";
+
+const LABEL_FORMAT: &str = "lessor.mark";
+const LABEL_INSTALLATION: &str = "lessor.installation";
+const LABEL_ADDRESS: &str = "lessor.address";
+const LABEL_ORIGIN: &str = "lessor.origin";
+const LABEL_NAME: &str = "lessor.name";
+
+/// Which lessor: written once by `lessor init`, the same in every mark it makes.
+#[derive(
+    Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema,
+)]
+#[serde(try_from = "String", into = "String")]
+pub struct InstallationId(String);
+
+impl InstallationId {
+    /// As text.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for InstallationId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl FromStr for InstallationId {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let plain = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-';
+        if (4..=40).contains(&text.len()) && text.bytes().all(plain) {
+            return Ok(InstallationId(text.into()));
+        }
+        Err(format!("expected 4 to 40 lower-case letters, digits or hyphens, found `{text}`"))
+    }
+}
+
+impl TryFrom<String> for InstallationId {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, String> {
+        text.parse()
+    }
+}
+
+impl From<InstallationId> for String {
+    fn from(id: InstallationId) -> String {
+        id.0
+    }
+}
+
+/// Says whose a thing is, since when it is known by which address, and what it was called.
+///
+/// It is given in the call that creates the thing, so there is no moment without it, and holds
+/// nothing that changes. It counts only on the thing it was made for: a clone carries it too.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Mark {
+    /// Whose it is.
+    pub installation: InstallationId,
+    /// The address it was made for.
+    pub address: Address,
+    /// What asked for it.
+    pub origin: Origin,
+    /// The name it was given.
+    pub name: String,
+}
+
+impl Mark {
+    /// The label every thing of an installation has, for filtering a listing.
+    pub fn filter(installation: &InstallationId) -> String {
+        format!("{LABEL_INSTALLATION}={installation}")
+    }
+
+    /// The mark as labels.
+    pub fn to_labels(&self) -> BTreeMap<String, String> {
+        [
+            (LABEL_FORMAT, FORMAT.to_owned()),
+            (LABEL_INSTALLATION, self.installation.to_string()),
+            (LABEL_ADDRESS, self.address.to_string()),
+            (LABEL_ORIGIN, self.origin.to_string()),
+            (LABEL_NAME, self.name.clone()),
+        ]
+        .map(|(name, value)| (name.to_owned(), value))
+        .into()
+    }
+
+    /// Reads the mark of a thing called `own_name`.
+    ///
+    /// # Errors
+    /// [`MarkError::Foreign`] without a mark or with that of another installation,
+    /// [`MarkError::Copied`] when it was made for a thing of another name, and
+    /// [`MarkError::Unreadable`] when it says something this version does not understand.
+    pub fn from_labels(
+        labels: &BTreeMap<String, String>,
+        installation: &InstallationId,
+        own_name: &str,
+    ) -> Result<Mark, MarkError> {
+        let label = |name: &str| labels.get(name).map(String::as_str);
+        if label(LABEL_INSTALLATION) != Some(installation.as_str()) {
+            return Err(MarkError::Foreign);
+        }
+        let unreadable = || MarkError::Unreadable;
+        if label(LABEL_FORMAT) != Some(FORMAT) {
+            return Err(unreadable());
+        }
+        let name = label(LABEL_NAME).ok_or_else(unreadable)?;
+        if name != own_name {
+            return Err(MarkError::Copied { from: name.into() });
+        }
+        Ok(Mark {
+            installation: installation.clone(),
+            address: label(LABEL_ADDRESS).and_then(|a| a.parse().ok()).ok_or_else(unreadable)?,
+            origin: label(LABEL_ORIGIN).and_then(|o| o.parse().ok()).ok_or_else(unreadable)?,
+            name: name.into(),
+        })
+    }
+
+    /// Whether a label belongs to lessor rather than to the thing's owner.
+    pub fn is_label(name: &str) -> bool {
+        name.starts_with("lessor.")
+    }
+}
+
+/// Why a thing is not ours.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum MarkError {
+    /// It has no mark of ours.
+    Foreign,
+    /// The mark was made for another thing: a clone, a restore or a rename.
+    Copied {
+        /// The name of that thing.
+        from: String,
+    },
+    /// The mark is ours and cannot be read.
+    Unreadable,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_mark_reads_back_only_on_the_thing_it_was_made_for() {
+        let mark = Mark {
+            installation: "inst-1".parse().unwrap(),
+            address: "instance.acme/lobby".parse().unwrap(),
+            origin: Origin::File,
+            name: "acme_lobby".into(),
+        };
+        let mut labels = mark.to_labels();
+        let read = |labels: &BTreeMap<_, _>, own_name| {
+            Mark::from_labels(labels, &mark.installation, own_name)
+        };
+
+        assert_eq!(read(&labels, "acme_lobby"), Ok(mark.clone()));
+        assert_eq!(read(&labels, "copy"), Err(MarkError::Copied { from: "acme_lobby".into() }));
+        labels.insert(LABEL_FORMAT.into(), "lessor/2".into());
+        assert_eq!(read(&labels, "acme_lobby"), Err(MarkError::Unreadable));
+        labels.insert(LABEL_INSTALLATION.into(), "other".into());
+        assert_eq!(read(&labels, "acme_lobby"), Err(MarkError::Foreign));
+    }
+}

@@ -1,0 +1,313 @@
+//! A plan as people and programs see it: one line a change or note, and a summary.
+
+use lessor_specs::{Address, Kind};
+use schemars::JsonSchema;
+use serde::Serialize;
+
+use crate::observation::HIDDEN;
+use crate::{Action, Change, Difference, Gap, Keep, Note, NoteKind, Plan, Reason};
+
+/// What a view is for. It decides only words, never which lines there are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Purpose {
+    /// What would be done.
+    Plan,
+    /// What differs.
+    Drift,
+}
+
+/// A plan as it is shown.
+#[derive(Clone, Debug)]
+pub struct View {
+    /// What it is for.
+    pub purpose: Purpose,
+    /// The plan's id.
+    pub id: String,
+    /// Changes in order of address, then what is kept, then notes.
+    pub lines: Vec<Line>,
+    /// What could not be seen.
+    pub gaps: Vec<Gap>,
+    /// What it comes to.
+    pub summary: Summary,
+}
+
+/// One line, and what stands below it.
+#[derive(Clone, Debug, Serialize, JsonSchema)]
+pub struct Line {
+    /// What sort of line.
+    pub symbol: Symbol,
+    /// The thing it is about: an address, or words.
+    pub about: String,
+    /// The connection it lives on, without its kind.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub place: Option<String>,
+    /// What is done.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub action: Option<Action>,
+    /// Why, in words.
+    pub why: String,
+    /// What there is to know before one agrees: its ports, its subnet.
+    pub facts: Vec<String>,
+    /// The attributes that differ, when there was something before.
+    #[schemars(with = "Vec<DifferenceSchema>")]
+    pub differences: Vec<Difference>,
+    /// Whether data is lost that cannot be made again.
+    pub destroys_data: bool,
+    /// Something one can do now.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub hint: Option<String>,
+}
+
+/// The published form of a [`Difference`].
+#[derive(JsonSchema)]
+#[schemars(rename = "Difference")]
+#[expect(dead_code, reason = "describes a type whose values are of any JSON type")]
+struct DifferenceSchema {
+    /// The attribute.
+    path: String,
+    /// Before; null when it was not there.
+    before: serde_json::Value,
+    /// After; null when it will not be there.
+    after: serde_json::Value,
+}
+
+/// What sort of line.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Symbol {
+    /// `+`
+    Add,
+    /// `~`
+    Change,
+    /// `±`
+    Replace,
+    /// `-`
+    Remove,
+    /// `!`: somebody else changed it.
+    Drift,
+    /// `?`
+    Note,
+}
+
+impl Symbol {
+    /// As it stands at the beginning of a line.
+    pub fn as_char(self) -> char {
+        match self {
+            Symbol::Add => '+',
+            Symbol::Change => '~',
+            Symbol::Replace => '±',
+            Symbol::Remove => '-',
+            Symbol::Drift => '!',
+            Symbol::Note => '?',
+        }
+    }
+}
+
+/// What a plan comes to.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, JsonSchema)]
+pub struct Summary {
+    /// Things that will be made.
+    pub add: usize,
+    /// Things that will be changed.
+    pub change: usize,
+    /// Things that will be removed and made again.
+    pub replace: usize,
+    /// Things that will be removed.
+    pub remove: usize,
+    /// Things somebody else changed or removed; not counted in the others.
+    pub drifted: usize,
+    /// Things nobody declares any more whose data will be kept for a while.
+    pub keep: usize,
+    /// Things nobody declares any more whose data is being kept.
+    pub kept: usize,
+    /// Changes that are not shown, since they were not selected.
+    pub left_out: usize,
+    /// Notes.
+    pub notes: usize,
+    /// Things of ours that were seen.
+    pub owned: usize,
+    /// Changes that lose data.
+    pub destroys_data: usize,
+    /// Connections that could not be seen in full.
+    pub unseen: usize,
+    /// Things that could not be seen or compared on connections that could.
+    pub not_compared: usize,
+}
+
+impl View {
+    /// Of a plan.
+    pub fn of(plan: &Plan, purpose: Purpose) -> View {
+        let changes = plan.changes.iter().map(|change| change_line(plan, change));
+        let keeps = plan.keeps.iter().map(|keep| keep_line(plan, keep));
+        let notes = plan.notes.iter().map(note_line);
+        View {
+            purpose,
+            id: plan.id().to_string(),
+            lines: changes.chain(keeps).chain(notes).collect(),
+            gaps: plan.gaps.clone(),
+            summary: summary(plan),
+        }
+    }
+}
+
+fn summary(plan: &Plan) -> Summary {
+    let mut summary = Summary {
+        keep: plan.keeps.len(),
+        kept: plan.notes.iter().filter(|note| is_kept(note)).count(),
+        left_out: plan.left_out,
+        notes: plan.notes.len(),
+        owned: plan.owned,
+        destroys_data: plan.changes.iter().filter(|change| change.destroys_data()).count(),
+        unseen: plan.gaps.len(),
+        not_compared: plan.notes.iter().filter(|note| note.kind == NoteKind::Unseen).count(),
+        ..Summary::default()
+    };
+    for change in &plan.changes {
+        *match (change.reason.is_drift(), change.action) {
+            (true, _) => &mut summary.drifted,
+            (false, Action::Create) => &mut summary.add,
+            (false, Action::Update) => &mut summary.change,
+            (false, Action::Replace) => &mut summary.replace,
+            (false, Action::Delete) => &mut summary.remove,
+        } += 1;
+    }
+    summary
+}
+
+/// Whether a note is about data that is being kept: the only thing of ours that waits.
+fn is_kept(note: &Note) -> bool {
+    note.kind == NoteKind::Waiting && note.about.parse::<Address>().is_ok()
+}
+
+fn change_line(plan: &Plan, change: &Change) -> Line {
+    let symbol = match (change.reason.is_drift(), change.action) {
+        (true, _) => Symbol::Drift,
+        (false, Action::Create) => Symbol::Add,
+        (false, Action::Update) => Symbol::Change,
+        (false, Action::Replace) => Symbol::Replace,
+        (false, Action::Delete) => Symbol::Remove,
+    };
+    let mut differences = match change.action {
+        Action::Update | Action::Replace => change.differences(),
+        Action::Create | Action::Delete => Vec::new(),
+    };
+    differences.retain(|difference| !is_same_secret(change, difference));
+    let holds = match (change.action, &change.after) {
+        (Action::Create, Some(after)) => after.holds(),
+        _ => Vec::new(),
+    };
+    Line {
+        symbol,
+        about: change.address.to_string(),
+        place: Some(change.place.name().to_owned()),
+        action: Some(change.action),
+        why: why(change),
+        facts: holds.iter().map(ToString::to_string).collect(),
+        differences,
+        destroys_data: change.destroys_data(),
+        hint: match change.reason {
+            Reason::Unwanted => rename_hint(plan, &change.address, &change.place),
+            _ => None,
+        },
+    }
+}
+
+/// Whether a hidden value is the wished one after all: two secrets are compared by the provider,
+/// whose finding is the reason, and look different here in any case.
+fn is_same_secret(change: &Change, difference: &Difference) -> bool {
+    let found = match &change.reason {
+        Reason::Changed(paths) | Reason::Drifted(paths) => paths.contains(&difference.path),
+        _ => false,
+    };
+    let is = |value: &Option<serde_json::Value>, expected: fn(&str) -> bool| {
+        value.as_ref().and_then(|value| value.as_str()).is_some_and(expected)
+    };
+    !found
+        && is(&difference.before, |text| text == HIDDEN)
+        && is(&difference.after, |text| text.starts_with("secret://"))
+}
+
+/// One thing of a sort goes and one comes: very likely somebody renamed the entry.
+fn rename_hint(plan: &Plan, old: &Address, place: &Address) -> Option<String> {
+    // What an instance brings along has no entry of its own.
+    if old.kind() == Kind::Bridge || old.kind() == Kind::Volume && old.name().contains('/') {
+        return None;
+    }
+    let alike = |kind: Kind, at: &Address| kind == old.kind() && at == place;
+    let of_sort = |action: Action| {
+        plan.changes
+            .iter()
+            .filter(move |change| change.action == action)
+            .filter(move |change| alike(change.address.kind(), &change.place))
+    };
+    let kept = plan.keeps.iter().filter(|keep| alike(keep.address.kind(), &keep.place)).count();
+    let mut new = of_sort(Action::Create);
+    match (new.next(), new.next()) {
+        (Some(new), None) if of_sort(Action::Delete).count() + kept == 1 => Some(format!(
+            "if it is called `{}` now, write `moved = [\"{old}\"]` there, and it stays",
+            new.address
+        )),
+        _ => None,
+    }
+}
+
+/// The reason, in words.
+fn why(change: &Change) -> String {
+    let replaced = if change.action == Action::Replace { ", replaced" } else { "" };
+    match &change.reason {
+        Reason::Wanted => "new".into(),
+        Reason::Missing => "removed outside, will be made again".into(),
+        Reason::Changed(paths) => format!("{} changed{replaced}", list(paths)),
+        Reason::Drifted(paths) => {
+            format!("{} changed outside, will be set back{replaced}", list(paths))
+        }
+        Reason::Follows(address) => format!("follows `{address}`{replaced}"),
+        Reason::Unwanted => "no longer declared".into(),
+        Reason::Due(date) => format!("its data was kept until {date}"),
+        Reason::DataGivenUp => "its data is given up".into(),
+    }
+}
+
+/// Up to three attributes by name; the rest stands in the differences.
+fn list(paths: &[String]) -> String {
+    match paths {
+        [a, b, c, rest @ ..] if !rest.is_empty() => {
+            format!("{a}, {b}, {c} and {} more", rest.len())
+        }
+        [first @ .., last] if !first.is_empty() => format!("{} and {last}", first.join(", ")),
+        paths => paths.join(", "),
+    }
+}
+
+fn keep_line(plan: &Plan, keep: &Keep) -> Line {
+    let length = lessor_specs::Duration::from_secs(keep.seconds);
+    Line {
+        symbol: Symbol::Note,
+        about: keep.address.to_string(),
+        place: Some(keep.place.name().to_owned()),
+        action: None,
+        why: format!("no longer declared; its data is kept for {length}"),
+        facts: Vec::new(),
+        differences: Vec::new(),
+        destroys_data: false,
+        hint: rename_hint(plan, &keep.address, &keep.place),
+    }
+}
+
+fn note_line(note: &Note) -> Line {
+    let why = match note.kind {
+        NoteKind::Fatal => format!("cannot be done: {}", note.text),
+        _ => note.text.clone(),
+    };
+    Line {
+        symbol: Symbol::Note,
+        about: note.about.clone(),
+        place: None,
+        action: None,
+        why,
+        facts: Vec::new(),
+        differences: Vec::new(),
+        destroys_data: false,
+        hint: note.hint.clone(),
+    }
+}
