@@ -1,0 +1,516 @@
+//! Choosing what specs leave open: the host of an instance, its ports, its tenant's subnet.
+//!
+//! Precedence is a claim, then what our own thing already has, then the lowest that is free. What
+//! is chosen becomes a claim when it is applied, so that it never moves by itself.
+
+use std::collections::{BTreeMap, HashMap, HashSet};
+use std::net::{IpAddr, Ipv4Addr};
+
+use lessor_plans::{Body, Claim, ClaimKey, Hold, Observation, Origin, PortBody, Present};
+use lessor_specs::kinds::{Bridge, OfferPort, PortRangeSpec, Protocol};
+use lessor_specs::{Address, ByteSize, Cidr, Kind, Specs};
+
+use crate::desire::{Desired, Draft, Rental, docker_address, tenant_network};
+use crate::observe::World;
+
+/// What was chosen, and what could not be.
+#[derive(Debug, Default)]
+pub(crate) struct Allocation<'s> {
+    /// The host and the ports of each rental, in the order of rentals; `None` when there was none.
+    pub(crate) homes: Vec<Option<Home<'s>>>,
+    /// The subnet of each tenant network that is needed.
+    pub(crate) subnets: BTreeMap<Address, TenantNetwork>,
+    /// Every claim that has to be held, new and old.
+    pub(crate) claims: BTreeMap<ClaimKey, Claim>,
+    /// What could not be chosen: the address, and why.
+    pub(crate) problems: Vec<(Address, String)>,
+}
+
+/// Where an instance comes to live.
+#[derive(Clone, Debug)]
+pub(crate) struct Home<'s> {
+    pub(crate) docker: &'s str,
+    pub(crate) network: Address,
+    pub(crate) ports: Vec<PortBody>,
+}
+
+/// A tenant's network on one host.
+#[derive(Clone, Debug)]
+pub(crate) struct TenantNetwork {
+    pub(crate) docker: Address,
+    pub(crate) subnet: Cidr,
+}
+
+/// Chooses for every rental. Same input, same choice.
+pub(crate) fn allocate<'s>(
+    specs: &'s Specs,
+    desired: &Desired<'s>,
+    claims: &BTreeMap<ClaimKey, Claim>,
+    world: &World,
+) -> Allocation<'s> {
+    let mut chooser = Chooser {
+        specs,
+        claims,
+        world,
+        wanted: wanted(specs, desired),
+        rooms: BTreeMap::new(),
+        ports: Ports::default(),
+        subnets: BTreeMap::new(),
+        chosen: Allocation::default(),
+    };
+    let hosts = chooser.hosts(&desired.rentals);
+    chooser.count_ports(desired, &hosts);
+    chooser.count_subnets(desired);
+    for (rental, host) in desired.rentals.iter().zip(hosts) {
+        let home = host.and_then(|host| chooser.home(rental, host));
+        chooser.chosen.homes.push(home);
+    }
+    chooser.chosen
+}
+
+struct Chooser<'s, 'w> {
+    specs: &'s Specs,
+    claims: &'w BTreeMap<ClaimKey, Claim>,
+    world: &'w World,
+    /// Every address that is asked for, by every name it had.
+    wanted: HashSet<Address>,
+    rooms: BTreeMap<&'s str, Room>,
+    ports: Ports,
+    subnets: BTreeMap<&'s str, Subnets>,
+    chosen: Allocation<'s>,
+}
+
+/// What may still be promised on a host. `None` is no limit.
+#[derive(Clone, Copy, Debug, Default)]
+struct Room {
+    cpu: Option<u64>,
+    memory: Option<u64>,
+    disk: Option<u64>,
+}
+
+impl<'s> Chooser<'s, '_> {
+    /// A host for each rental. Those that have one already keep it; only then is the rest placed.
+    fn hosts(&mut self, rentals: &[Rental<'s>]) -> Vec<Option<&'s str>> {
+        for (name, docker) in &self.specs.docker {
+            self.rooms.insert(name, Room::of(docker));
+        }
+        let settled: Vec<_> = rentals.iter().map(|rental| self.settled_host(rental)).collect();
+        for (rental, host) in rentals.iter().zip(&settled) {
+            if let Some(room) = host.and_then(|host| self.rooms.get_mut(host)) {
+                room.take(rental);
+            }
+        }
+        rentals
+            .iter()
+            .zip(settled)
+            .map(|(rental, settled)| settled.or_else(|| self.free_host(rental)))
+            .collect()
+    }
+
+    /// Where a rental was put before: by a claim, or because it is there.
+    fn settled_host(&self, rental: &Rental<'s>) -> Option<&'s str> {
+        let known =
+            |name: &str| self.specs.docker.get_key_value(name).map(|(name, _)| name.as_str());
+        let there = |docker: &&str| {
+            let seen = self.world.at(&docker_address(docker));
+            seen.is_some_and(|seen| names(rental).any(|address| seen.present.contains_key(address)))
+        };
+        let dockers = || self.specs.docker.keys().map(String::as_str);
+        names(rental)
+            .find_map(|address| self.claims.get(&host_key(address)))
+            .and_then(|claim| known(claim))
+            .or_else(|| dockers().find(there))
+    }
+
+    fn free_host(&mut self, rental: &Rental<'s>) -> Option<&'s str> {
+        let fits = |host: &&&'s str| self.rooms.get(**host).is_some_and(|room| room.fits(rental));
+        let Some(host) = rental.hosts.iter().find(fits).copied() else {
+            let hosts: Vec<_> =
+                rental.hosts.iter().map(|host| format!("`docker.{host}`")).collect();
+            let why = format!("there is no room for it on {}", hosts.join(" or "));
+            self.chosen.problems.push((rental.address.clone(), why));
+            return None;
+        };
+        if let Some(room) = self.rooms.get_mut(host) {
+            room.take(rental);
+        }
+        Some(host)
+    }
+
+    /// Takes note of every port that is spoken for: by specs, by claims, by what is there.
+    fn count_ports(&mut self, desired: &Desired<'s>, hosts: &[Option<&'s str>]) {
+        for draft in &desired.drafts {
+            self.ports.take_all(draft.place.name(), &draft.body);
+        }
+        for (place, seen) in self.world.observations() {
+            for stranger in &seen.strangers {
+                self.ports.strange(place.name(), &stranger.hold);
+            }
+            for (birth, present) in &seen.present {
+                if self.stays(birth, present) {
+                    self.ports.take_all(place.name(), &present.body);
+                }
+            }
+        }
+        // Claims of things that may still exist somewhere, even where nobody could look.
+        let live: HashSet<String> = desired
+            .rentals
+            .iter()
+            .zip(hosts)
+            .filter(|(_, host)| host.is_some())
+            .flat_map(|(rental, _)| holders(rental))
+            .collect();
+        for (key, claim) in self.claims {
+            let range =
+                key.pool.strip_prefix("port_range.").and_then(|n| self.specs.port_range.get(n));
+            if let (Some(range), Ok(port)) = (range, claim.parse())
+                && (live.contains(&key.holder) || self.world.has_blind_spot())
+            {
+                let protocol =
+                    if key.holder.ends_with("/udp") { Protocol::Udp } else { Protocol::Tcp };
+                self.ports.take(&range.docker, range.bind, port, protocol);
+            }
+        }
+    }
+
+    /// Whether a thing of ours is there tomorrow as well. What goes makes room before anything
+    /// comes, so what it holds can be given out again.
+    fn stays(&self, birth: &Address, present: &Present) -> bool {
+        self.wanted.contains(birth) || present.origin != Origin::File || self.world.has_blind_spot()
+    }
+
+    fn count_subnets(&mut self, desired: &Desired<'s>) {
+        for (name, bridge) in &self.specs.bridge {
+            let mut subnets = Subnets::new(bridge);
+            let place = docker_address(&bridge.docker);
+            let drafts = desired.drafts.iter().filter(|draft| draft.place == place);
+            drafts.for_each(|draft| subnets.take_all(&draft.body.holds()));
+            if let Some(seen) = self.world.at(&place) {
+                seen.strangers.iter().for_each(|s| subnets.take_all(std::slice::from_ref(&s.hold)));
+                let staying = seen.present.iter().filter(|(birth, p)| self.stays(birth, p));
+                staying.for_each(|(_, present)| subnets.take_all(&present.body.holds()));
+            }
+            let pool = format!("bridge.{name}");
+            let tenants: HashSet<String> = desired
+                .rentals
+                .iter()
+                .map(|rental| Address::new(Kind::Tenant, rental.tenant).to_string())
+                .collect();
+            let is_live =
+                |key: &ClaimKey| tenants.contains(&key.holder) || self.world.has_blind_spot();
+            let claimed = self.claims.iter().filter(|(key, _)| key.pool == pool && is_live(key));
+            for subnet in claimed.filter_map(|(_, claim)| claim.parse().ok()) {
+                subnets.take(subnet);
+            }
+            self.subnets.insert(name, subnets);
+        }
+    }
+
+    fn home(&mut self, rental: &Rental<'s>, host: &'s str) -> Option<Home<'s>> {
+        if rental.hosts.len() > 1 {
+            self.chosen.claims.insert(host_key(&rental.address), host.to_owned());
+        }
+        let network = self.network(rental, host)?;
+        let seen = self.world.at(&docker_address(host));
+        let ports: Option<Vec<_>> =
+            rental.offer.ports.iter().map(|port| self.port(rental, port, host, seen)).collect();
+        Some(Home { docker: host, network, ports: ports? })
+    }
+
+    fn network(&mut self, rental: &Rental<'s>, host: &'s str) -> Option<Address> {
+        let (name, bridge) = self.specs.bridge_on(host)?;
+        let address = tenant_network(name, rental.tenant);
+        if self.chosen.subnets.contains_key(&address) {
+            return Some(address);
+        }
+        let key = ClaimKey {
+            pool: format!("bridge.{name}"),
+            holder: Address::new(Kind::Tenant, rental.tenant).to_string(),
+        };
+        let fits = |subnet: &Cidr| bridge.supernet.net().contains(&subnet.net());
+        let claimed = self.claims.get(&key).and_then(|claim| claim.parse().ok()).filter(fits);
+        let own = || {
+            let seen = self.world.at(&docker_address(host))?;
+            match &seen.present.get(&address)?.body {
+                Body::Network(network) => network.subnet.filter(fits),
+                _ => None,
+            }
+        };
+        let stranger_has = |subnet: &Cidr| {
+            let seen = self.world.at(&docker_address(host));
+            seen.is_some_and(|seen| {
+                !seen.present.contains_key(&address)
+                    && seen.strangers.iter().any(|s| s.hold.clashes(&Hold::Subnet(*subnet)))
+            })
+        };
+        let chosen = claimed.filter(|subnet| !stranger_has(subnet)).or_else(own);
+        let Some(subnet) = chosen.or_else(|| self.subnets.get_mut(name)?.lowest_free()) else {
+            let why = format!("`bridge.{name}` has no network left for `tenant.{}`", rental.tenant);
+            self.chosen.problems.push((rental.address.clone(), why));
+            return None;
+        };
+        self.chosen.claims.insert(key, subnet.to_string());
+        let network = TenantNetwork { docker: docker_address(host), subnet };
+        self.chosen.subnets.insert(address.clone(), network);
+        Some(address)
+    }
+
+    fn port(
+        &mut self,
+        rental: &Rental<'s>,
+        port: &OfferPort,
+        host: &str,
+        seen: Option<&Observation>,
+    ) -> Option<PortBody> {
+        let range = self.specs.port_range.get(&port.range)?;
+        let pool = format!("port_range.{}", port.range);
+        let key = |address: &Address| ClaimKey {
+            pool: pool.clone(),
+            holder: Rental::port_holder(address, port),
+        };
+        let own = seen.and_then(|seen| own_port(rental, port, range, seen));
+        let claimed = names(rental)
+            .find_map(|address| self.claims.get(&key(address))?.parse::<u16>().ok())
+            .filter(|claimed| range.range.contains(*claimed))
+            // Somebody else sits on it by now, unless it is us.
+            .filter(|c| {
+                own.is_some() || !self.ports.is_strange(host, range.bind, *c, port.protocol)
+            });
+        let free = || self.ports.lowest_free(range, port.protocol);
+        let Some(chosen) = claimed.or(own).or_else(free) else {
+            let why = format!("`port_range.{}` has no port left", port.range);
+            self.chosen.problems.push((rental.address.clone(), why));
+            return None;
+        };
+        self.ports.take(host, range.bind, chosen, port.protocol);
+        self.chosen.claims.insert(key(&rental.address), chosen.to_string());
+        Some(PortBody {
+            container: port.container,
+            protocol: port.protocol,
+            bind: range.bind,
+            host: chosen,
+        })
+    }
+}
+
+fn wanted(specs: &Specs, desired: &Desired<'_>) -> HashSet<Address> {
+    let drafts = desired.drafts.iter().flat_map(|d| std::iter::once(&d.address).chain(&d.moved));
+    let rentals = desired.rentals.iter().flat_map(names);
+    let networks = desired
+        .rentals
+        .iter()
+        .flat_map(|rental| specs.bridge.keys().map(|bridge| tenant_network(bridge, rental.tenant)));
+    drafts.chain(rentals).cloned().chain(networks).collect()
+}
+
+/// The addresses a rental is or was known by.
+fn names<'r>(rental: &'r Rental<'_>) -> impl Iterator<Item = &'r Address> {
+    std::iter::once(&rental.address).chain(rental.moved)
+}
+
+/// What its port claims are for, under every name it had.
+fn holders(rental: &Rental<'_>) -> Vec<String> {
+    names(rental)
+        .flat_map(|address| rental.offer.ports.iter().map(|p| Rental::port_holder(address, p)))
+        .collect()
+}
+
+fn host_key(address: &Address) -> ClaimKey {
+    ClaimKey { pool: "docker".into(), holder: address.to_string() }
+}
+
+/// The port our own container already has.
+fn own_port(
+    rental: &Rental<'_>,
+    port: &OfferPort,
+    range: &PortRangeSpec,
+    seen: &Observation,
+) -> Option<u16> {
+    let present = names(rental).find_map(|address| seen.present.get(address))?;
+    let Body::Container(container) = &present.body else { return None };
+    let same = |p: &&PortBody| {
+        p.container == port.container && p.protocol == port.protocol && range.range.contains(p.host)
+    };
+    container.ports.iter().find(same).map(|port| port.host)
+}
+
+impl Room {
+    fn of(docker: &lessor_specs::kinds::Docker) -> Room {
+        let Some(capacity) = &docker.capacity else { return Room::default() };
+        let over = docker.overcommit.clone().unwrap_or_default();
+        let times = |amount: Option<u64>, ratio: Option<lessor_specs::kinds::Ratio>| {
+            amount.map(|amount| ratio.map_or(amount, |ratio| ratio.times(amount)))
+        };
+        Room {
+            cpu: times(capacity.cpu.map(|cpu| cpu.millis().into()), over.cpu),
+            memory: times(capacity.memory.map(ByteSize::bytes), over.memory),
+            disk: times(capacity.disk.map(ByteSize::bytes), over.disk),
+        }
+    }
+
+    fn parts(&mut self, rental: &Rental<'_>) -> [(&mut Option<u64>, u64); 3] {
+        [
+            (&mut self.cpu, rental.offer.cpu.millis().into()),
+            (&mut self.memory, rental.offer.memory.bytes()),
+            (&mut self.disk, rental.offer.disk.map_or(0, ByteSize::bytes)),
+        ]
+    }
+
+    fn fits(mut self, rental: &Rental<'_>) -> bool {
+        self.parts(rental).iter().all(|(left, need)| left.is_none_or(|left| left >= *need))
+    }
+
+    fn take(&mut self, rental: &Rental<'_>) {
+        for (left, need) in self.parts(rental) {
+            *left = left.map(|left| left.saturating_sub(need));
+        }
+    }
+}
+
+/// Which host ports are spoken for, and on which addresses.
+#[derive(Debug, Default)]
+struct Ports {
+    taken: HashMap<String, HashMap<(u16, Protocol), Vec<IpAddr>>>,
+    strange: HashMap<String, HashMap<(u16, Protocol), Vec<IpAddr>>>,
+}
+
+impl Ports {
+    fn take_all(&mut self, docker: &str, body: &Body) {
+        if let Body::Container(container) = body {
+            for port in &container.ports {
+                self.take(docker, port.bind, port.host, port.protocol);
+            }
+        }
+    }
+
+    fn take(&mut self, docker: &str, bind: IpAddr, port: u16, protocol: Protocol) {
+        add(&mut self.taken, docker, bind, port, protocol);
+    }
+
+    fn strange(&mut self, docker: &str, hold: &Hold) {
+        if let Hold::Port { bind, port, protocol } = hold {
+            add(&mut self.taken, docker, *bind, *port, *protocol);
+            add(&mut self.strange, docker, *bind, *port, *protocol);
+        }
+    }
+
+    fn is_strange(&self, docker: &str, bind: IpAddr, port: u16, protocol: Protocol) -> bool {
+        is_in(&self.strange, docker, bind, port, protocol)
+    }
+
+    fn lowest_free(&self, range: &PortRangeSpec, protocol: Protocol) -> Option<u16> {
+        range.range.iter().find(|p| !is_in(&self.taken, &range.docker, range.bind, *p, protocol))
+    }
+}
+
+type Binds = HashMap<String, HashMap<(u16, Protocol), Vec<IpAddr>>>;
+
+fn add(binds: &mut Binds, docker: &str, bind: IpAddr, port: u16, protocol: Protocol) {
+    binds.entry(docker.to_owned()).or_default().entry((port, protocol)).or_default().push(bind);
+}
+
+fn is_in(binds: &Binds, docker: &str, bind: IpAddr, port: u16, protocol: Protocol) -> bool {
+    let held = binds.get(docker).and_then(|ports| ports.get(&(port, protocol)));
+    let clashes =
+        |other: &IpAddr| *other == bind || other.is_unspecified() || bind.is_unspecified();
+    held.is_some_and(|held| held.iter().any(clashes))
+}
+
+/// Which parts of a supernet are spoken for.
+#[derive(Debug)]
+struct Subnets {
+    supernet: Cidr,
+    prefix: u8,
+    /// First and last address of everything taken, in ranges that do not touch each other.
+    taken: BTreeMap<Ipv4Addr, Ipv4Addr>,
+    /// Everything before it is taken.
+    next: Option<Ipv4Addr>,
+}
+
+impl Subnets {
+    fn new(bridge: &Bridge) -> Self {
+        let next = Some(bridge.supernet.net().network());
+        let prefix = bridge.per_tenant_prefix;
+        Subnets { supernet: bridge.supernet, prefix, taken: BTreeMap::new(), next }
+    }
+
+    fn take_all(&mut self, holds: &[Hold]) {
+        for hold in holds {
+            if let Hold::Subnet(subnet) = hold {
+                self.take(*subnet);
+            }
+        }
+    }
+
+    fn take(&mut self, subnet: Cidr) {
+        let (mut first, mut last) = (subnet.net().network(), subnet.net().broadcast());
+        while let Some((start, end)) = self.overlapping(first, last) {
+            self.taken.remove(&start);
+            (first, last) = (first.min(start), last.max(end));
+        }
+        self.taken.insert(first, last);
+    }
+
+    fn overlapping(&self, first: Ipv4Addr, last: Ipv4Addr) -> Option<(Ipv4Addr, Ipv4Addr)> {
+        let (start, end) = self.taken.range(..=last).next_back()?;
+        (*end >= first).then_some((*start, *end))
+    }
+
+    fn lowest_free(&mut self) -> Option<Cidr> {
+        let end = self.supernet.net().broadcast();
+        while let Some(start) = self.next.filter(|start| *start <= end) {
+            let subnet = Cidr::new(ipnet::Ipv4Net::new(start, self.prefix).ok()?);
+            let last = subnet.net().broadcast();
+            self.next = u32::from(last).checked_add(1).map(Ipv4Addr::from);
+            if self.overlapping(start, last).is_none() {
+                self.take(subnet);
+                return Some(subnet);
+            }
+        }
+        None
+    }
+}
+
+/// The claims nobody needs any more: their holder is not desired, and nothing of it is left.
+pub(crate) fn released(
+    claims: &BTreeMap<ClaimKey, Claim>,
+    kept: &BTreeMap<ClaimKey, Claim>,
+    world: &World,
+) -> Vec<ClaimKey> {
+    if world.has_blind_spot() {
+        return Vec::new();
+    }
+    let present: HashSet<String> = world
+        .observations()
+        .values()
+        .flat_map(|seen| seen.present.keys().map(ToString::to_string))
+        .collect();
+    let still_there =
+        |key: &ClaimKey| present.contains(key.holder.split(':').next().unwrap_or_default());
+    // A renamed entry takes over what its old name had.
+    let passed_on: HashSet<_> = kept.iter().map(|(key, claim)| (&key.pool, claim)).collect();
+    let is_free = |(key, claim): &(&ClaimKey, &Claim)| {
+        !kept.contains_key(key) && (!still_there(key) || passed_on.contains(&(&key.pool, claim)))
+    };
+    claims.iter().filter(is_free).map(|(key, _)| key.clone()).collect()
+}
+
+/// A tenant network as a draft.
+pub(crate) fn network_draft(address: &Address, network: &TenantNetwork) -> Draft {
+    let body = Body::Network(lessor_plans::NetworkBody {
+        name: String::new(),
+        subnet: Some(network.subnet),
+        internal: false,
+        labels: BTreeMap::new(),
+    });
+    Draft {
+        address: address.clone(),
+        place: network.docker.clone(),
+        moved: Vec::new(),
+        body,
+        networks: Vec::new(),
+        mounts: Vec::new(),
+        needs: Vec::new(),
+        ready: None,
+    }
+}

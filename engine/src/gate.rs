@@ -1,0 +1,199 @@
+//! Whether a plan may run.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+use std::str::FromStr;
+
+use lessor_plans::{Action, Change, Digest, Plan, Reason};
+use lessor_specs::{Address, Kind};
+
+/// A plan that may run. Only [`gate`] makes one.
+#[derive(Clone, Debug)]
+pub struct ApprovedPlan {
+    plan: Plan,
+    id: Digest,
+}
+
+impl ApprovedPlan {
+    /// The plan.
+    pub fn plan(&self) -> &Plan {
+        &self.plan
+    }
+
+    /// Its id.
+    pub fn id(&self) -> Digest {
+        self.id
+    }
+}
+
+/// A person's yes to what a plan takes away. It holds for one plan only.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Consent {
+    /// The plan.
+    pub plan: Digest,
+    /// Up to so many removals.
+    pub removals: Option<usize>,
+    /// The data of these may be destroyed.
+    pub destroy_data: BTreeSet<Address>,
+    /// These rules need not hold.
+    pub rules: BTreeSet<Rule>,
+}
+
+impl Consent {
+    /// Agrees to nothing.
+    pub fn none(plan: Digest) -> Self {
+        Consent { plan, removals: None, destroy_data: BTreeSet::new(), rules: BTreeSet::new() }
+    }
+}
+
+/// A rule of the gate.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Rule {
+    /// Not too many removals at once.
+    Removals,
+    /// No data is destroyed.
+    Data,
+    /// Specs that are suddenly empty are a mistake.
+    Empty,
+    /// No tenant loses more than one instance at once.
+    Tenant,
+}
+
+impl Rule {
+    const ALL: [Rule; 4] = [Rule::Removals, Rule::Data, Rule::Empty, Rule::Tenant];
+}
+
+impl fmt::Display for Rule {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Rule::Removals => "removals",
+            Rule::Data => "data",
+            Rule::Empty => "empty",
+            Rule::Tenant => "tenant",
+        })
+    }
+}
+
+impl FromStr for Rule {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let found = Rule::ALL.into_iter().find(|rule| rule.to_string() == text);
+        found.ok_or_else(|| "the rules are removals, data, empty and tenant".into())
+    }
+}
+
+/// The gate's no: every rule that stands against the plan.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Held {
+    /// The plan.
+    pub plan: Digest,
+    /// Never empty.
+    pub rules: Vec<HeldRule>,
+}
+
+/// One rule that stands against a plan.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct HeldRule {
+    /// The rule.
+    pub rule: Rule,
+    /// What the plan would do.
+    pub why: String,
+    /// What to add to the command to agree.
+    pub consent: String,
+}
+
+/// Lets a plan pass, or says every reason why not.
+///
+/// # Errors
+/// [`Held`] with each rule that stands against it and is not answered by `consent`. A consent to
+/// another plan counts for nothing.
+pub fn gate(plan: Plan, consent: &Consent) -> Result<ApprovedPlan, Box<Held>> {
+    let id = plan.id();
+    let nothing = Consent::none(id);
+    let consent = if consent.plan == id { consent } else { &nothing };
+    let found = [removals(&plan, consent), empty(&plan)].into_iter().flatten();
+    let rules: Vec<_> = found
+        .chain(data(&plan, consent))
+        .chain(tenants(&plan))
+        .filter(|held| !consent.rules.contains(&held.rule))
+        .collect();
+    if rules.is_empty() {
+        return Ok(ApprovedPlan { plan, id });
+    }
+    Err(Box::new(Held { plan: id, rules }))
+}
+
+/// A tenant's network goes with its last instance, and data that is given up was named by somebody:
+/// neither is counted once more.
+fn counts(change: &Change) -> bool {
+    change.action == Action::Delete
+        && change.address.kind() != Kind::Bridge
+        && change.reason != Reason::DataGivenUp
+}
+
+fn removals(plan: &Plan, consent: &Consent) -> Option<HeldRule> {
+    let count = plan.changes.iter().filter(|change| counts(change)).count();
+    let share = plan.owned * usize::from(plan.rules.removals_percent) / 100;
+    let allowed = share.max(usize::try_from(plan.rules.removals).unwrap_or(usize::MAX));
+    let agreed = consent.removals.unwrap_or(0);
+    (count > allowed.max(agreed)).then(|| HeldRule {
+        rule: Rule::Removals,
+        why: format!(
+            "the plan removes {count} of {}, and more than {allowed} at once needs consent",
+            things(plan.owned)
+        ),
+        consent: format!("--allow-removals {count}"),
+    })
+}
+
+fn things(count: usize) -> String {
+    if count == 1 { "1 thing".into() } else { format!("{count} things") }
+}
+
+fn empty(plan: &Plan) -> Option<HeldRule> {
+    let removes = plan.changes.iter().any(|change| change.action == Action::Delete);
+    (plan.entries == 0 && removes).then(|| HeldRule {
+        rule: Rule::Empty,
+        why: format!(
+            "no spec declares anything, and what is there would go: {}",
+            things(plan.owned)
+        ),
+        consent: "--allow empty".into(),
+    })
+}
+
+fn data(plan: &Plan, consent: &Consent) -> Vec<HeldRule> {
+    let when_due = plan.rules.destroy_when_due;
+    plan.changes
+        .iter()
+        .filter(|change| change.destroys_data())
+        .filter(|change| !(when_due && matches!(change.reason, Reason::Due(_))))
+        .filter(|change| !consent.destroy_data.contains(&change.address))
+        .map(|change| HeldRule {
+            rule: Rule::Data,
+            why: format!("the plan destroys the data of `{}`", change.address),
+            consent: format!("--destroy-data {}", change.address),
+        })
+        .collect()
+}
+
+fn tenants(plan: &Plan) -> Vec<HeldRule> {
+    let mut losses: BTreeMap<&str, usize> = BTreeMap::new();
+    for change in plan.changes.iter().filter(|change| counts(change)) {
+        if let (Kind::Instance, Some((tenant, _))) =
+            (change.address.kind(), change.address.name().split_once('/'))
+        {
+            *losses.entry(tenant).or_default() += 1;
+        }
+    }
+    losses
+        .into_iter()
+        .filter(|(_, count)| *count > 1)
+        .map(|(tenant, count)| HeldRule {
+            rule: Rule::Tenant,
+            why: format!("`tenant.{tenant}` loses {count} instances at once"),
+            consent: "--allow tenant".into(),
+        })
+        .collect()
+}

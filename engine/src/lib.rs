@@ -1,0 +1,32 @@
+//! From wishes to deeds.
+//!
+//! ```text
+//! desire → observe → plan → gate → execute → journal
+//! pure     reads     pure   pure   writes    remembers
+//! ```
+//!
+//! The planning half knows no clock, no network and no chance; what it needs of those is handed in
+//! as [`Wishes`] and [`World`]. The acting half meets the world only through three [ports]:
+//! [`Provider`], [`Journal`] and [`Clock`].
+
+mod allocate;
+mod desire;
+mod execute;
+mod gate;
+mod observe;
+mod plan;
+pub mod ports;
+mod select;
+mod settle;
+mod wishes;
+
+pub use desire::{Desired, desire};
+pub use execute::{Event, Failure, FailureKind, Outcome, Run, Stop, execute};
+pub use gate::{ApprovedPlan, Consent, Held, HeldRule, Rule, gate};
+pub use observe::{World, observe};
+pub use plan::plan;
+pub use ports::{
+    ApplyError, ApplyId, Clock, Entry, Journal, JournalError, Phase, Provider, Registry,
+};
+pub use select::{Selection, Selector};
+pub use wishes::Wishes;

@@ -1,0 +1,162 @@
+//! What is wanted, beside what is there.
+
+use std::collections::{HashMap, HashSet};
+
+use lessor_plans::{
+    Action, Body, Change, Digest, Hold, Note, NoteKind, Present, Reason, Transition,
+};
+use lessor_specs::Address;
+
+use super::holdings::Holdings;
+use super::{Planner, removes};
+use crate::settle::Wish;
+
+impl Planner<'_> {
+    /// A change for each wish that is not as it should be.
+    pub(super) fn wanted(&mut self, settled: &[Wish<'_>]) {
+        let mut replaced: HashSet<&Address> = HashSet::new();
+        // What containers use is decided first: they follow when it is replaced.
+        let is_container = |wish: &&Wish<'_>| matches!(wish.body, Body::Container(_));
+        let (containers, others): (Vec<_>, Vec<_>) = settled.iter().partition(is_container);
+        for wish in others.into_iter().chain(containers) {
+            let Some(change) = self.compare(wish, &replaced) else { continue };
+            if change.action == Action::Replace && !is_container(&wish) {
+                replaced.insert(&wish.address);
+            }
+            self.changes.push(change);
+        }
+    }
+
+    fn compare(&mut self, wish: &Wish<'_>, replaced: &HashSet<&Address>) -> Option<Change> {
+        let Some(present) = wish.present else { return self.absent(wish) };
+        let follows = wish.needs.iter().find(|need| replaced.contains(need));
+        let (action, reason) = match (self.world.compare(&wish.place, &wish.body, present), follows)
+        {
+            (Transition::Replace(paths), _) => (Action::Replace, self.differs(wish, paths)),
+            (_, Some(need)) => (Action::Replace, Reason::Follows(need.clone())),
+            (Transition::InPlace(paths), None) => (Action::Update, self.differs(wish, paths)),
+            (Transition::None, None) => return None,
+        };
+        Some(change(wish, action, reason, Some(present)))
+    }
+
+    /// A wish without a thing: it is made, if it is certain that it is not there.
+    fn absent(&mut self, wish: &Wish<'_>) -> Option<Change> {
+        let seen = self.world.at(&wish.place)?;
+        if let Some(why) = wish.births.iter().find_map(|birth| seen.unknown.get(birth)) {
+            self.note(NoteKind::Unseen, &wish.address, format!("could not be seen: {why}"));
+            return None;
+        }
+        // It may stand in the very corner that could not be searched.
+        if !seen.gaps.is_empty() {
+            return None;
+        }
+        let reason = if self.was_applied(wish) { Reason::Missing } else { Reason::Wanted };
+        Some(change(wish, Action::Create, reason, None))
+    }
+
+    /// Somebody else's doing, when the journal says that exactly this was applied.
+    fn differs(&self, wish: &Wish<'_>, paths: Vec<String>) -> Reason {
+        if self.was_applied(wish) { Reason::Drifted(paths) } else { Reason::Changed(paths) }
+    }
+
+    /// Whether the journal says that exactly this was applied last.
+    fn was_applied(&self, wish: &Wish<'_>) -> bool {
+        let last = wish.births.iter().find_map(|address| self.wishes.applied.get(address));
+        last.is_some_and(|last| *last == Digest::of_json(&wish.body))
+    }
+
+    /// What will be made collides with what stays: said before anything runs.
+    pub(super) fn clashes(&mut self, settled: &[Wish<'_>]) {
+        let is_making =
+            |change: &&Change| matches!(change.action, Action::Create | Action::Replace);
+        if !self.changes.iter().any(|change| is_making(&change)) {
+            return;
+        }
+        let staying = self.staying(settled);
+        let making = self.changes.iter().filter(is_making);
+        let mut notes = Vec::new();
+        for change in making {
+            let Some(after) = &change.after else { continue };
+            for (hold, holder) in staying.clashes(&change.place, after) {
+                notes.push(in_the_way(change, &hold, holder));
+            }
+        }
+        self.notes.extend(notes);
+    }
+
+    /// What is held on every host and is not given up by this plan.
+    fn staying<'s>(&'s self, settled: &'s [Wish<'s>]) -> Holdings<'s, Holder<'s>> {
+        let going: HashSet<(&Address, &Address)> = self
+            .changes
+            .iter()
+            .filter(|change| removes(change))
+            .map(|change| (&change.place, &change.address))
+            .collect();
+        let address_of: HashMap<(&Address, &Address), &Address> = settled
+            .iter()
+            .filter_map(|wish| Some(((&wish.place, &wish.present?.birth), &wish.address)))
+            .collect();
+        let mut staying = Holdings::new();
+        for (place, seen) in self.world.observations() {
+            for stranger in &seen.strangers {
+                staying.insert_hold(place, &stranger.hold, Holder::Stranger(&stranger.holder));
+            }
+            for (birth, present) in &seen.present {
+                let address = address_of.get(&(place, birth)).copied().unwrap_or(birth);
+                if !going.contains(&(place, address)) {
+                    staying.insert(place, &present.body, Holder::Ours(address));
+                }
+            }
+        }
+        staying
+    }
+}
+
+/// Who holds something.
+#[derive(Clone, Copy)]
+enum Holder<'h> {
+    Ours(&'h Address),
+    /// In words.
+    Stranger(&'h str),
+}
+
+fn in_the_way(change: &Change, hold: &Hold, holder: Holder<'_>) -> Note {
+    let place = &change.place;
+    let (text, hint) = match (holder, hold) {
+        (Holder::Ours(address), _) => {
+            (format!("{hold} on `{place}` is still held by `{address}`"), None)
+        }
+        (Holder::Stranger(holder), Hold::Name { .. }) => (
+            format!("{hold} on `{place}` belongs to {holder}, which is not ours"),
+            Some("rename the entry, or remove that one by hand"),
+        ),
+        (Holder::Stranger(holder), Hold::Port { .. }) => (
+            format!("{hold} on `{place}` belongs to {holder}, which is not ours"),
+            Some("choose another port, or stop what has it"),
+        ),
+        (Holder::Stranger(holder), Hold::Subnet(_)) => (
+            format!("{hold} on `{place}` overlaps {holder}, which is not ours"),
+            Some("choose another subnet, or remove what has it"),
+        ),
+    };
+    Note {
+        kind: NoteKind::Fatal,
+        about: change.address.to_string(),
+        text,
+        hint: hint.map(str::to_owned),
+    }
+}
+
+fn change(wish: &Wish<'_>, action: Action, reason: Reason, present: Option<&Present>) -> Change {
+    Change {
+        address: wish.address.clone(),
+        place: wish.place.clone(),
+        origin: wish.origin.clone(),
+        action,
+        reason,
+        before: present.map(|present| present.beside(Some(&wish.body))),
+        after: Some(wish.body.clone()),
+        ready: wish.ready.clone(),
+    }
+}

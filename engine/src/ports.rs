@@ -1,0 +1,166 @@
+//! What the engine asks of the world.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use jiff::Timestamp;
+use lessor_plans::{Act, Body, Change, Digest, Observation, Present, Sighting, Transition, Wanted};
+use lessor_specs::Address;
+
+/// Drives one system behind one connection: looks, compares and acts. Decides nothing.
+#[async_trait]
+pub trait Provider: Send + Sync {
+    /// The connection, such as `docker.par1`.
+    fn place(&self) -> &Address;
+
+    /// Looks at everything that is ours, by listing. Changes nothing.
+    ///
+    /// What is held by others is looked for only as far as it could stand in the way of what is
+    /// wanted here. What could not be seen is a gap or unknown, never left out.
+    async fn observe(&self, wanted: &[Wanted]) -> Observation;
+
+    /// Looks at the one thing of this sort and name. Changes nothing.
+    ///
+    /// A thing that is there and not ours is [`Sighting::Unknown`].
+    async fn sight(&self, body: &Body) -> Sighting;
+
+    /// How to come from `present` to `desired`. Looks at nothing.
+    fn compare(&self, desired: &Body, present: &Present) -> Transition;
+
+    /// Does one act of a change. Safe to repeat: what is done already is left as it is.
+    ///
+    /// Creating carries the mark in the very call that creates. Deleting what is gone is done.
+    /// Nothing without our mark is ever touched. Each call has its own deadline.
+    ///
+    /// # Errors
+    /// See [`ApplyError`]. After an error, the thing may be as before, as wished, or half done; the
+    /// next look tells.
+    async fn apply(&self, act: Act, change: &Change) -> Result<(), ApplyError>;
+}
+
+/// Why an act was not done.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum ApplyError {
+    /// It may work when tried again: no answer, a dropped connection, an overloaded engine.
+    #[error("{why}")]
+    Transient {
+        /// What happened.
+        why: String,
+    },
+    /// The thing is not as the plan saw it.
+    #[error("{why}")]
+    Stale {
+        /// What is different.
+        why: String,
+    },
+    /// The provider said no, and will say it again.
+    #[error("{why}")]
+    Refused {
+        /// What it said.
+        why: String,
+        /// Something one can do now.
+        hint: Option<String>,
+    },
+}
+
+/// Remembers what was begun and how it ended.
+#[async_trait]
+pub trait Journal: Send + Sync {
+    /// Remembers `entry` for good before it returns.
+    ///
+    /// # Errors
+    /// When it could not; then nothing may be done that the entry would have announced.
+    async fn record(&self, entry: &Entry) -> Result<(), JournalError>;
+}
+
+/// One line of the journal.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Entry {
+    /// The run it belongs to.
+    pub apply: ApplyId,
+    /// The step, counted from 1.
+    pub step: usize,
+    /// The thing.
+    pub address: Address,
+    /// The connection it lives on.
+    pub place: Address,
+    /// What is done to it.
+    pub act: Act,
+    /// How far it came.
+    pub phase: Phase,
+    /// Digest of the body it has afterwards; `None` for a deletion.
+    pub body: Option<Digest>,
+}
+
+/// How far a step came.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Phase {
+    /// It is about to be done.
+    Started,
+    /// It is done.
+    Finished,
+    /// It was given up.
+    Failed {
+        /// Why.
+        why: String,
+    },
+}
+
+/// Names one run of `apply`; later ones are greater.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ApplyId(pub String);
+
+impl fmt::Display for ApplyId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// Why something could not be remembered.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum JournalError {
+    /// Another run has taken over the connection.
+    #[error("the lease on `{place}` was lost to another run")]
+    Fenced {
+        /// The connection.
+        place: Address,
+    },
+    /// The store did not take it.
+    #[error("the journal could not be written: {why}")]
+    Unavailable {
+        /// What happened.
+        why: String,
+    },
+}
+
+/// Tells the time.
+pub trait Clock: Send + Sync {
+    /// Now.
+    fn now(&self) -> Timestamp;
+}
+
+/// Which provider answers for which connection.
+#[derive(Clone, Default)]
+pub struct Registry {
+    providers: BTreeMap<Address, Arc<dyn Provider>>,
+}
+
+impl Registry {
+    /// Of these providers, each under its own connection.
+    pub fn new(providers: impl IntoIterator<Item = Arc<dyn Provider>>) -> Self {
+        let by_place = |provider: Arc<dyn Provider>| (provider.place().clone(), provider);
+        Registry { providers: providers.into_iter().map(by_place).collect() }
+    }
+
+    /// The provider behind a connection.
+    pub fn get(&self, place: &Address) -> Option<&Arc<dyn Provider>> {
+        self.providers.get(place)
+    }
+
+    /// All of them, in order of connection.
+    pub fn iter(&self) -> impl Iterator<Item = &Arc<dyn Provider>> {
+        self.providers.values()
+    }
+}

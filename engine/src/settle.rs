@@ -1,0 +1,135 @@
+//! From drafts and choices to wishes: every name decided, every wish beside what is there.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+
+use lessor_plans::{Body, Naming, Origin, Present, name_for};
+use lessor_specs::Address;
+use lessor_specs::kinds::Ready;
+
+use crate::allocate::{Allocation, network_draft};
+use crate::desire::{Desired, Draft, image_address, image_draft};
+use crate::observe::World;
+
+/// One thing as it shall be, and as it is.
+#[derive(Debug)]
+pub(crate) struct Wish<'w> {
+    pub(crate) address: Address,
+    pub(crate) place: Address,
+    pub(crate) origin: Origin,
+    pub(crate) body: Body,
+    /// What has to be there first.
+    pub(crate) needs: Vec<Address>,
+    pub(crate) ready: Option<Ready>,
+    /// The thing of ours that this wish means.
+    pub(crate) present: Option<&'w Present>,
+    /// The addresses its mark may have.
+    pub(crate) births: Vec<Address>,
+}
+
+/// All wishes, in order of address.
+pub(crate) fn settle<'w>(
+    desired: Desired<'_>,
+    allocation: &Allocation<'_>,
+    world: &'w World,
+) -> Vec<Wish<'w>> {
+    let mut drafts = all_drafts(desired, allocation);
+    drafts.sort_by(|a, b| a.address.cmp(&b.address));
+    let matches: Vec<Option<&Present>> = drafts.iter().map(|draft| find(draft, world)).collect();
+    let names = Names::of(&drafts, &matches);
+    let settled = drafts.into_iter().zip(matches);
+    settled.map(|(draft, present)| wish(draft, present, &names)).collect()
+}
+
+fn all_drafts(desired: Desired<'_>, allocation: &Allocation<'_>) -> Vec<Draft> {
+    let Desired { mut drafts, rentals } = desired;
+    let is_image = |draft: &&Draft| matches!(draft.body, Body::Image(_));
+    let mut images: BTreeSet<_> =
+        drafts.iter().filter(is_image).map(|draft| draft.address.clone()).collect();
+    drafts.extend(allocation.subnets.iter().map(|(a, network)| network_draft(a, network)));
+    for (rental, home) in rentals.iter().zip(&allocation.homes) {
+        let Some(home) = home else { continue };
+        let reference = &rental.image.reference;
+        if images.insert(image_address(home.docker, reference)) {
+            drafts.push(image_draft(home.docker, reference));
+        }
+        drafts.extend(rental.drafts(home.docker, home.network.clone(), home.ports.clone()));
+    }
+    drafts
+}
+
+/// The thing of ours whose mark names the draft, by its own address or an older one.
+fn find<'w>(draft: &Draft, world: &'w World) -> Option<&'w Present> {
+    let seen = world.at(&draft.place)?;
+    std::iter::once(&draft.address).chain(&draft.moved).find_map(|birth| seen.present.get(birth))
+}
+
+/// What each draft is called at its provider.
+struct Names {
+    by_address: HashMap<Address, String>,
+}
+
+impl Names {
+    /// A thing that is there keeps its name, whatever its entry is called by now. A new one is
+    /// named after its address; if an older thing still has that name, a number tells them apart.
+    fn of(drafts: &[Draft], matches: &[Option<&Present>]) -> Names {
+        let mut by_address = HashMap::with_capacity(drafts.len());
+        let mut taken: HashSet<(Address, &'static str, String)> = HashSet::new();
+        for (draft, present) in drafts.iter().zip(matches) {
+            if let Some(present) = present {
+                let name = present.body.name().to_owned();
+                if present.birth != draft.address {
+                    taken.insert((draft.place.clone(), draft.body.sort(), name.clone()));
+                }
+                by_address.insert(draft.address.clone(), name);
+            }
+        }
+        for draft in drafts {
+            let free = |name: &String| {
+                taken.is_empty()
+                    || !taken.contains(&(draft.place.clone(), draft.body.sort(), name.clone()))
+            };
+            by_address.entry(draft.address.clone()).or_insert_with(|| {
+                let plain = name_for(Naming::Docker, &draft.address);
+                let numbered = (2..).map(|n| format!("{plain}_{n}"));
+                std::iter::once(plain.clone()).chain(numbered).find(free).unwrap_or(plain)
+            });
+        }
+        Names { by_address }
+    }
+
+    fn get(&self, address: &Address) -> String {
+        self.by_address.get(address).cloned().unwrap_or_else(|| name_for(Naming::Docker, address))
+    }
+}
+
+fn wish<'w>(draft: Draft, present: Option<&'w Present>, names: &Names) -> Wish<'w> {
+    let Draft { address, place, moved, mut body, networks, mounts, mut needs, ready } = draft;
+    body.set_name(names.get(&address));
+    if let Some(container) = body.container_mut() {
+        container.networks = networks.iter().map(|network| names.get(network)).collect();
+        container.mounts = mounts.iter().map(|m| m.body(names.get(&m.volume))).collect();
+        needs.push(image_address(place.name(), &container.image));
+    }
+    needs.extend(networks);
+    needs.extend(mounts.into_iter().map(|mount| mount.volume));
+    let births = std::iter::once(address.clone()).chain(moved).collect();
+    Wish { address, place, origin: Origin::File, body, needs, ready, present, births }
+}
+
+/// The things of ours that no wish means, by connection and the address in their mark.
+pub(crate) fn orphans<'w>(
+    wishes: &[Wish<'_>],
+    world: &'w World,
+) -> BTreeMap<(&'w Address, &'w Address), &'w Present> {
+    let meant: HashSet<(&Address, &Address)> = wishes
+        .iter()
+        .filter_map(|wish| wish.present.map(|present| (&wish.place, &present.birth)))
+        .collect();
+    let all = world.observations().iter().flat_map(|(place, seen)| {
+        seen.present.iter().map(move |(birth, present)| ((place, birth), present))
+    });
+    all.filter(|((place, birth), present)| {
+        !matches!(present.body, Body::Image(_)) && !meant.contains(&(*place, *birth))
+    })
+    .collect()
+}

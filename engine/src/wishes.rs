@@ -1,0 +1,61 @@
+//! Everything planning knows apart from the world itself.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use jiff::Timestamp;
+use lessor_plans::{Claim, ClaimKey, Digest, InstallationId};
+use lessor_specs::{Address, SecretRef, Specs};
+
+use crate::Selection;
+
+/// What is asked for, and what is remembered, at one moment.
+#[derive(Clone, Debug)]
+pub struct Wishes {
+    /// Whose wishes these are.
+    pub installation: InstallationId,
+    /// What is asked for.
+    pub specs: Arc<Specs>,
+    /// Digest of the tree the specs were read from.
+    pub digest: String,
+    /// The last applied revision; 0 when there was none.
+    pub revision: u64,
+    /// Ports, subnets and hosts that were given out.
+    pub claims: BTreeMap<ClaimKey, Claim>,
+    /// Digest of the body that was last applied to each thing.
+    pub applied: BTreeMap<Address, Digest>,
+    /// Until when data is kept that nobody asks for, by the address in the mark.
+    pub kept: BTreeMap<Address, Timestamp>,
+    /// Things whose data a person agreed to lose now.
+    pub destroy_data: BTreeSet<Address>,
+    /// Secrets that could not be resolved, and why.
+    pub unresolved: BTreeMap<SecretRef, String>,
+    /// Which part of it is planned.
+    pub selection: Selection,
+    /// The moment.
+    pub now: Timestamp,
+}
+
+impl Wishes {
+    /// Of these specs, with nothing remembered.
+    pub fn new(
+        installation: InstallationId,
+        specs: Arc<Specs>,
+        digest: String,
+        now: Timestamp,
+    ) -> Self {
+        Wishes {
+            installation,
+            specs,
+            digest,
+            revision: 0,
+            claims: BTreeMap::new(),
+            applied: BTreeMap::new(),
+            kept: BTreeMap::new(),
+            destroy_data: BTreeSet::new(),
+            unresolved: BTreeMap::new(),
+            selection: Selection::default(),
+            now,
+        }
+    }
+}
