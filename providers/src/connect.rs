@@ -1,0 +1,147 @@
+//! From a `docker` entry to what drives it.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use lessor_engine::Provider;
+use lessor_plans::InstallationId;
+use lessor_specs::kinds::{Endpoint, Tls};
+use lessor_specs::{Address, Kind, SecretRef, kinds};
+
+use crate::docker::{Door, TlsFiles};
+use crate::{Docker, Memory, Secrets};
+
+/// Where an engine listens when nobody says otherwise.
+const LOCAL_SOCKET: &str = "/var/run/docker.sock";
+
+/// A connection as specs declare it, with what they cannot know.
+#[derive(Clone, Copy)]
+pub struct Connection<'a> {
+    /// The name of the entry: `par1` in `docker.par1`.
+    pub name: &'a str,
+    /// The entry.
+    pub docker: &'a kinds::Docker,
+    /// Whose things are ours.
+    pub installation: &'a InstallationId,
+    /// Where relative paths start.
+    pub spec_dir: &'a Path,
+    /// The value of `DOCKER_HOST`, if it is set: where to go without an `endpoint`.
+    pub docker_host: Option<&'a str>,
+    /// What the specs refer to.
+    pub secrets: &'a Arc<Secrets>,
+}
+
+/// Why a connection cannot be used as it is declared.
+#[derive(Debug, thiserror::Error)]
+pub enum ConnectError {
+    /// `DOCKER_HOST` is not understood.
+    #[error("`DOCKER_HOST` of `docker.{name}` is `{found}`: expected {expected}")]
+    DockerHost {
+        /// The connection that has no `endpoint`.
+        name: String,
+        /// What is set.
+        found: String,
+        /// What would be understood.
+        expected: String,
+    },
+    /// The key of a TLS connection is not in a file.
+    #[error(
+        "the key of `docker.{name}` is `{found}`: expected a file such as `secret://file/key.pem`"
+    )]
+    KeyNotInFile {
+        /// The connection.
+        name: String,
+        /// What the entry says.
+        found: SecretRef,
+    },
+}
+
+/// Makes the provider that an entry asks for. Nothing is called or opened yet: an engine that does
+/// not answer shows when it is looked at.
+///
+/// # Errors
+/// See [`ConnectError`].
+pub fn connect(connection: Connection<'_>) -> Result<Arc<dyn Provider>, ConnectError> {
+    let Connection { name, installation, secrets, spec_dir, docker, .. } = connection;
+    let place = Address::new(Kind::Docker, name);
+    let (installation, secrets) = (installation.clone(), Arc::clone(secrets));
+    Ok(match endpoint(&connection)? {
+        Endpoint::Memory => Arc::new(Memory::in_process(place, installation, secrets)),
+        Endpoint::MemoryFile(path) => {
+            Arc::new(Memory::in_file(place, installation, secrets, spec_dir.join(path)))
+        }
+        Endpoint::Unix(path) => {
+            Arc::new(Docker::new(place, installation, secrets, Door::Unix(path)))
+        }
+        Endpoint::Tcp(address) => {
+            let tls = docker.tls.as_ref().map(|tls| files(name, tls, spec_dir)).transpose()?;
+            Arc::new(Docker::new(place, installation, secrets, Door::Tcp(address, tls)))
+        }
+    })
+}
+
+fn endpoint(connection: &Connection<'_>) -> Result<Endpoint, ConnectError> {
+    if let Some(endpoint) = &connection.docker.endpoint {
+        return Ok(endpoint.clone());
+    }
+    let Some(found) = connection.docker_host.filter(|host| !host.is_empty()) else {
+        return Ok(Endpoint::Unix(LOCAL_SOCKET.into()));
+    };
+    found.parse().map_err(|malformed: lessor_specs::quantity::Malformed| ConnectError::DockerHost {
+        name: connection.name.into(),
+        found: found.into(),
+        expected: malformed.expected,
+    })
+}
+
+fn files(name: &str, tls: &Tls, spec_dir: &Path) -> Result<TlsFiles, ConnectError> {
+    let SecretRef::File(key) = &tls.key else {
+        return Err(ConnectError::KeyNotInFile { name: name.into(), found: tls.key.clone() });
+    };
+    Ok(TlsFiles {
+        ca: spec_dir.join(&tls.ca),
+        certificate: spec_dir.join(&tls.cert),
+        key: spec_dir.join(key),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn endpoint_of(declared: Option<&str>, docker_host: Option<&str>) -> String {
+        let docker = kinds::Docker {
+            endpoint: declared.map(|text| text.parse().unwrap()),
+            tls: None,
+            location: None,
+            capacity: None,
+            overcommit: None,
+        };
+        let connection = Connection {
+            name: "par1",
+            docker: &docker,
+            installation: &"test-1".parse().unwrap(),
+            spec_dir: Path::new("/specs"),
+            docker_host,
+            secrets: &Arc::default(),
+        };
+        match endpoint(&connection) {
+            Ok(endpoint) => endpoint.to_string(),
+            Err(error) => error.to_string(),
+        }
+    }
+
+    #[test]
+    fn the_entry_goes_before_docker_host_and_that_before_the_local_socket() {
+        let tcp = Some("tcp://h:2375");
+        assert_eq!(endpoint_of(Some("memory:host.json"), tcp), "memory:host.json");
+        assert_eq!(endpoint_of(None, tcp), "tcp://h:2375");
+        assert_eq!(endpoint_of(None, Some("")), "unix:///var/run/docker.sock");
+        assert_eq!(endpoint_of(None, None), "unix:///var/run/docker.sock");
+        assert_eq!(
+            endpoint_of(None, Some("ssh://h")),
+            "`DOCKER_HOST` of `docker.par1` is `ssh://h`: expected `unix:///path`, \
+             `tcp://host:port`, `memory:file` or `memory:`"
+        );
+    }
+}

@@ -1,0 +1,75 @@
+//! A real Docker Engine.
+//!
+//! In reading order: the calls ([`client`]), what labels remember ([`labels`]), answers to bodies
+//! ([`read`]) and back ([`mod@write`]), whose a thing is ([`whose`]), looking ([`observe`]), and acting:
+//! what is small ([`act`]), containers ([`container`]), and when one is [`ready`].
+
+mod act;
+mod client;
+mod container;
+mod labels;
+mod observe;
+mod read;
+mod ready;
+mod whose;
+mod write;
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use lessor_engine::{ApplyError, Provider};
+use lessor_plans::{
+    Act, Body, Change, InstallationId, Observation, Present, Sighting, Transition, Wanted,
+};
+use lessor_specs::Address;
+
+pub(crate) use client::{Door, TlsFiles};
+
+use crate::Secrets;
+use crate::compare::compare;
+use client::Client;
+
+/// Drives one Docker Engine, from API 1.41 on. Made by [`connect`](crate::connect()).
+///
+/// Every call has a deadline. What carries no mark of the installation is never changed.
+pub struct Docker {
+    place: Address,
+    installation: InstallationId,
+    secrets: Arc<Secrets>,
+    client: Client,
+}
+
+impl Docker {
+    /// The engine behind `door`. It is not called before the first question.
+    pub(crate) fn new(
+        place: Address,
+        installation: InstallationId,
+        secrets: Arc<Secrets>,
+        door: Door,
+    ) -> Self {
+        Docker { place, installation, secrets, client: Client::new(door) }
+    }
+}
+
+#[async_trait]
+impl Provider for Docker {
+    fn place(&self) -> &Address {
+        &self.place
+    }
+
+    async fn observe(&self, wanted: &[Wanted]) -> Observation {
+        observe::observe(self, wanted).await
+    }
+
+    async fn sight(&self, body: &Body) -> Sighting {
+        observe::sight(self, body).await
+    }
+
+    fn compare(&self, desired: &Body, present: &Present) -> Transition {
+        compare(desired, present, &self.secrets)
+    }
+
+    async fn apply(&self, act: Act, change: &Change) -> Result<(), ApplyError> {
+        act::apply(self, act, change).await
+    }
+}

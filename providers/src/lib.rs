@@ -1,0 +1,22 @@
+//! The systems behind the engine's [`Provider`](lessor_engine::Provider) port.
+//!
+//! In reading order: how a connection becomes a provider ([`connect()`]), where secret values come
+//! from ([`Secrets`]), what both providers share (`reference`, `compare`, `seen`), the real thing
+//! ([`Docker`]) and a pretend one ([`Memory`]). Both answer to the same contract, which stands in
+//! `tests/contract.rs`.
+//!
+//! Not here: what to do about a difference, in which order, and whether it may be done. That is
+//! decided in `engine`, before anything in this crate is asked to act.
+
+mod compare;
+mod connect;
+mod docker;
+mod memory;
+mod reference;
+mod secrets;
+mod seen;
+
+pub use connect::{ConnectError, Connection, connect};
+pub use docker::Docker;
+pub use memory::{Host, Memory, Thing};
+pub use secrets::Secrets;

@@ -1,0 +1,134 @@
+//! What both providers say about what they see, in the same words.
+
+use std::collections::{BTreeMap, BTreeSet, HashSet};
+
+use lessor_engine::ApplyError;
+use lessor_plans::{
+    Body, Change, Hold, ImageBody, Mark, MarkError, Naming, Observation, Origin, Present, Stranger,
+    Wanted, name_for,
+};
+use lessor_specs::{Address, Kind};
+
+/// Adds a thing of ours. Two things of one address cannot both be it, and nobody knows which.
+pub(crate) fn insert(seen: &mut Observation, present: Present) {
+    let address = present.birth.clone();
+    if seen.unknown.contains_key(&address) {
+        return;
+    }
+    if seen.present.insert(address.clone(), present).is_some() {
+        insert_unknown(seen, address, "more than one thing carries its mark".into());
+    }
+}
+
+/// Notes that nobody can tell how a thing of ours looks, whatever else was seen of it.
+pub(crate) fn insert_unknown(seen: &mut Observation, address: Address, why: String) {
+    seen.present.remove(&address);
+    seen.unknown.insert(address, why);
+}
+
+/// The names of wanted things that were not found among ours, by sort: others may have them. A
+/// sort is there without a name when only a port or a subnet of it was not found.
+pub(crate) fn missing(
+    wanted: &[Wanted],
+    seen: &Observation,
+) -> BTreeMap<&'static str, BTreeSet<String>> {
+    let mut missing: BTreeMap<&'static str, BTreeSet<String>> = BTreeMap::new();
+    let ours: HashSet<Hold> = seen.present.values().flat_map(|p| p.body.holds()).collect();
+    for Wanted { address, holds } in wanted {
+        for hold in holds.iter().filter(|hold| !ours.contains(hold)) {
+            missing.entry(holder_of(hold)).or_default();
+        }
+        let known = seen.present.contains_key(address) || seen.unknown.contains_key(address);
+        if let (false, Some(sort)) = (known, sort_of(address.kind())) {
+            missing.entry(sort).or_default().insert(name_for(Naming::Docker, address));
+        }
+    }
+    missing
+}
+
+/// The sort of thing that can hold it.
+fn holder_of(hold: &Hold) -> &'static str {
+    match hold {
+        Hold::Port { .. } => "container",
+        Hold::Subnet(_) => "network",
+        Hold::Name { sort, .. } => sort,
+    }
+}
+
+/// What a thing of this kind is to an engine, if it can have a name there that others can take.
+fn sort_of(kind: Kind) -> Option<&'static str> {
+    match kind {
+        Kind::Container | Kind::Instance => Some("container"),
+        Kind::Network | Kind::Bridge => Some("network"),
+        Kind::Volume => Some("volume"),
+        Kind::Image
+        | Kind::Docker
+        | Kind::Location
+        | Kind::PortRange
+        | Kind::Offer
+        | Kind::Quota
+        | Kind::Tenant
+        | Kind::Policy => None,
+    }
+}
+
+/// What somebody else holds: a name, if it is wanted here, and the rest.
+pub(crate) fn held(
+    sort: &'static str,
+    name: &str,
+    wanted: &BTreeSet<String>,
+    holds: impl IntoIterator<Item = Hold>,
+) -> Vec<Stranger> {
+    let own_name = wanted.contains(name).then(|| Hold::Name { sort, name: name.into() });
+    let stranger = |hold| Stranger { hold, holder: format!("{sort} `{name}`") };
+    own_name.into_iter().chain(holds).map(stranger).collect()
+}
+
+/// An image that is there, whoever fetched it.
+pub(crate) fn present_image(address: Address, name: String) -> Present {
+    Present {
+        birth: address,
+        origin: Origin::File,
+        body: Body::Image(ImageBody { name }),
+        inherited: BTreeSet::new(),
+        secrets: BTreeMap::new(),
+    }
+}
+
+/// Why a thing is not ours, in words.
+pub(crate) fn why_not(error: &MarkError) -> String {
+    match error {
+        MarkError::Foreign => "it has no mark of this installation".into(),
+        MarkError::Copied { from } => format!("its mark was made for `{from}`"),
+        MarkError::Unreadable => "its mark is not one this lessor can read".into(),
+    }
+}
+
+/// A name that somebody else has.
+pub(crate) fn taken(sort: &str, name: &str, why: &str) -> ApplyError {
+    ApplyError::Refused {
+        why: format!("the name `{name}` is taken by a {sort} that is not ours: {why}"),
+        hint: Some(format!("remove or rename that {sort}, or give the entry another name")),
+    }
+}
+
+/// A thing of ours that has the name, but was made for something else.
+pub(crate) fn check_address(mark: &Mark, change: &Change) -> Result<(), ApplyError> {
+    if mark.address == change.address {
+        return Ok(());
+    }
+    let why = format!("the name `{}` is that of `{}`", mark.name, mark.address);
+    Err(ApplyError::Stale { why })
+}
+
+/// A thing of ours that is there already and looks other than it shall.
+pub(crate) fn not_as_planned(sort: &str, name: &str, differing: &[String]) -> ApplyError {
+    let why = format!("{sort} `{name}` is there with another {}", differing.join(", "));
+    ApplyError::Stale { why }
+}
+
+/// What is said to anybody who asks to remove an image.
+pub(crate) fn image_stays(name: &str) -> ApplyError {
+    let why = format!("image `{name}` may be in use by others and is never removed");
+    ApplyError::Refused { why, hint: None }
+}
