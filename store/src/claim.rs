@@ -1,0 +1,80 @@
+//! What was given out of a pool: ports, subnets, hosts.
+
+use std::collections::BTreeMap;
+
+use lessor_engine::Clock as _;
+use lessor_plans::{Claim, ClaimKey};
+use sqlx::error::ErrorKind;
+use sqlx::{Any, Transaction};
+
+use crate::{Store, StoreError, row};
+
+/// The pool whose values many may share: which host an instance runs on.
+const SHARED_POOL: &str = "docker";
+
+impl Store {
+    /// Everything that is given out.
+    pub async fn claim_list(&self) -> Result<BTreeMap<ClaimKey, Claim>, StoreError> {
+        let rows = sqlx::query("SELECT pool, holder, value FROM claim")
+            .fetch_all(self.pool())
+            .await
+            .map_err(|error| self.error(&error))?;
+        let claim = |row| {
+            let key = ClaimKey { pool: row::text(row, "pool")?, holder: row::text(row, "holder")? };
+            Ok((key, row::text(row, "value")?))
+        };
+        rows.iter().map(claim).collect::<Result<_, _>>().map_err(|error| self.error(&error))
+    }
+
+    /// Gives out `claims`, where a holder may get something else than it had.
+    pub(crate) async fn claim_insert(
+        &self,
+        work: &mut Transaction<'static, Any>,
+        claims: &BTreeMap<ClaimKey, Claim>,
+    ) -> Result<(), StoreError> {
+        // All go before any comes, so that two holders may swap.
+        self.claim_delete(work, claims.keys()).await?;
+        let at = self.now().as_microsecond();
+        for (key, value) in claims {
+            let sole = (key.pool != SHARED_POOL).then_some(value.as_str());
+            sqlx::query(
+                "INSERT INTO claim (pool, holder, value, sole, at) VALUES ($1, $2, $3, $4, $5)",
+            )
+            .bind(&key.pool)
+            .bind(&key.holder)
+            .bind(value)
+            .bind(sole)
+            .bind(at)
+            .execute(&mut **work)
+            .await
+            .map_err(|error| self.claim_error(&error, key, value))?;
+        }
+        Ok(())
+    }
+
+    pub(crate) async fn claim_delete(
+        &self,
+        work: &mut Transaction<'static, Any>,
+        keys: impl IntoIterator<Item = &ClaimKey>,
+    ) -> Result<(), StoreError> {
+        for key in keys {
+            sqlx::query("DELETE FROM claim WHERE pool = $1 AND holder = $2")
+                .bind(&key.pool)
+                .bind(&key.holder)
+                .execute(&mut **work)
+                .await
+                .map_err(|error| self.error(&error))?;
+        }
+        Ok(())
+    }
+
+    fn claim_error(&self, error: &sqlx::Error, key: &ClaimKey, value: &Claim) -> StoreError {
+        let taken = error
+            .as_database_error()
+            .is_some_and(|error| error.kind() == ErrorKind::UniqueViolation);
+        if taken {
+            return StoreError::ClaimTaken { key: key.clone(), value: value.clone() };
+        }
+        self.error(error)
+    }
+}

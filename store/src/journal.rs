@@ -1,0 +1,284 @@
+//! What was begun and how it ended.
+
+use std::collections::BTreeMap;
+
+use async_trait::async_trait;
+use jiff::Timestamp;
+use lessor_engine::{ApplyId, Clock as _, Entry, Journal, JournalError, Phase};
+use lessor_plans::{Act, Digest};
+use lessor_specs::Address;
+use sqlx::any::AnyRow;
+use sqlx::{Any, Row as _, Transaction};
+
+use crate::{Store, StoreError, row};
+
+/// The journal of a run that holds leases: it takes an entry only while the connection the entry
+/// is about is still ours.
+#[derive(Clone, Debug)]
+pub struct LeasedJournal {
+    store: Store,
+    tokens: BTreeMap<Address, i64>,
+}
+
+/// A line of the journal as it was remembered.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Recorded {
+    /// Its number; later lines have greater ones.
+    pub number: u64,
+    /// When it was remembered.
+    pub at: Timestamp,
+    /// What it says.
+    pub entry: Entry,
+}
+
+/// What a run last did with a thing that it finished.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Applied {
+    /// Digest of the body the thing had then.
+    pub body: Digest,
+    /// The run.
+    pub apply: ApplyId,
+    /// When it was finished.
+    pub at: Timestamp,
+}
+
+impl LeasedJournal {
+    pub(crate) fn new(store: Store, tokens: BTreeMap<Address, i64>) -> Self {
+        LeasedJournal { store, tokens }
+    }
+}
+
+#[async_trait]
+impl Journal for LeasedJournal {
+    async fn record(&self, entry: &Entry) -> Result<(), JournalError> {
+        let token = self.tokens.get(&entry.place).copied();
+        let recorded = match token {
+            Some(token) => self.store.journal_record(entry, token).await,
+            None => Err(StoreError::Fenced { place: entry.place.clone() }),
+        };
+        recorded.map_err(|error| match error {
+            StoreError::Fenced { place } => JournalError::Fenced { place },
+            other => JournalError::Unavailable { why: other.to_string() },
+        })
+    }
+}
+
+impl Store {
+    /// The newest lines of the journal, of one run or of all, in the order they were written.
+    pub async fn journal_list(
+        &self,
+        apply: Option<&ApplyId>,
+        limit: u32,
+    ) -> Result<Vec<Recorded>, StoreError> {
+        let query = match apply {
+            Some(apply) => {
+                sqlx::query("SELECT * FROM entry WHERE apply = $1 ORDER BY number DESC LIMIT $2")
+                    .bind(&apply.0)
+            }
+            None => sqlx::query("SELECT * FROM entry ORDER BY number DESC LIMIT $1"),
+        };
+        let rows = query
+            .bind(i64::from(limit))
+            .fetch_all(self.pool())
+            .await
+            .map_err(|error| self.error(&error))?;
+        let lines = rows.iter().rev().map(recorded).collect::<Result<_, _>>();
+        lines.map_err(|error| self.error(&error))
+    }
+
+    /// Steps that were begun and never ended since a run last came to its end in full.
+    pub async fn journal_unfinished(&self) -> Result<Vec<Recorded>, StoreError> {
+        let rows = sqlx::query(
+            "SELECT * FROM entry
+             WHERE phase = 'started'
+               AND apply > coalesce((SELECT max(id) FROM apply WHERE outcome = 'done'), '')
+               AND NOT EXISTS (
+                   SELECT 1 FROM entry AS later
+                   WHERE later.address = entry.address AND later.number > entry.number
+               )
+             ORDER BY number",
+        )
+        .fetch_all(self.pool())
+        .await
+        .map_err(|error| self.error(&error))?;
+        rows.iter().map(recorded).collect::<Result<_, _>>().map_err(|error| self.error(&error))
+    }
+
+    /// The body each thing had when a run last finished with it.
+    pub async fn applied_list(&self) -> Result<BTreeMap<Address, Digest>, StoreError> {
+        // One row of many lines: handing over a row costs several times what reading it does, and
+        // there may be a hundred thousand.
+        let found = async {
+            let found = sqlx::query(
+                "SELECT string_agg(body || ' ' || address, '\n') AS listing FROM applied",
+            )
+            .fetch_one(self.pool())
+            .await?;
+            let listing: Option<String> = found.try_get("listing")?;
+            listing.unwrap_or_default().lines().map(applied_line).collect::<Result<_, _>>()
+        };
+        found.await.map_err(|error| self.error(&error))
+    }
+
+    /// What a run last did with one thing; `None` when no run ever finished with it, or the last
+    /// that did removed it.
+    pub async fn applied_show(&self, address: &Address) -> Result<Option<Applied>, StoreError> {
+        let found = async {
+            let found = sqlx::query("SELECT body, apply, at FROM applied WHERE address = $1")
+                .bind(address.to_string())
+                .fetch_optional(self.pool())
+                .await?;
+            found.map(|row| applied(&row)).transpose()
+        };
+        found.await.map_err(|error| self.error(&error))
+    }
+
+    /// Remembers an entry, and what it means for the thing, if the lease still has this token.
+    async fn journal_record(&self, entry: &Entry, token: i64) -> Result<(), StoreError> {
+        let at = self.now();
+        let mut work = self.begin().await?;
+        let added = entry_insert(&mut work, entry, token, at).await;
+        if added.map_err(|error| self.error(&error))? == 0 {
+            return Err(StoreError::Fenced { place: entry.place.clone() });
+        }
+        let summed_up = applied_update(&mut work, entry, at).await;
+        summed_up.map_err(|error| self.error(&error))?;
+        self.commit(work).await
+    }
+}
+
+/// Adds an entry unless the lease was lost, and answers with how many lines that made.
+async fn entry_insert(
+    work: &mut Transaction<'static, Any>,
+    entry: &Entry,
+    token: i64,
+    at: Timestamp,
+) -> Result<u64, sqlx::Error> {
+    let why = match &entry.phase {
+        Phase::Started | Phase::Finished => None,
+        Phase::Failed { why } => Some(why.as_str()),
+    };
+    let added = sqlx::query(
+        "INSERT INTO entry (apply, step, address, place, act, phase, why, body, at)
+         SELECT $1, $2, $3, place, $4, $5, $6, $7, $8 FROM lease
+         WHERE place = $9 AND token = $10 AND expires_at > 0",
+    )
+    .bind(&entry.apply.0)
+    .bind(row::column(entry.step))
+    .bind(entry.address.to_string())
+    .bind(entry.act.to_string())
+    .bind(phase_name(&entry.phase))
+    .bind(why)
+    .bind(entry.body.map(|body| body.to_string()))
+    .bind(at.as_microsecond())
+    .bind(entry.place.to_string())
+    .bind(token)
+    .execute(&mut **work)
+    .await?;
+    Ok(added.rows_affected())
+}
+
+/// Sums up: an end in success says how the thing looks now, or that it is gone.
+async fn applied_update(
+    work: &mut Transaction<'static, Any>,
+    entry: &Entry,
+    at: Timestamp,
+) -> Result<(), sqlx::Error> {
+    match (&entry.phase, entry.act, entry.body) {
+        (Phase::Started | Phase::Failed { .. }, ..) => Ok(()),
+        (Phase::Finished, Act::Create | Act::Update, Some(body)) => {
+            applied_upsert(work, entry, body, at).await
+        }
+        (Phase::Finished, Act::Delete, _) | (Phase::Finished, _, None) => {
+            applied_delete(work, &entry.address).await
+        }
+    }
+}
+
+async fn applied_upsert(
+    work: &mut Transaction<'static, Any>,
+    entry: &Entry,
+    body: Digest,
+    at: Timestamp,
+) -> Result<(), sqlx::Error> {
+    sqlx::query(
+        "INSERT INTO applied (address, body, apply, at) VALUES ($1, $2, $3, $4)
+         ON CONFLICT (address) DO UPDATE
+         SET body = excluded.body, apply = excluded.apply, at = excluded.at",
+    )
+    .bind(entry.address.to_string())
+    .bind(body.to_string())
+    .bind(&entry.apply.0)
+    .bind(at.as_microsecond())
+    .execute(&mut **work)
+    .await?;
+    Ok(())
+}
+
+async fn applied_delete(
+    work: &mut Transaction<'static, Any>,
+    address: &Address,
+) -> Result<(), sqlx::Error> {
+    sqlx::query("DELETE FROM applied WHERE address = $1")
+        .bind(address.to_string())
+        .execute(&mut **work)
+        .await?;
+    Ok(())
+}
+
+fn applied_line(line: &str) -> Result<(Address, Digest), sqlx::Error> {
+    let (body, address) = line.split_once(' ').unwrap_or((line, ""));
+    let body = body.parse().map_err(|why| row::wrong("body", why))?;
+    let address = address.parse().map_err(|_| row::wrong("address", format!("`{address}`")))?;
+    Ok((address, body))
+}
+
+fn applied(row: &AnyRow) -> Result<Applied, sqlx::Error> {
+    Ok(Applied {
+        body: row::parsed(row, "body")?,
+        apply: ApplyId(row::text(row, "apply")?),
+        at: row::time(row, "at")?,
+    })
+}
+
+fn recorded(row: &AnyRow) -> Result<Recorded, sqlx::Error> {
+    let entry = Entry {
+        apply: ApplyId(row::text(row, "apply")?),
+        step: row::count(row, "step")?,
+        address: row::parsed(row, "address")?,
+        place: row::parsed(row, "place")?,
+        act: act(row)?,
+        phase: phase(row)?,
+        body: row::parsed_optional(row, "body")?,
+    };
+    Ok(Recorded { number: row::count(row, "number")?, at: row::time(row, "at")?, entry })
+}
+
+fn act(row: &AnyRow) -> Result<Act, sqlx::Error> {
+    let found = row::text(row, "act")?;
+    [Act::Create, Act::Update, Act::Delete]
+        .into_iter()
+        .find(|act| act.to_string() == found)
+        .ok_or_else(|| row::wrong("act", format!("`{found}` is no act")))
+}
+
+const STARTED: &str = "started";
+const FINISHED: &str = "finished";
+const FAILED: &str = "failed";
+
+fn phase_name(phase: &Phase) -> &'static str {
+    match phase {
+        Phase::Started => STARTED,
+        Phase::Finished => FINISHED,
+        Phase::Failed { .. } => FAILED,
+    }
+}
+
+fn phase(row: &AnyRow) -> Result<Phase, sqlx::Error> {
+    match row::text(row, "phase")?.as_str() {
+        STARTED => Ok(Phase::Started),
+        FINISHED => Ok(Phase::Finished),
+        FAILED => Ok(Phase::Failed { why: row::text(row, "why")? }),
+        other => Err(row::wrong("phase", format!("`{other}` is no phase"))),
+    }
+}

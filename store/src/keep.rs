@@ -1,0 +1,66 @@
+//! Data that is kept for a while although nobody asks for it.
+
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+use lessor_plans::Keep;
+use lessor_specs::Address;
+use sqlx::{Any, Transaction};
+
+use crate::{Store, StoreError, row};
+
+impl Store {
+    /// What is kept, and when it falls due.
+    pub async fn keep_list(&self) -> Result<BTreeMap<Address, Timestamp>, StoreError> {
+        let rows = sqlx::query("SELECT address, due_at FROM keep")
+            .fetch_all(self.pool())
+            .await
+            .map_err(|error| self.error(&error))?;
+        let keep = |row| Ok((row::parsed(row, "address")?, row::time(row, "due_at")?));
+        rows.iter().map(keep).collect::<Result<_, _>>().map_err(|error| self.error(&error))
+    }
+
+    /// Forgets that something is kept: it is asked for again, or gone.
+    pub(crate) async fn keep_delete(
+        &self,
+        work: &mut Transaction<'static, Any>,
+        addresses: &[Address],
+    ) -> Result<(), StoreError> {
+        for address in addresses {
+            sqlx::query("DELETE FROM keep WHERE address = $1")
+                .bind(address.to_string())
+                .execute(&mut **work)
+                .await
+                .map_err(|error| self.error(&error))?;
+        }
+        Ok(())
+    }
+
+    /// Keeps things from `now` on. What is kept already falls due when it always would have.
+    pub(crate) async fn keep_insert(
+        &self,
+        work: &mut Transaction<'static, Any>,
+        keeps: &[Keep],
+        now: Timestamp,
+    ) -> Result<(), StoreError> {
+        for keep in keeps {
+            let micros = row::column(keep.seconds).saturating_mul(1_000_000);
+            sqlx::query(
+                "INSERT INTO keep (address, place, due_at) VALUES ($1, $2, $3)
+                 ON CONFLICT (address) DO NOTHING",
+            )
+            .bind(keep.address.to_string())
+            .bind(keep.place.to_string())
+            .bind(latest_micros().min(now.as_microsecond().saturating_add(micros)))
+            .execute(&mut **work)
+            .await
+            .map_err(|error| self.error(&error))?;
+        }
+        Ok(())
+    }
+}
+
+/// The last second there is: a date beyond it could not be read again.
+fn latest_micros() -> i64 {
+    Timestamp::MAX.as_second().saturating_mul(1_000_000)
+}

@@ -1,0 +1,27 @@
+//! Everything remembered, and the only SQL.
+//!
+//! What the marks on the objects cannot tell: which specs were applied ([revisions](Revision)),
+//! what was done and how it ended (the [journal](LeasedJournal)), what was given out (claims),
+//! what is kept for a while (keeps), and who may act right now ([leases](Leases)). Losing the
+//! database loses history and nothing else.
+//!
+//! [`Store`] is concrete. Its methods are named thing first, so that a search for `claim_` finds
+//! all there is about claims. Not here: what any of it means. The store decides nothing.
+
+mod apply;
+mod claim;
+mod error;
+mod journal;
+mod keep;
+mod lease;
+mod location;
+mod revision;
+mod row;
+mod store;
+
+pub use apply::{Begin, Outcome, Run};
+pub use error::StoreError;
+pub use journal::{Applied, LeasedJournal, Recorded};
+pub use lease::{Holder, LeaseTerms, Leases, Waiting};
+pub use revision::Revision;
+pub use store::Store;

@@ -1,0 +1,170 @@
+//! A migrated database for each test, and values to fill it with.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use lessor_engine::{ApplyId, Entry, Journal as _, Phase};
+use lessor_plans::{Act, Claim, ClaimKey, Digest, Forget, Keep};
+use lessor_specs::{Address, Tree};
+use lessor_store::{Begin, Holder, LeaseTerms, Leases, Store};
+use tempfile::TempDir;
+
+/// The sorts of database every test runs on.
+pub(crate) const BACKENDS: [Backend; 1] = [Backend::Sqlite];
+
+/// A sort of database.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Backend {
+    Sqlite,
+}
+
+/// A database that is gone after the test.
+pub(crate) struct Database {
+    pub(crate) store: Store,
+    directory: TempDir,
+}
+
+impl Database {
+    pub(crate) async fn new(backend: Backend) -> Self {
+        let Backend::Sqlite = backend;
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join(".lessor/lessor.db");
+        let store = Store::open(path.to_str().unwrap()).await.unwrap();
+        Database { store, directory }
+    }
+
+    pub(crate) fn url(&self) -> String {
+        self.store.path().to_str().unwrap().to_owned()
+    }
+
+    /// As another process has it: with connections of its own.
+    pub(crate) async fn another(&self) -> Store {
+        Store::open(&self.url()).await.unwrap()
+    }
+
+    /// The names of all files.
+    pub(crate) fn files(&self) -> Vec<String> {
+        let directory = self.directory.path().join(".lessor");
+        let entries = std::fs::read_dir(directory).unwrap();
+        let mut names: Vec<_> =
+            entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
+        names.sort();
+        names
+    }
+}
+
+/// A scratch directory whose databases are no business of anybody else.
+pub(crate) fn scratch() -> (TempDir, PathBuf) {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("lessor.db");
+    (directory, path)
+}
+
+pub(crate) fn address(text: &str) -> Address {
+    text.parse().unwrap()
+}
+
+pub(crate) fn place() -> Address {
+    address("docker.par1")
+}
+
+pub(crate) fn digest(text: &str) -> Digest {
+    Digest::of(text.as_bytes())
+}
+
+pub(crate) fn key(pool: &str, holder: &str) -> ClaimKey {
+    ClaimKey { pool: pool.into(), holder: holder.into() }
+}
+
+/// A plan, as far as the store is concerned.
+#[derive(Clone)]
+pub(crate) struct Plan {
+    pub(crate) id: Digest,
+    pub(crate) revision: u64,
+    pub(crate) tree: Tree,
+    pub(crate) claims: BTreeMap<ClaimKey, Claim>,
+    pub(crate) keeps: Vec<Keep>,
+    pub(crate) forget: Forget,
+}
+
+impl Plan {
+    pub(crate) fn new(name: &str, revision: u64) -> Self {
+        let files = BTreeMap::from([("web.toml".to_owned(), format!("# {name}"))]);
+        Plan {
+            id: digest(name),
+            revision,
+            tree: Tree::new(files),
+            claims: BTreeMap::new(),
+            keeps: Vec::new(),
+            forget: Forget::default(),
+        }
+    }
+
+    pub(crate) fn forget_claim(mut self, pool: &str, holder: &str) -> Self {
+        self.forget.claims.push(key(pool, holder));
+        self
+    }
+
+    pub(crate) fn forget_keep(mut self, address: &str) -> Self {
+        self.forget.keeps.push(self::address(address));
+        self
+    }
+
+    pub(crate) fn claim(mut self, pool: &str, holder: &str, value: &str) -> Self {
+        self.claims.insert(key(pool, holder), value.into());
+        self
+    }
+
+    pub(crate) fn keep(mut self, address: &str, seconds: u64) -> Self {
+        self.keeps.push(Keep { address: self::address(address), place: place(), seconds });
+        self
+    }
+
+    pub(crate) fn begin(&self) -> Begin<'_> {
+        Begin {
+            plan: self.id,
+            revision: self.revision,
+            tree: &self.tree,
+            entries: 1,
+            claims: &self.claims,
+            keeps: &self.keeps,
+            forget: &self.forget,
+        }
+    }
+}
+
+/// Terms that no slow machine runs out of.
+pub(crate) fn patient() -> LeaseTerms {
+    LeaseTerms { ttl: Duration::from_hours(1), timeout: Duration::from_mins(5) }
+}
+
+pub(crate) async fn lease(store: &Store, terms: LeaseTerms) -> Leases {
+    let holder = Holder::here("apply");
+    store.lease_acquire(&[place()], &holder, terms, &mut |_| ()).await.unwrap()
+}
+
+pub(crate) fn entry(apply: &ApplyId, step: usize, name: &str, phase: Phase) -> Entry {
+    Entry {
+        apply: apply.clone(),
+        step,
+        address: address(name),
+        place: place(),
+        act: Act::Create,
+        phase,
+        body: Some(digest(name)),
+    }
+}
+
+/// Begins a run, and journals that each of these containers was made.
+pub(crate) async fn create_all(store: &Store, names: &[&str]) -> ApplyId {
+    let apply = store.apply_begin(Plan::new("first", 0).begin()).await.unwrap();
+    let leases = lease(store, patient()).await;
+    for (step, name) in names.iter().enumerate() {
+        for phase in [Phase::Started, Phase::Finished] {
+            leases.journal().record(&entry(&apply, step + 1, name, phase)).await.unwrap();
+        }
+    }
+    leases.release().await.unwrap();
+    apply
+}

@@ -1,0 +1,14 @@
+//! The store on a real database, one for each test.
+
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "what a test sets up and does not find is the test's failure"
+)]
+
+mod apply;
+mod damage;
+mod fixture;
+mod journal;
+mod lease;
+mod open;
