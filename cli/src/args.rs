@@ -1,0 +1,280 @@
+//! What can be said on the command line.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::{Parser, Subcommand, ValueEnum};
+use lessor_engine::{Rule, Selector};
+use lessor_specs::Address;
+use lessor_specs::kinds::Endpoint;
+
+use crate::output::{Color, Format, Output};
+
+const EXIT_CODES: &str = "\
+Exit codes:
+  0   done, in sync
+  1   error: bad input, or it failed
+  2   differences (drift; plan with --detailed-exitcode)
+  3   held at the gate
+  4   stale before the first write
+  5   applied in part
+  6   something could not be seen, so there is no full verdict
+  64  wrong usage";
+
+/// The options that every command takes stand apart from its own.
+const GLOBAL: &str = "Options of every command";
+
+/// Declare the infrastructure you rent out, see what differs, make it so.
+#[derive(Debug, Parser)]
+#[command(name = "lessor", version, after_help = EXIT_CODES, max_term_width = 100)]
+pub(crate) struct Args {
+    #[command(flatten)]
+    pub(crate) common: Common,
+
+    /// Whether to colour the output: `always`, `never` or `auto`, which heeds `NO_COLOR`.
+    #[arg(
+        long, value_enum, default_value_t = Color::Auto, global = true, value_name = "WHEN",
+        help_heading = GLOBAL, hide_possible_values = true,
+    )]
+    pub(crate) color: Color,
+
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+/// What every command takes that looks at a host.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Common {
+    /// What is remembered: `sqlite:PATH`. By default `sqlite:.lessor/lessor.db`; a relative path
+    /// starts at the spec directory.
+    #[arg(
+        long, env = "LESSOR_DATABASE_URL", global = true, value_name = "URL",
+        help_heading = GLOBAL, hide_env_values = true,
+    )]
+    pub(crate) database: Option<String>,
+
+    /// Another endpoint for a `docker` entry, such as `par1=unix:///var/run/docker.sock`.
+    #[arg(
+        long = "endpoint", env = "LESSOR_ENDPOINT", global = true, value_delimiter = ',',
+        value_name = "NAME=ENDPOINT", value_parser = parse_endpoint, help_heading = GLOBAL,
+    )]
+    pub(crate) endpoints: Vec<(String, Endpoint)>,
+}
+
+fn parse_endpoint(text: &str) -> Result<(String, Endpoint), String> {
+    let (name, endpoint) = text.split_once('=').ok_or("expected NAME=ENDPOINT")?;
+    let name = name.strip_prefix("docker.").unwrap_or(name);
+    Ok((name.into(), endpoint.parse().map_err(|malformed| format!("{malformed}"))?))
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Write a spec directory to start from.
+    Init(InitArgs),
+    /// Check spec files without looking at any host.
+    Validate(ValidateArgs),
+    /// Show what would be done.
+    Plan(PlanArgs),
+    /// Carry it out, after showing it and asking.
+    Apply(ApplyArgs),
+    /// Show what differs from what is declared, for CI. Changes nothing.
+    Drift(DriftArgs),
+    /// Show what is there, or a saved plan.
+    Show(ShowArgs),
+    /// Say why a thing is as it is.
+    Explain(ExplainArgs),
+    /// Remove what a spec directory made. Data is kept for as long as the policy says.
+    Destroy(DestroyArgs),
+    /// Print a JSON Schema.
+    Schema(SchemaArgs),
+    /// Print a script that completes the command in a shell.
+    Completions(CompletionsArgs),
+    /// Print the manual page.
+    Man,
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct InitArgs {
+    /// Where to write it.
+    #[arg(default_value = ".")]
+    pub(crate) dir: PathBuf,
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct ValidateArgs {
+    /// The spec directory.
+    #[arg(default_value = ".")]
+    pub(crate) dir: PathBuf,
+    /// The form of the result.
+    #[arg(long, value_enum, default_value_t = Format::Human)]
+    pub(crate) format: Format,
+}
+
+/// Which part is planned.
+#[derive(Debug, Default, clap::Args)]
+pub(crate) struct Selecting {
+    /// Only this and what it needs: an address, a connection, or either ending in `*`.
+    #[arg(long = "target", value_name = "SELECTOR")]
+    pub(crate) targets: Vec<Selector>,
+    /// Everything but this, named in the same way.
+    #[arg(long = "exclude", value_name = "SELECTOR")]
+    pub(crate) excludes: Vec<Selector>,
+}
+
+/// In which forms a result is written.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Showing {
+    /// The form of the result on stdout; `lessor schema --of plan` describes its JSON.
+    #[arg(long, value_enum, default_value_t = Format::Human)]
+    pub(crate) format: Format,
+    /// One more copy of the result, in a file: `json=plan.json`.
+    #[arg(long = "output", value_name = "FORMAT=FILE")]
+    pub(crate) outputs: Vec<Output>,
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct PlanArgs {
+    /// The spec directory.
+    #[arg(default_value = ".")]
+    pub(crate) dir: PathBuf,
+    /// Keep the plan in a file, for `lessor apply PLANFILE`.
+    #[arg(short = 'o', value_name = "PLANFILE")]
+    pub(crate) save: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) showing: Showing,
+    #[command(flatten)]
+    pub(crate) selecting: Selecting,
+    /// Data to give up now rather than when it is due.
+    #[arg(long, value_name = "ADDRESS")]
+    pub(crate) destroy_data: Vec<Address>,
+    /// Answer 2 when there are differences.
+    #[arg(long)]
+    pub(crate) detailed_exitcode: bool,
+}
+
+/// How a plan is carried out.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Applying {
+    /// Do not ask. What the gate holds has to be agreed to by name all the same.
+    #[arg(long, short = 'y')]
+    pub(crate) yes: bool,
+    /// Agree to so many removals.
+    #[arg(long, value_name = "N")]
+    pub(crate) allow_removals: Option<usize>,
+    /// Agree to lose the data of this.
+    #[arg(long, value_name = "ADDRESS")]
+    pub(crate) destroy_data: Vec<Address>,
+    /// Agree to what a rule of the gate holds: removals, data, empty or tenant.
+    #[arg(long = "allow", value_name = "RULE")]
+    pub(crate) allow: Vec<Rule>,
+    /// How many steps of one host run at the same time.
+    #[arg(long, env = "LESSOR_PARALLELISM", value_name = "N", value_parser = clap::value_parser!(u16).range(1..=256))]
+    pub(crate) parallelism: Option<u16>,
+    /// How long to wait for another run on the same host, such as `90s` or `5m`.
+    #[arg(long, default_value = "30s", value_name = "DURATION", value_parser = parse_duration)]
+    pub(crate) lock_timeout: Duration,
+}
+
+fn parse_duration(text: &str) -> Result<Duration, String> {
+    let duration: lessor_specs::Duration =
+        text.parse().map_err(|malformed| format!("{malformed}"))?;
+    Ok(Duration::from_secs(duration.secs()))
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct ApplyArgs {
+    /// The spec directory, or a saved plan, which is applied exactly as it stands.
+    #[arg(default_value = ".", value_name = "DIR|PLANFILE")]
+    pub(crate) source: PathBuf,
+    /// The spec directory of a saved plan, when it is not where it was.
+    #[arg(long, value_name = "DIR")]
+    pub(crate) dir: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) selecting: Selecting,
+    #[command(flatten)]
+    pub(crate) applying: Applying,
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct DestroyArgs {
+    /// The spec directory.
+    #[arg(default_value = ".")]
+    pub(crate) dir: PathBuf,
+    #[command(flatten)]
+    pub(crate) applying: Applying,
+}
+
+/// What `drift` answers 2 for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum DriftKind {
+    /// Somebody else changed a thing.
+    Changed,
+    /// Somebody else removed a thing.
+    Missing,
+    /// Specs were changed and not applied.
+    Pending,
+    /// A thing carries our mark and is not ours.
+    Unmanaged,
+    /// A host could not be seen (answers 6).
+    Unreachable,
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct DriftArgs {
+    /// The spec directory.
+    #[arg(default_value = ".")]
+    pub(crate) dir: PathBuf,
+    #[command(flatten)]
+    pub(crate) showing: Showing,
+    /// Which differences to answer 2 for, separated by commas.
+    #[arg(
+        long,
+        value_enum,
+        value_delimiter = ',',
+        value_name = "SORT",
+        default_value = "changed,missing,pending,unreachable"
+    )]
+    pub(crate) fail_on: Vec<DriftKind>,
+    #[command(flatten)]
+    pub(crate) selecting: Selecting,
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct ShowArgs {
+    /// The spec directory, or a saved plan.
+    #[arg(default_value = ".", value_name = "DIR|PLANFILE")]
+    pub(crate) source: PathBuf,
+    /// The form of the result.
+    #[arg(long, value_enum, default_value_t = Format::Human)]
+    pub(crate) format: Format,
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct ExplainArgs {
+    /// The thing, such as `container.web`.
+    pub(crate) address: Address,
+    /// The spec directory.
+    #[arg(default_value = ".")]
+    pub(crate) dir: PathBuf,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Described {
+    /// Spec files.
+    Specs,
+    /// The JSON of `plan` and `drift`.
+    Plan,
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct SchemaArgs {
+    /// What it describes.
+    #[arg(long, value_enum, default_value_t = Described::Specs, value_name = "WHAT")]
+    pub(crate) of: Described,
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct CompletionsArgs {
+    /// The shell.
+    pub(crate) shell: clap_complete::Shell,
+}

@@ -1,0 +1,364 @@
+//! `lessor apply`: make it so.
+
+use std::collections::BTreeSet;
+use std::fmt::Write as _;
+use std::io::{BufRead as _, IsTerminal as _, Write as _};
+use std::path::Path;
+use std::time::Duration;
+
+use jiff::Timestamp;
+use lessor_engine::{
+    ApplyId, ApprovedPlan, Consent, Event, FailureKind, Held, Outcome, Rule, Run, execute, gate,
+};
+use lessor_plans::render::{Purpose, View, human};
+use lessor_plans::saved::Saved;
+use lessor_plans::{Digest, Plan};
+use lessor_specs::{Address, Tree};
+use lessor_store::{Begin, Holder, LeaseTerms, Leases, Store};
+use tokio::sync::mpsc;
+
+use crate::args::{ApplyArgs, Applying, Common};
+use crate::commands::show::read_saved;
+use crate::exit::{self, Exit, Failed};
+use crate::interrupt;
+use crate::output::{self, Streams, say};
+use crate::progress::Progress;
+use crate::session::{Asked, Session};
+
+/// How many steps of one host run at the same time, unless somebody says otherwise. An engine
+/// hardly gets faster beyond.
+const PARALLELISM: u16 = 8;
+
+/// The longest one step may take: a large image over a slow line.
+const STEP_DEADLINE: Duration = Duration::from_hours(1);
+
+pub(crate) async fn run(
+    common: &Common,
+    args: &ApplyArgs,
+    streams: &Streams,
+) -> anyhow::Result<Exit> {
+    if args.source.is_file() {
+        return saved(common, args, streams).await;
+    }
+    let session = Session::open(&args.source, common, streams)?;
+    let asked = Asked::new(&args.selecting, &args.applying.destroy_data);
+    let work = Work { session: &session, applying: &args.applying, streams, granted: &[] };
+    work.plan_and_apply(asked, session.loaded.tree.clone()).await
+}
+
+/// Applies a saved plan exactly as it stands.
+async fn saved(common: &Common, args: &ApplyArgs, streams: &Streams) -> anyhow::Result<Exit> {
+    if !args.selecting.targets.is_empty() || !args.selecting.excludes.is_empty() {
+        let failed = Failed::new("a saved plan is applied whole").exit(Exit::Usage);
+        return Err(failed.hint("select when the plan is made: `lessor plan --target …`").into());
+    }
+    let Saved { plan, tree, directory } = read_saved(&args.source)?;
+    let beside = args.source.parent().unwrap_or(Path::new("")).join(directory);
+    let dir = args.dir.clone().unwrap_or(beside);
+    let session = Session::of_saved(&dir, tree.clone(), common, streams)?;
+    if plan.installation != session.config.installation {
+        let message = format!(
+            "the plan was made for installation `{}`, and `{}` is `{}`",
+            plan.installation,
+            dir.display(),
+            session.config.installation
+        );
+        let hint = "name the directory it was made for: `--dir DIR`";
+        return Err(Failed::new(message).hint(hint).into());
+    }
+    if let Some(until) = plan.valid_until.filter(|until| *until <= Timestamp::now()) {
+        let message = format!("the plan was valid until {until}, when something fell due");
+        let failed = Failed::new(message).exit(Exit::Stale);
+        return Err(failed.hint("run `lessor plan` again").into());
+    }
+    let work = Work { session: &session, applying: &args.applying, streams, granted: &[] };
+    let store = session.store().await?;
+    let leases = work.lease(&store, &plan).await?;
+    let exit = work.apply(&store, &leases, plan, &tree).await;
+    leases.release().await?;
+    store.close().await;
+    exit
+}
+
+/// One run of `apply` or `destroy`.
+pub(super) struct Work<'w> {
+    pub(super) session: &'w Session,
+    pub(super) applying: &'w Applying,
+    pub(super) streams: &'w Streams,
+    /// Rules the command itself agrees to.
+    pub(super) granted: &'w [Rule],
+}
+
+impl Work<'_> {
+    /// Plans under the lease, so that nobody else changes anything meanwhile, and applies.
+    pub(super) async fn plan_and_apply(&self, asked: Asked, tree: Tree) -> anyhow::Result<Exit> {
+        self.secrets_are_there()?;
+        let store = self.session.store().await?;
+        let leases = self.lease_all(&store).await?;
+        resuming(&store).await?;
+        let progress = Progress::new(self.session.looking());
+        let wishes = self.session.wishes(Some(&store), asked).await?;
+        let (plan, _) = self.session.plan(&wishes).await;
+        drop(progress);
+        let exit = self.apply(&store, &leases, plan, &tree).await;
+        leases.release().await?;
+        store.close().await;
+        exit
+    }
+
+    /// Nothing is begun that would stop half-way for want of a secret.
+    fn secrets_are_there(&self) -> anyhow::Result<()> {
+        let missing: Vec<_> = self
+            .session
+            .secrets
+            .unresolved()
+            .map(|(secret, why)| format!("`{secret}`: {why}"))
+            .collect();
+        if missing.is_empty() {
+            return Ok(());
+        }
+        let message = format!("not every secret is to be had: {}", missing.join("; "));
+        Err(Failed::new(message).hint("nothing was done; provide it and run again").into())
+    }
+
+    async fn lease_all(&self, store: &Store) -> anyhow::Result<Leases> {
+        let places: Vec<_> =
+            self.session.registry.iter().map(|provider| provider.place().clone()).collect();
+        self.lease_places(store, &places).await
+    }
+
+    async fn lease(&self, store: &Store, plan: &Plan) -> anyhow::Result<Leases> {
+        self.secrets_are_there()?;
+        let places: BTreeSet<_> = plan.changes.iter().map(|change| change.place.clone()).collect();
+        self.lease_places(store, &places.into_iter().collect::<Vec<_>>()).await
+    }
+
+    async fn lease_places(&self, store: &Store, places: &[Address]) -> anyhow::Result<Leases> {
+        let terms = LeaseTerms { timeout: self.applying.lock_timeout, ..LeaseTerms::default() };
+        let progress = Progress::new("opening the database");
+        let mut on_wait = |waiting: &lessor_store::Waiting| {
+            progress
+                .phase(format!("waiting for `{}`, in use by {}", waiting.place, waiting.holder));
+        };
+        let holder = Holder::here("lessor apply");
+        Ok(store.lease_acquire(places, &holder, terms, &mut on_wait).await?)
+    }
+
+    async fn apply(
+        &self,
+        store: &Store,
+        leases: &Leases,
+        plan: Plan,
+        tree: &Tree,
+    ) -> anyhow::Result<Exit> {
+        output::print(&human(&View::of(&plan, Purpose::Plan), self.streams.stdout_color))?;
+        if plan.fatal().next().is_some() {
+            return Err(Failed::new("the plan cannot be carried out; nothing was done").into());
+        }
+        if plan.is_empty() && !self.is_news(store, &plan).await? {
+            return Ok(exit::of_look(&plan, false));
+        }
+        let approved = match gate(plan.clone(), &self.consent(plan.id())) {
+            Ok(approved) => approved,
+            Err(held) => {
+                say(&Self::held(&held));
+                return Ok(Exit::Held);
+            }
+        };
+        if !plan.is_empty() && !self.confirmed()? {
+            say("nothing was done");
+            // Whatever was to follow in a script must not.
+            return Ok(Exit::Error);
+        }
+        let begin = Begin::of(&plan, approved.id(), tree);
+        let apply = match store.apply_begin(begin).await {
+            Ok(apply) => apply,
+            Err(error) if error.is_stale() => {
+                let failed = Failed::new("the plan came too late; nothing was done");
+                return Err(anyhow::Error::from(error).context(failed.exit(Exit::Stale)));
+            }
+            Err(error) => return Err(error.into()),
+        };
+        let outcome = self.execute(&approved, leases, &apply).await?;
+        store.apply_end(&apply, ending(&outcome)).await?;
+        Self::report(&approved, &outcome);
+        Ok(exit::of_outcome(&plan, &outcome))
+    }
+
+    /// Whether there is something to remember although there is nothing to do.
+    async fn is_news(&self, store: &Store, plan: &Plan) -> anyhow::Result<bool> {
+        let latest = store.revision_latest().await?;
+        Ok(latest.is_none_or(|revision| revision.digest != plan.specs)
+            || !plan.claims.is_empty()
+            || !plan.forget.is_empty()
+            || !store.journal_unfinished().await?.is_empty())
+    }
+
+    fn consent(&self, plan: Digest) -> Consent {
+        Consent {
+            plan,
+            removals: self.applying.allow_removals,
+            destroy_data: self.applying.destroy_data.iter().cloned().collect(),
+            rules: self.applying.allow.iter().chain(self.granted).copied().collect(),
+        }
+    }
+
+    fn held(held: &Held) -> String {
+        let mut text = String::new();
+        for rule in &held.rules {
+            let _ = writeln!(text, "held: {} (rule `{}`)", rule.why, rule.rule);
+        }
+        let flags: Vec<_> = held.rules.iter().map(|rule| rule.consent.as_str()).collect();
+        let _ = write!(text, "  hint: to agree, run `{}`", again(&flags));
+        text
+    }
+
+    fn confirmed(&self) -> anyhow::Result<bool> {
+        if self.applying.yes {
+            return Ok(true);
+        }
+        if !std::io::stdin().is_terminal() {
+            let failed = Failed::new("nobody is there to ask; nothing was done");
+            return Err(failed
+                .hint(format!("to agree beforehand, run `{}`", again(&["--yes"])))
+                .into());
+        }
+        let mut stderr = std::io::stderr();
+        stderr.write_all(b"Make it so? [y/N] ")?;
+        stderr.flush()?;
+        let mut answer = String::new();
+        std::io::stdin().lock().read_line(&mut answer)?;
+        Ok(matches!(answer.trim(), "y" | "Y" | "yes"))
+    }
+
+    async fn execute(
+        &self,
+        approved: &ApprovedPlan,
+        leases: &Leases,
+        apply: &ApplyId,
+    ) -> anyhow::Result<Outcome> {
+        let stop = interrupt::listen()?;
+        let (events, listener) = mpsc::unbounded_channel();
+        let parallelism = self.applying.parallelism.or(self.session.config.parallelism);
+        let journal = leases.journal();
+        let run = Run {
+            apply: apply.clone(),
+            registry: &self.session.registry,
+            journal: &journal,
+            parallelism: parallelism.unwrap_or(PARALLELISM).into(),
+            step_deadline: STEP_DEADLINE,
+            stop,
+            events,
+        };
+        let progress = Progress::new("beginning");
+        progress.steps(approved.plan().steps.len());
+        let telling = tell(listener, &progress);
+        let doing = async {
+            let outcome = execute(approved, &run).await;
+            // The listener ends when nobody can tell it anything any more.
+            drop(run);
+            outcome
+        };
+        let (outcome, ()) = futures_util::future::join(doing, telling).await;
+        Ok(outcome)
+    }
+
+    /// What is left, and what to do about it.
+    fn report(approved: &ApprovedPlan, outcome: &Outcome) {
+        let total = approved.plan().steps.len();
+        if total == 0 {
+            return say("no step to do; what is declared and kept is remembered");
+        }
+        for failure in &outcome.failures {
+            let what = match failure.kind {
+                FailureKind::Stale => "no longer fits the world",
+                FailureKind::Failed => "failed",
+            };
+            say(&format!(
+                "error: step {} (`{}`, {}) {what}\n  caused by: {}",
+                failure.step, failure.address, failure.act, failure.why
+            ));
+            if let Some(hint) = &failure.hint {
+                say(&format!("  hint: {hint}"));
+            }
+        }
+        if let Some(error) = &outcome.journal {
+            say(&format!("error: the run was stopped\n  caused by: {error}"));
+        }
+        let mut text = format!("{} of {total} steps done", outcome.done.len());
+        for (steps, what) in [
+            (outcome.failures.len(), "failed"),
+            (outcome.blocked.len(), "held up by that"),
+            (outcome.stopped.len(), "not begun"),
+        ] {
+            if steps > 0 {
+                let _ = write!(text, ", {steps} {what}");
+            }
+        }
+        say(&text);
+        let stale = outcome.failures.iter().any(|failure| failure.kind == FailureKind::Stale);
+        if !outcome.is_complete() && !stale {
+            say(&format!("  hint: run `{}` again, it goes on from there", again(&[])));
+        }
+    }
+}
+
+/// The command as it was typed, with `more` added in place of what it said before.
+fn again(more: &[&str]) -> String {
+    const REMOVALS: &str = "--allow-removals";
+    let said_anew = more.iter().any(|flag| flag.starts_with(REMOVALS));
+    let mut words = vec!["lessor".to_owned()];
+    let mut typed = std::env::args_os().skip(1).map(|word| word.to_string_lossy().into_owned());
+    while let Some(word) = typed.next() {
+        match word.strip_prefix(REMOVALS) {
+            Some("") if said_anew => drop(typed.next()),
+            Some(_) if said_anew => {}
+            _ => words.push(quoted(word)),
+        }
+    }
+    words.extend(more.iter().map(|flag| (*flag).to_owned()));
+    words.join(" ")
+}
+
+/// A word as a shell takes it.
+fn quoted(word: String) -> String {
+    let plain = |c: char| c.is_alphanumeric() || "-_./=:,@%+".contains(c);
+    if !word.is_empty() && word.chars().all(plain) {
+        return word;
+    }
+    format!("'{}'", word.replace('\'', r"'\''"))
+}
+
+async fn tell(mut events: mpsc::UnboundedReceiver<Event>, progress: &Progress) {
+    while let Some(event) = events.recv().await {
+        progress.event(&event);
+    }
+}
+
+/// Says what an earlier run was cut off in. The plan knows what is left of it without being told.
+async fn resuming(store: &Store) -> anyhow::Result<()> {
+    let unfinished = store.journal_unfinished().await?;
+    let Some(last) = unfinished.last() else { return Ok(()) };
+    let more = match unfinished.len() {
+        1 => String::new(),
+        count => format!(" and {} more", count - 1),
+    };
+    let (act, address) = (last.entry.act, &last.entry.address);
+    say(&format!(
+        "an earlier run was cut off ({act} `{address}`{more}); going on from what is there"
+    ));
+    Ok(())
+}
+
+fn ending(outcome: &Outcome) -> lessor_store::Outcome {
+    let failed = |kind| outcome.failures.iter().any(|failure| failure.kind == kind);
+    if failed(FailureKind::Failed) || outcome.journal.is_some() {
+        lessor_store::Outcome::Failed
+    } else if failed(FailureKind::Stale) {
+        lessor_store::Outcome::Stale
+    } else if outcome.is_complete() {
+        lessor_store::Outcome::Done
+    } else {
+        lessor_store::Outcome::Interrupted
+    }
+}

@@ -1,0 +1,12 @@
+//! One module a command.
+
+pub(crate) mod apply;
+pub(crate) mod describe;
+pub(crate) mod destroy;
+pub(crate) mod drift;
+pub(crate) mod explain;
+pub(crate) mod init;
+pub(crate) mod plan;
+pub(crate) mod schema;
+pub(crate) mod show;
+pub(crate) mod validate;

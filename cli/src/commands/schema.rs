@@ -1,0 +1,14 @@
+//! `lessor schema`: what editors and readers of our JSON need.
+
+use crate::args::{Described, SchemaArgs};
+use crate::exit::Exit;
+use crate::output;
+
+pub(crate) fn run(args: &SchemaArgs) -> anyhow::Result<Exit> {
+    let schema = match args.of {
+        Described::Specs => lessor_specs::json_schema(),
+        Described::Plan => lessor_plans::render::json_schema(),
+    };
+    output::print(&(serde_json::to_string_pretty(&schema)? + "\n"))?;
+    Ok(Exit::Done)
+}

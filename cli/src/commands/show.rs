@@ -1,0 +1,162 @@
+//! `lessor show`: what is there, or what a saved plan says.
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+use std::path::Path;
+
+use anyhow::Context as _;
+use lessor_engine::World;
+use lessor_plans::render::{Purpose, View};
+use lessor_plans::saved::{Saved, SavedError};
+use lessor_plans::{Body, Gap, Plan, Present};
+use lessor_specs::{Address, Kind, Specs};
+use serde::Serialize;
+
+use crate::args::{Common, ShowArgs};
+use crate::exit::{self, Exit, Failed};
+use crate::output::{self, Format, Streams, counted};
+use crate::session::{Asked, Looked, Session};
+
+pub(crate) async fn run(
+    common: &Common,
+    args: &ShowArgs,
+    streams: &Streams,
+) -> anyhow::Result<Exit> {
+    if args.source.is_file() {
+        let saved = read_saved(&args.source)?;
+        let view = View::of(&saved.plan, Purpose::Plan);
+        output::show(&view, args.format, &[], streams.stdout_color)?;
+        return Ok(Exit::Done);
+    }
+    let session = Session::open(&args.source, common, streams)?;
+    let Looked { plan, world } = session.look(Asked::default()).await?;
+
+    let inventory = Inventory::of(&session.loaded.specs, &plan, &world);
+    output::print(&match args.format {
+        Format::Human => inventory.human(),
+        Format::Json => serde_json::to_string_pretty(&inventory)? + "\n",
+    })?;
+    Ok(exit::of_look(&plan, false))
+}
+
+/// Reads and verifies a saved plan.
+pub(crate) fn read_saved(path: &Path) -> anyhow::Result<Saved> {
+    let name = path.display();
+    let text = std::fs::read_to_string(path).with_context(|| format!("could not read `{name}`"))?;
+    Saved::from_json(&text).map_err(|error| {
+        let hint = match error {
+            SavedError::NotAPlan(_) => "`lessor plan -o PLANFILE` saves one",
+            SavedError::Version { .. } | SavedError::Changed { .. } => {
+                "a plan is never edited; make a new one with `lessor plan -o PLANFILE`"
+            }
+        };
+        let failed = Failed::new(format!("`{name}` is not a plan that can be trusted")).hint(hint);
+        anyhow::Error::from(error).context(failed)
+    })
+}
+
+/// Everything of ours that was seen.
+#[derive(Serialize)]
+struct Inventory {
+    format_version: u32,
+    things: Vec<Thing>,
+    gaps: Vec<Gap>,
+}
+
+/// One thing of ours.
+#[derive(Serialize)]
+struct Thing {
+    address: Address,
+    place: Address,
+    name: String,
+    /// `in sync`, or what the plan would do.
+    condition: &'static str,
+    /// What there is to know about it.
+    facts: Vec<String>,
+}
+
+impl Inventory {
+    fn of(specs: &Specs, plan: &Plan, world: &World) -> Inventory {
+        let mut things = Vec::new();
+        let now_called = now_called(specs);
+        for (place, seen) in world.observations() {
+            let ours = seen.present.iter().filter(|(birth, _)| birth.kind() != Kind::Image);
+            things.extend(ours.map(|(birth, present)| Thing {
+                address: now_called.get(birth).unwrap_or(birth).clone(),
+                place: place.clone(),
+                name: present.body.name().to_owned(),
+                condition: condition(plan, place, present),
+                facts: facts(&present.body),
+            }));
+        }
+        Inventory { format_version: 1, things, gaps: plan.gaps.clone() }
+    }
+
+    fn human(&self) -> String {
+        let width = |field: fn(&Thing) -> usize| self.things.iter().map(field).max().unwrap_or(0);
+        let address = width(|thing| thing.address.to_string().len());
+        let name = width(|thing| thing.name.len());
+        let mut text = String::new();
+        for thing in &self.things {
+            let (own, place) = (thing.address.to_string(), thing.place.name());
+            let line = format!(
+                "{own:address$}  {place:8}  {:name$}  {:8}  {}",
+                thing.name,
+                thing.condition,
+                thing.facts.join("  ")
+            );
+            let _ = writeln!(text, "{}", line.trim_end());
+        }
+        for gap in &self.gaps {
+            let _ = writeln!(text, "? {}  could not see {}: {}", gap.place, gap.what, gap.why);
+            if let Some(hint) = &gap.hint {
+                let _ = writeln!(text, "      hint: {hint}");
+            }
+        }
+        let _ = writeln!(text, "{}", counted(self.things.len(), "thing", "things"));
+        text
+    }
+}
+
+/// What things are called by now, by the address in their mark.
+fn now_called(specs: &Specs) -> BTreeMap<Address, Address> {
+    let names = |kind, names: Vec<&String>| {
+        names.into_iter().map(|name| Address::new(kind, &**name)).collect::<Vec<_>>()
+    };
+    let all = [
+        names(Kind::Network, specs.network.keys().collect()),
+        names(Kind::Volume, specs.volume.keys().chain(specs.instance.keys()).collect()),
+        names(Kind::Container, specs.container.keys().collect()),
+        names(Kind::Instance, specs.instance.keys().collect()),
+    ];
+    all.into_iter()
+        .flatten()
+        .flat_map(|now| specs.moved(&now).into_iter().map(move |old| (old, now.clone())))
+        .collect()
+}
+
+fn condition(plan: &Plan, place: &Address, present: &Present) -> &'static str {
+    let same = |body: &Option<Body>| {
+        body.as_ref().is_some_and(|body| {
+            body.sort() == present.body.sort() && body.name() == present.body.name()
+        })
+    };
+    let change = plan.changes.iter().find(|c| &c.place == place && same(&c.before));
+    match change {
+        Some(change) if change.after.is_none() => "unwanted",
+        Some(_) => "differs",
+        None => "in sync",
+    }
+}
+
+fn facts(body: &Body) -> Vec<String> {
+    let mut facts: Vec<String> = Vec::new();
+    if let Body::Container(container) = body {
+        facts.push(if container.running { "running" } else { "stopped" }.into());
+        facts.push(container.image.clone());
+        facts.extend(container.cpu.map(|cpu| format!("cpu {cpu}")));
+        facts.extend(container.memory.map(|memory| format!("memory {memory}")));
+    }
+    facts.extend(body.holds().iter().map(ToString::to_string));
+    facts
+}

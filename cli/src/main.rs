@@ -1,0 +1,87 @@
+//! The `lessor` command.
+//!
+//! Results go to stdout, everything else to stderr, and the exit code says how it ended (see
+//! [`exit`]). In reading order: what can be said ([`args`]), what a directory says about itself
+//! ([`config`]), what all commands need ([`session`]), and one module a command.
+
+mod args;
+mod commands;
+mod config;
+mod exit;
+mod interrupt;
+mod output;
+mod progress;
+mod session;
+
+use std::io::{IsTerminal as _, Write as _};
+use std::process::ExitCode;
+
+use clap::Parser as _;
+use clap::error::ErrorKind;
+
+use crate::args::{Args, Command};
+use crate::exit::Exit;
+use crate::output::Streams;
+
+#[global_allocator]
+static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
+
+fn main() -> ExitCode {
+    let args = match Args::try_parse() {
+        Ok(args) => args,
+        Err(error) => {
+            // Nothing can be done about a closed stream here.
+            let _ = error.print();
+            return match error.kind() {
+                ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => Exit::Done,
+                _ => Exit::Usage,
+            }
+            .into();
+        }
+    };
+    log_to_stderr();
+    let streams = Streams::new(args.color);
+    match run(args, &streams) {
+        Ok(exit) => exit.into(),
+        Err(error) => {
+            let text = output::error_text(&error, streams.stderr_color);
+            let _ = writeln!(std::io::stderr(), "{text}");
+            exit::of_error(&error).into()
+        }
+    }
+}
+
+fn run(args: Args, streams: &Streams) -> anyhow::Result<Exit> {
+    let runtime =
+        tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
+    let exit = runtime.block_on(async {
+        let common = &args.common;
+        match args.command {
+            Command::Init(args) => commands::init::run(&args, streams),
+            Command::Validate(args) => commands::validate::run(&args, streams),
+            Command::Plan(args) => commands::plan::run(common, &args, streams).await,
+            Command::Apply(args) => commands::apply::run(common, &args, streams).await,
+            Command::Drift(args) => commands::drift::run(common, &args, streams).await,
+            Command::Show(args) => commands::show::run(common, &args, streams).await,
+            Command::Explain(args) => commands::explain::run(common, &args, streams).await,
+            Command::Destroy(args) => commands::destroy::run(common, &args, streams).await,
+            Command::Schema(args) => commands::schema::run(&args),
+            Command::Completions(args) => commands::describe::completions(&args),
+            Command::Man => commands::describe::man(),
+        }
+    });
+    // A call that was dropped may still block a thread; nobody waits for it.
+    runtime.shutdown_background();
+    exit
+}
+
+/// `LESSOR_LOG` says how much: `info`, `lessor_providers=debug`, …
+fn log_to_stderr() {
+    let filter = tracing_subscriber::EnvFilter::try_from_env("LESSOR_LOG")
+        .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("warn"));
+    tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr)
+        .with_ansi(std::io::stderr().is_terminal())
+        .init();
+}

@@ -1,0 +1,229 @@
+//! What every command needs that looks at a host: the specs, the secrets, the providers, and what
+//! is remembered.
+
+use std::collections::BTreeSet;
+use std::mem::ManuallyDrop;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use anyhow::Context as _;
+use jiff::Timestamp;
+use lessor_engine::{Registry, Selection, Wishes, World, desire, observe, plan};
+use lessor_plans::{InstallationId, Plan};
+use lessor_providers::{Connection, Secrets, connect};
+use lessor_specs::kinds::Endpoint;
+use lessor_specs::load::{load, parse};
+use lessor_specs::{Address, Loaded, Tree};
+use lessor_store::{Applied, Store};
+
+use crate::args::{Common, Selecting};
+use crate::config::Config;
+use crate::exit::Failed;
+use crate::output::{Streams, counted, say};
+use crate::progress::Progress;
+
+/// Where the database is, from the spec directory, unless somebody says otherwise.
+const DATABASE: &str = "sqlite:.lessor/lessor.db";
+
+/// A spec directory, read and connected.
+pub(crate) struct Session {
+    pub(crate) dir: PathBuf,
+    pub(crate) config: Config,
+    pub(crate) loaded: ManuallyDrop<Loaded>,
+    pub(crate) secrets: Arc<Secrets>,
+    pub(crate) registry: Registry,
+    database: String,
+}
+
+/// What one look came to.
+///
+/// It is never taken apart: the process ends right behind it, and to give back a large estate
+/// piece by piece takes a tenth of the time that planning it takes.
+pub(crate) struct Looked {
+    pub(crate) plan: ManuallyDrop<Plan>,
+    pub(crate) world: ManuallyDrop<World>,
+}
+
+/// What a plan is made for.
+#[derive(Default)]
+pub(crate) struct Asked {
+    pub(crate) selection: Selection,
+    pub(crate) destroy_data: BTreeSet<Address>,
+}
+
+impl Asked {
+    pub(crate) fn new(selecting: &Selecting, destroy_data: &[Address]) -> Self {
+        Asked {
+            selection: Selection {
+                targets: selecting.targets.clone(),
+                excludes: selecting.excludes.clone(),
+            },
+            destroy_data: destroy_data.iter().cloned().collect(),
+        }
+    }
+}
+
+impl Session {
+    /// Reads the specs in `dir` and connects what they declare.
+    pub(crate) fn open(dir: &Path, common: &Common, streams: &Streams) -> anyhow::Result<Session> {
+        let loaded = load(dir).map_err(|report| invalid(&report, dir, streams))?;
+        Session::connect(dir, loaded, common)
+    }
+
+    /// As [`Session::open`], with the specs of a saved plan rather than those in `dir` by now.
+    pub(crate) fn of_saved(
+        dir: &Path,
+        tree: Tree,
+        common: &Common,
+        streams: &Streams,
+    ) -> anyhow::Result<Session> {
+        let loaded = parse(tree).map_err(|report| invalid(&report, dir, streams))?;
+        Session::connect(dir, loaded, common)
+    }
+
+    fn connect(dir: &Path, mut loaded: Loaded, common: &Common) -> anyhow::Result<Session> {
+        let config = Config::read(dir)?;
+        let configured = config.endpoint.iter();
+        let said = common.endpoints.iter().map(|(name, endpoint)| (name, endpoint));
+        for (name, endpoint) in configured.chain(said) {
+            redirect(&mut loaded, name, endpoint)?;
+        }
+        // Where paths start; `.` would only stand in front of every name in a message.
+        let base = if dir == Path::new(".") { Path::new("") } else { dir };
+        let secrets = Arc::new(Secrets::resolve(loaded.specs.secrets(), base));
+        let registry = registry(base, &loaded, &config.installation, &secrets)?;
+        let database = common.database.as_deref().or(config.database.as_deref());
+        let database = located(database.unwrap_or(DATABASE), dir);
+        let loaded = ManuallyDrop::new(loaded);
+        Ok(Session { dir: dir.to_owned(), config, loaded, secrets, registry, database })
+    }
+
+    /// The database, ready to be written.
+    pub(crate) async fn store(&self) -> anyhow::Result<Store> {
+        Ok(Store::open(&self.database).await?)
+    }
+
+    /// The database, if there is one, only to be read. Whoever opens it closes it.
+    async fn remembered(&self) -> anyhow::Result<Option<Store>> {
+        Ok(Store::open_read_only(&self.database).await?)
+    }
+
+    /// Looks at every host and compares, without changing anything.
+    pub(crate) async fn look(&self, asked: Asked) -> anyhow::Result<Looked> {
+        let progress = Progress::new(self.looking());
+        let store = self.remembered().await?;
+        let wishes = self.wishes(store.as_ref(), asked).await;
+        if let Some(store) = store {
+            store.close().await;
+        }
+        let wishes = ManuallyDrop::new(wishes?);
+        let (plan, world) = self.plan(&wishes).await;
+        drop(progress);
+        Ok(Looked { plan: ManuallyDrop::new(plan), world: ManuallyDrop::new(world) })
+    }
+
+    /// When a thing was last applied, and by which run.
+    pub(crate) async fn last_applied(&self, address: &Address) -> anyhow::Result<Option<Applied>> {
+        let Some(store) = self.remembered().await? else { return Ok(None) };
+        let applied = store.applied_show(address).await;
+        store.close().await;
+        Ok(applied?)
+    }
+
+    /// Everything planning knows apart from the world.
+    pub(crate) async fn wishes(
+        &self,
+        store: Option<&Store>,
+        asked: Asked,
+    ) -> anyhow::Result<Wishes> {
+        let mut wishes = Wishes::new(
+            self.config.installation.clone(),
+            self.loaded.specs.clone(),
+            self.loaded.tree.digest(),
+            Timestamp::now(),
+        );
+        wishes.selection = asked.selection;
+        wishes.destroy_data = asked.destroy_data;
+        wishes.unresolved =
+            self.secrets.unresolved().map(|(secret, why)| (secret.clone(), why.into())).collect();
+        if let Some(store) = store {
+            wishes.claims = store.claim_list().await?;
+            wishes.applied = store.applied_list().await?;
+            wishes.kept = store.keep_list().await?;
+            wishes.revision = store.revision_latest().await?.map_or(0, |revision| revision.number);
+        }
+        Ok(wishes)
+    }
+
+    /// Looks at every host and compares.
+    pub(crate) async fn plan(&self, wishes: &Wishes) -> (Plan, World) {
+        let desired = desire(&wishes.specs);
+        let world = observe(&wishes.specs, &desired, &self.registry).await;
+        (plan(wishes, desired, &world), world)
+    }
+
+    /// “looking at 2 hosts”.
+    pub(crate) fn looking(&self) -> String {
+        match self.loaded.specs.docker.len() {
+            1 => "looking at 1 host".into(),
+            hosts => format!("looking at {hosts} hosts"),
+        }
+    }
+}
+
+/// What is wrong with the specs is said in full; the error only counts it.
+pub(crate) fn invalid(
+    report: &lessor_specs::Report,
+    dir: &Path,
+    streams: &Streams,
+) -> anyhow::Error {
+    say(&report.render(&dir.to_string_lossy(), streams.stderr_color));
+    let problems = counted(report.diagnostics().len(), "problem", "problems");
+    Failed::new(format!("`{}` has {problems}; nothing was done", dir.display())).into()
+}
+
+/// A database file's path starts at the spec directory.
+fn located(url: &str, dir: &Path) -> String {
+    match url.strip_prefix("sqlite:") {
+        Some(path) => format!("sqlite:{}", dir.join(path.trim_start_matches("//")).display()),
+        None => url.to_owned(),
+    }
+}
+
+fn redirect(loaded: &mut Loaded, name: &str, endpoint: &Endpoint) -> anyhow::Result<()> {
+    let specs = Arc::make_mut(&mut loaded.specs);
+    let Some(docker) = specs.docker.get_mut(name) else {
+        let names = specs.docker.keys().map(|name| format!("`docker.{name}`"));
+        let names: Vec<_> = names.collect();
+        let message = format!("an endpoint is given for `docker.{name}`, which no spec defines");
+        let hint = format!("specs define {}", names.join(", "));
+        return Err(Failed::new(message).hint(hint).into());
+    };
+    docker.endpoint = Some(endpoint.clone());
+    Ok(())
+}
+
+fn registry(
+    dir: &Path,
+    loaded: &Loaded,
+    installation: &InstallationId,
+    secrets: &Arc<Secrets>,
+) -> anyhow::Result<Registry> {
+    let docker_host = std::env::var("DOCKER_HOST").ok();
+    let providers: Result<Vec<_>, _> = loaded
+        .specs
+        .docker
+        .iter()
+        .map(|(name, docker)| {
+            connect(Connection {
+                name,
+                docker,
+                installation,
+                spec_dir: dir,
+                docker_host: docker_host.as_deref(),
+                secrets,
+            })
+        })
+        .collect();
+    Ok(Registry::new(providers.context("a connection cannot be used as it is declared")?))
+}

@@ -1,0 +1,179 @@
+//! What is written about the command is true: the reference, the README and the schema beside the
+//! examples.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use lessor_specs::load::parse;
+use lessor_specs::{Kind, Tree, json_schema};
+use serde_json::Value;
+
+fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap().to_owned()
+}
+
+fn read(name: &str) -> String {
+    fs::read_to_string(root().join(name)).unwrap()
+}
+
+#[test]
+fn the_schema_beside_the_examples_is_the_one_the_command_prints() {
+    let schema = serde_json::to_string_pretty(&json_schema()).unwrap() + "\n";
+    assert!(
+        read("examples/lessor.schema.json") == schema,
+        "the schema has changed: run `cargo run --package lessor -- schema > examples/lessor.schema.json`"
+    );
+}
+
+/// The part of the reference under the heading of a kind.
+fn section<'d>(document: &'d str, heading: &str) -> Option<&'d str> {
+    let begin = document.find(&format!("\n## {heading}\n"))? + 1;
+    let rest = &document[begin..];
+    Some(&rest[..rest[3..].find("\n## ").map_or(rest.len(), |end| end + 3)])
+}
+
+#[test]
+fn the_reference_has_every_field_of_every_kind() {
+    let (document, schema) = (read("docs/specs.md"), json_schema());
+    let mut missing = Vec::new();
+    for kind in Kind::ALL {
+        let Some(section) = section(&document, &format!("`{kind}`")) else {
+            missing.push(format!("the kind `{kind}`"));
+            continue;
+        };
+        for field in fields(&schema["properties"][kind.as_str()], &schema, "") {
+            if !section.contains(&format!("| `{field}` |")) {
+                missing.push(format!("`{field}` of `{kind}`"));
+            }
+        }
+    }
+    assert!(missing.is_empty(), "docs/specs.md says nothing of {}", missing.join(", "));
+}
+
+#[test]
+fn the_reference_names_no_field_that_is_not_there() {
+    let (document, schema) = (read("docs/specs.md"), json_schema());
+    for kind in Kind::ALL {
+        let known = fields(&schema["properties"][kind.as_str()], &schema, "");
+        let rows = section(&document, &format!("`{kind}`")).unwrap_or_default().lines();
+        let named = rows.filter_map(|row| row.strip_prefix("| `")?.split_once('`'));
+        for (field, _) in named {
+            assert!(known.iter().any(|known| known == field), "`{kind}` has no field `{field}`");
+        }
+    }
+}
+
+/// Every field below a part of the schema: `price`, `price.hourly`, `volumes.path`.
+fn fields(part: &Value, schema: &Value, path: &str) -> Vec<String> {
+    if let Some(reference) = part["$ref"].as_str() {
+        return fields(schema.pointer(&reference[1..]).unwrap(), schema, path);
+    }
+    let any = ["anyOf", "allOf", "oneOf"].iter().filter_map(|key| part[*key].as_array());
+    let parts = any.flatten().flat_map(|part| fields(part, schema, path));
+    let below = [&part["items"], &part["additionalProperties"]];
+    let below = below.into_iter().filter(|part| part.is_object());
+    let below = below.flat_map(|part| fields(part, schema, path));
+    let own = part["properties"].as_object().into_iter().flatten().flat_map(|(name, part)| {
+        let path = if path.is_empty() { name.clone() } else { format!("{path}.{name}") };
+        let below = fields(part, schema, &path);
+        [vec![path], below].concat()
+    });
+    parts.chain(below).chain(own).collect()
+}
+
+/// The text of every block of TOML, with the line it begins at.
+fn blocks(document: &str) -> Vec<(usize, String)> {
+    let mut blocks = Vec::new();
+    let mut open: Option<(usize, String)> = None;
+    for (number, line) in document.lines().enumerate() {
+        match (&mut open, line) {
+            (None, "```toml") => open = Some((number + 2, String::new())),
+            (Some(_), "```") => blocks.extend(open.take()),
+            (Some((_, text)), line) => {
+                text.push_str(line);
+                text.push('\n');
+            }
+            (None, _) => {}
+        }
+    }
+    blocks
+}
+
+/// What an example leaves out, since it stands elsewhere on the page.
+const AROUND: &str = r#"
+[docker.par1]
+endpoint = "memory:host.json"
+location = "par1"
+[location.par1]
+[port_range.minecraft]
+docker = "par1"
+range = "25565-26564"
+[bridge.tenants]
+docker = "par1"
+supernet = "10.64.0.0/16"
+per_tenant_prefix = 28
+[image."paper-1.21".container]
+ref = "paper:1.21"
+[offer.survival-2g]
+images = ["paper-1.21"]
+locations = ["par1"]
+price = {}
+container = { cpu = "1", memory = "2GiB" }
+[quota.default]
+[tenant.acme]
+[network.front]
+docker = "par1"
+[volume.content]
+docker = "par1"
+"#;
+
+/// Every block of TOML is valid: as it stands when it begins with `# complete`, and otherwise
+/// beside those of the entries of [`AROUND`] that it does not declare itself. Configuration begins
+/// with `# lessor.toml`.
+#[test]
+fn every_example_on_the_pages_is_valid() {
+    for page in ["README.md", "docs/specs.md"] {
+        let text = read(page);
+        let blocks = blocks(&text);
+        assert!(!blocks.is_empty(), "{page}");
+        for (line, block) in blocks {
+            if block.starts_with("# lessor.toml") {
+                let table: toml::Table = toml::from_str(&block).unwrap();
+                assert!(table.contains_key("installation"), "{page}:{line}");
+                continue;
+            }
+            let mut files = BTreeMap::from([("page.toml".to_owned(), block.clone())]);
+            if !block.starts_with("# complete") {
+                files.insert("around.toml".into(), around(&block));
+            }
+            if let Err(report) = parse(Tree::new(files)) {
+                panic!("{page}:{line}\n{}", report.render("", false));
+            }
+        }
+    }
+}
+
+fn around(block: &str) -> String {
+    let declared: toml::Table = toml::from_str(block).unwrap_or_default();
+    let mut around: toml::Table = toml::from_str(AROUND).unwrap();
+    for (kind, entries) in &declared {
+        let own = entries.as_table().into_iter().flat_map(toml::Table::keys);
+        if let Some(others) = around.get_mut(kind).and_then(toml::Value::as_table_mut) {
+            own.for_each(|name| drop(others.remove(name)));
+        }
+    }
+    toml::to_string(&around).unwrap()
+}
+
+#[test]
+fn every_example_of_a_configuration_is_read() {
+    for (line, block) in blocks(&read("docs/specs.md")) {
+        if block.starts_with("# lessor.toml") {
+            let shop = crate::support::Shop::new(crate::support::WEB);
+            shop.write("lessor.toml", block.replace("par1", "local"));
+            let ran = shop.lessor("validate");
+            assert_eq!(ran.code, 0, "docs/specs.md:{line}: {ran}");
+        }
+    }
+}

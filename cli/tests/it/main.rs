@@ -1,0 +1,16 @@
+//! The command from outside: what an operator, a pipeline and a careless person do, with the exit
+//! code, both streams and the files left behind. Everything happens on a pretend host.
+
+#![expect(clippy::unwrap_used, reason = "what cannot be set up or read has failed the test")]
+
+mod applying;
+mod data;
+mod documents;
+mod drifting;
+mod ground;
+mod planning;
+mod saved;
+mod secrets;
+mod starting;
+mod support;
+mod usage;
