@@ -1,0 +1,40 @@
+# What can be done here.
+default:
+    @just --list --unsorted
+
+# Everything that has to pass before a change lands.
+check: format-check lint test docs deny
+
+# Every test; installs and starts what they need.
+test:
+    tests/run.sh
+
+# Are all files formatted?
+format-check:
+    cargo fmt --all --check
+
+# Clippy, with warnings as errors.
+lint:
+    cargo clippy --workspace --all-targets -- --deny warnings
+
+# The documentation of every crate, with warnings as errors.
+docs:
+    RUSTDOCFLAGS="--deny warnings" cargo doc --workspace --no-deps --document-private-items
+
+# Licences, bans and sources of dependencies.
+deny:
+    command -v cargo-deny >/dev/null || cargo install --locked cargo-deny
+    cargo deny check bans licenses sources
+
+# Plan, apply, show and check the example, on a pretend host or on `docker`.
+tour engine="":
+    examples/tour.sh {{ engine }}
+
+# What planning costs, and what applying costs beside raw calls; see docs/benchmarks.md.
+bench:
+    cargo build --release --package lessor
+    cargo bench --package lessor-tests
+
+# The long proofs: a hundred kills on the real engine, ten times the random cases.
+soak:
+    LESSOR_KILLS=100 PROPTEST_CASES=2560 tests/run.sh

@@ -1,0 +1,53 @@
+#!/usr/bin/env bash
+# Passes every test. Installs and starts what they need: a Docker Engine and an image for it.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+install() {
+  local missing=()
+  command -v dockerd >/dev/null || missing+=(docker.io)
+  command -v busybox >/dev/null || missing+=(busybox-static)
+  command -v openssl >/dev/null || missing+=(openssl)
+  command -v cc >/dev/null || missing+=(gcc libc6-dev)
+  [ ${#missing[@]} -eq 0 ] && return
+  echo "installing ${missing[*]}"
+  local as_root=()
+  [ "$(id -u)" -eq 0 ] || as_root=(sudo)
+  "${as_root[@]}" apt-get update -qq
+  DEBIAN_FRONTEND=noninteractive "${as_root[@]}" apt-get install -y -qq "${missing[@]}"
+}
+
+# An engine that somebody else runs is used as it is.
+start_engine() {
+  docker version >/dev/null 2>&1 && return
+  echo "starting dockerd"
+  local log
+  log=$(mktemp)
+  dockerd >"$log" 2>&1 &
+  started=$!
+  for _ in $(seq 60); do
+    docker version >/dev/null 2>&1 && return
+    sleep 0.5
+  done
+  echo "error: dockerd did not start; its log:" >&2
+  tail -n 20 "$log" >&2
+  exit 1
+}
+
+stop_engine() {
+  [ -z "${started:-}" ] || kill "$started" 2>/dev/null || true
+}
+
+install
+trap stop_engine EXIT
+start_engine
+examples/busybox-image.sh
+
+# One build serves the tests and the command they run.
+output=$(mktemp)
+status=0
+cargo test --workspace --release --no-fail-fast 2>&1 | tee "$output" || status=$?
+
+awk '/^test result:/ { passed += $4; failed += $6; skipped += $8 }
+     END { printf "%d passed, %d failed, %d skipped\n", passed, failed, skipped }' "$output"
+exit "$status"
