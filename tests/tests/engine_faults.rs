@@ -196,7 +196,7 @@ fn lied_to(fault: Fault, asking: &'static str) {
         &["show", &option],
     ] {
         let run = site.lessor(args);
-        run.expect(6).says("could not see");
+        run.expect(6).says("could not");
         assert!(proxy.hits() > 0, "nothing was asked");
     }
     let apply = site.lessor(&[&APPLY[..], &[&option]].concat());
@@ -233,6 +233,13 @@ fn networks_that_are_listed_wrongly_are_unknown_and_not_absent() {
 fn volumes_that_are_listed_wrongly_are_unknown_and_not_absent() {
     for fault in [Fault::ShortList, Fault::HalfJson, Fault::OtherJson] {
         lied_to(fault, "/volumes?");
+    }
+}
+
+#[test]
+fn inspections_that_answer_another_question_leave_a_thing_unknown() {
+    for asking in ["/images/sha256", "/json HTTP"] {
+        lied_to(Fault::OtherJson, asking);
     }
 }
 

@@ -8,7 +8,7 @@ use anyhow::Context as _;
 use lessor_engine::World;
 use lessor_plans::render::{Purpose, View};
 use lessor_plans::saved::{Saved, SavedError};
-use lessor_plans::{Body, Gap, Plan, Present};
+use lessor_plans::{Body, Gap, Naming, Plan, Present, name_for};
 use lessor_specs::{Address, Kind, Specs};
 use serde::Serialize;
 
@@ -55,7 +55,7 @@ pub(crate) fn read_saved(path: &Path) -> anyhow::Result<Saved> {
     })
 }
 
-/// Everything of ours that was seen.
+/// Everything of ours that is there.
 #[derive(Serialize)]
 struct Inventory {
     format_version: u32,
@@ -69,7 +69,7 @@ struct Thing {
     address: Address,
     place: Address,
     name: String,
-    /// `in sync`, or what the plan would do.
+    /// `in sync`, what the plan finds of it, or `unknown`.
     condition: &'static str,
     /// What there is to know about it.
     facts: Vec<String>,
@@ -80,13 +80,21 @@ impl Inventory {
         let mut things = Vec::new();
         let now_called = now_called(specs);
         for (place, seen) in world.observations() {
-            let ours = seen.present.iter().filter(|(birth, _)| birth.kind() != Kind::Image);
-            things.extend(ours.map(|(birth, present)| Thing {
+            let thing = |birth: &Address, name, condition, facts| Thing {
                 address: now_called.get(birth).unwrap_or(birth).clone(),
                 place: place.clone(),
-                name: present.body.name().to_owned(),
-                condition: condition(plan, place, present),
-                facts: facts(&present.body),
+                name,
+                condition,
+                facts,
+            };
+            let ours = seen.present.iter().filter(|(birth, _)| birth.kind() != Kind::Image);
+            things.extend(ours.map(|(birth, present)| {
+                let name = present.body.name().to_owned();
+                thing(birth, name, condition(plan, place, present), facts(&present.body))
+            }));
+            things.extend(seen.unknown.iter().map(|(birth, why)| {
+                let name = name_for(Naming::Docker, birth);
+                thing(birth, name, "unknown", vec![format!("could not be seen: {why}")])
             }));
         }
         Inventory { format_version: 1, things, gaps: plan.gaps.clone() }

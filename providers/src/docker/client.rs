@@ -173,10 +173,16 @@ impl Client {
     /// Networks of this name. An engine before 25 can have several.
     pub(super) async fn networks_named(&self, name: &str) -> Result<Vec<Network>, CallError> {
         let options = ListNetworksOptionsBuilder::new().filters(&filters("name", Some(name)));
-        let mut found = self.call(self.api().await?.list_networks(Some(options.build()))).await?;
-        // The filter takes every name that has this one in it.
-        found.retain(|network| network.name.as_deref() == Some(name));
-        Ok(found)
+        let found = self.call(self.api().await?.list_networks(Some(options.build()))).await?;
+        let mut named = Vec::new();
+        for network in found {
+            let network = whole(network, |network| network.id.is_some() && network.name.is_some())?;
+            // The filter takes every name that has this one in it.
+            if network.name.as_deref() == Some(name) {
+                named.push(network);
+            }
+        }
+        Ok(named)
     }
 
     /// Volumes; only those with `label` when there is one.
@@ -198,12 +204,17 @@ impl Client {
         &self,
         name: &str,
     ) -> Result<Option<ContainerInspectResponse>, CallError> {
-        found(self.call(self.api().await?.inspect_container(name, None)).await)
+        let answer = found(self.call(self.api().await?.inspect_container(name, None)).await)?;
+        let is_one = |container: &ContainerInspectResponse| {
+            container.id.is_some() && container.name.is_some() && container.config.is_some()
+        };
+        answer.map(|container| whole(container, is_one)).transpose()
     }
 
     /// All about one network, by id; `None` when there is none.
     pub(super) async fn network(&self, id: &str) -> Result<Option<NetworkInspect>, CallError> {
-        found(self.call(self.api().await?.inspect_network(id, None)).await)
+        let answer = found(self.call(self.api().await?.inspect_network(id, None)).await)?;
+        answer.map(|network| whole(network, |network| network.id.is_some())).transpose()
     }
 
     /// All about one volume; `None` when there is none.
@@ -213,7 +224,8 @@ impl Client {
 
     /// All about one image, by reference or id; `None` when there is none.
     pub(super) async fn image(&self, reference: &str) -> Result<Option<ImageInspect>, CallError> {
-        found(self.call(self.api().await?.inspect_image(reference)).await)
+        let answer = found(self.call(self.api().await?.inspect_image(reference)).await)?;
+        answer.map(|image| whole(image, |image| image.id.is_some())).transpose()
     }
 
     /// Makes a container and answers with its id.
@@ -457,6 +469,15 @@ fn pinned(mut request: BollardRequest, prefix: &str) -> BollardRequest {
         *request.uri_mut() = uri;
     }
     request
+}
+
+/// Every part of an answer may be left out, as far as the library is concerned: JSON of anything
+/// else would read as a thing without properties.
+fn whole<T>(answer: T, is_one: impl Fn(&T) -> bool) -> Result<T, CallError> {
+    if is_one(&answer) {
+        return Ok(answer);
+    }
+    Err(CallError::Garbled("it has no name or id".into()))
 }
 
 fn found<T>(answer: Result<T, CallError>) -> Result<Option<T>, CallError> {
