@@ -164,7 +164,7 @@ pub(crate) struct Applying {
     /// Agree to lose the data of this.
     #[arg(long, value_name = "ADDRESS")]
     pub(crate) destroy_data: Vec<Address>,
-    /// Agree to what a rule of the gate holds: removals, data, empty or tenant.
+    /// Agree to what a rule of the gate holds: removals, data, empty, tenant or rename.
     #[arg(long = "allow", value_name = "RULE")]
     pub(crate) allow: Vec<Rule>,
     /// How many steps of one host run at the same time.

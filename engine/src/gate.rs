@@ -57,10 +57,12 @@ pub enum Rule {
     Empty,
     /// No tenant loses more than one instance at once.
     Tenant,
+    /// What was only renamed is not removed and made again.
+    Rename,
 }
 
 impl Rule {
-    const ALL: [Rule; 4] = [Rule::Removals, Rule::Data, Rule::Empty, Rule::Tenant];
+    const ALL: [Rule; 5] = [Rule::Removals, Rule::Data, Rule::Empty, Rule::Tenant, Rule::Rename];
 }
 
 impl fmt::Display for Rule {
@@ -70,6 +72,7 @@ impl fmt::Display for Rule {
             Rule::Data => "data",
             Rule::Empty => "empty",
             Rule::Tenant => "tenant",
+            Rule::Rename => "rename",
         })
     }
 }
@@ -79,7 +82,7 @@ impl FromStr for Rule {
 
     fn from_str(text: &str) -> Result<Self, String> {
         let found = Rule::ALL.into_iter().find(|rule| rule.to_string() == text);
-        found.ok_or_else(|| "the rules are removals, data, empty and tenant".into())
+        found.ok_or_else(|| "the rules are removals, data, empty, tenant and rename".into())
     }
 }
 
@@ -116,6 +119,7 @@ pub fn gate(plan: Plan, consent: &Consent) -> Result<ApprovedPlan, Box<Held>> {
     let rules: Vec<_> = found
         .chain(data(&plan, consent))
         .chain(tenants(&plan))
+        .chain(renames(&plan))
         .filter(|held| !consent.rules.contains(&held.rule))
         .collect();
     if rules.is_empty() {
@@ -196,4 +200,16 @@ fn tenants(plan: &Plan) -> Vec<HeldRule> {
             consent: "--allow tenant".into(),
         })
         .collect()
+}
+
+fn renames(plan: &Plan) -> impl Iterator<Item = HeldRule> {
+    plan.changes.iter().filter_map(|change| {
+        let Reason::Renamed(new) = &change.reason else { return None };
+        let old = &change.address;
+        Some(HeldRule {
+            rule: Rule::Rename,
+            why: format!("`{old}` would be removed, and `{new}`, which is the same, be made"),
+            consent: "--allow rename".into(),
+        })
+    })
 }

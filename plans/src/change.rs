@@ -92,6 +92,9 @@ pub enum Reason {
     Follows(#[schemars(with = "String")] Address),
     /// No spec asks for it any more.
     Unwanted,
+    /// No spec asks for it any more, and one asks for the same under this address: very likely its
+    /// entry was renamed, or lost its `moved`.
+    Renamed(#[schemars(with = "String")] Address),
     /// Its data was kept until the date, which has come.
     Due(#[schemars(with = "String")] jiff::Timestamp),
     /// A person agreed to lose its data now.

@@ -235,7 +235,7 @@ impl Sim {
         let fatal: Vec<_> = plan.fatal().collect();
         assert!(fatal.is_empty(), "{fatal:#?}");
         let mut consent = Consent::none(plan.id());
-        consent.rules = [Rule::Removals, Rule::Empty, Rule::Tenant].into();
+        consent.rules = [Rule::Removals, Rule::Empty, Rule::Tenant, Rule::Rename].into();
         let approved = gate(plan, &consent).unwrap_or_else(|held| panic!("{held:#?}"));
         self.memory.begin(approved.plan(), self.now);
         let (_keep, stop) = watch::channel(Stop::No);

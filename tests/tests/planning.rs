@@ -221,7 +221,7 @@ async fn a_renamed_entry_costs_nothing_and_an_unexplained_one_starts_anew() {
     let unexplained = WEB.replace("[container.web]", "[container.www]");
     let plan = sim.plan(&unexplained).await;
     assert_snapshot!(rendered(&plan), @r#"
-    - container.web  par1      no longer declared
+    - container.web  par1      no longer declared, and `container.www` is the same
           hint: if it is called `container.www` now, write `moved = ["container.web"]` there, and it stays
     + container.www  par1      new  port 8080/tcp
     1 to add, 1 to remove. No data is destroyed.

@@ -44,6 +44,7 @@ fn found(plan: &Plan) -> impl Iterator<Item = DriftKind> {
         | Reason::Changed(_)
         | Reason::Follows(_)
         | Reason::Unwanted
+        | Reason::Renamed(_)
         | Reason::Due(_)
         | Reason::DataGivenUp => DriftKind::Pending,
     });

@@ -155,13 +155,36 @@ fn a_rename_without_a_word_is_guessed_in_a_hint() {
     shop.change("[container.web]", "[container.site]");
     assert_snapshot!(shop.lessor("plan --target container.*"), @r#"
     + container.site  local     new
-    - container.web   local     no longer declared
+    - container.web   local     no longer declared, and `container.site` is the same
           hint: if it is called `container.site` now, write `moved = ["container.web"]` there, and it stays
     ? volume.orders             no longer declared; its data is kept until DATE
           hint: declare it again to take it back, or `lessor apply --destroy-data volume.orders` to end it now
     1 to add, 1 to remove, 1 note. No data is destroyed.
     exit 0
     "#);
+}
+
+#[test]
+fn what_was_only_renamed_is_held_before_it_is_made_anew() {
+    let shop = Shop::applied(WEB);
+    shop.change("[container.web]", "[container.site]\nmoved = [\"container.web\"]");
+    assert_eq!(shop.lessor("apply --yes").code, 0);
+    let before = shop.read("host.json");
+    shop.change("\nmoved = [\"container.web\"]", "");
+    assert_snapshot!(shop.lessor("apply --yes"), @r#"
+    + container.site  local     new
+    - container.web   local     no longer declared, and `container.site` is the same
+          hint: if it is called `container.site` now, write `moved = ["container.web"]` there, and it stays
+    1 to add, 1 to remove. No data is destroyed.
+    err| held: `container.web` would be removed, and `container.site`, which is the same, be made (rule `rename`)
+    err|   hint: to agree, run `lessor apply --yes --allow rename`
+    exit 3
+    "#);
+    assert_eq!(shop.read("host.json"), before);
+    assert_eq!(shop.lessor("apply --yes --allow rename").code, 0);
+    // What differs in more than its name is another thing.
+    shop.change("[container.site]", "[container.page]\nuser = \"app\"");
+    assert_eq!(shop.lessor("apply --yes").code, 0);
 }
 
 /// An instance with a port.
@@ -226,7 +249,7 @@ fn a_renamed_instance_keeps_its_port_and_its_data() {
 fn a_port_that_was_given_back_is_given_out_again() {
     let shop = Shop::applied(RENT);
     shop.change("[instance.\"acme/lobby\"]", "[instance.\"acme/hall\"]");
-    assert_eq!(shop.lessor("apply --yes --allow-removals 2").code, 0);
+    assert_eq!(shop.lessor("apply --yes --allow-removals 2 --allow rename").code, 0);
     shop.change("[instance.\"acme/hall\"]\noffer = \"small\"", "");
     assert_eq!(shop.lessor("apply --yes").code, 0);
     assert_eq!(shop.lessor("apply --yes").code, 0);

@@ -43,7 +43,7 @@ fn wrong_usage_answers_64() {
     exit 64
     ");
     assert_snapshot!(shop.lessor("apply --allow everything"), @"
-    err| error: invalid value 'everything' for '--allow <RULE>': the rules are removals, data, empty and tenant
+    err| error: invalid value 'everything' for '--allow <RULE>': the rules are removals, data, empty, tenant and rename
     err| 
     err| For more information, try '--help'.
     exit 64

@@ -2,10 +2,13 @@
 
 use std::collections::BTreeMap;
 
-use lessor_plans::{Action, Change, Keep, NoteKind, Origin, Present, Reason};
-use lessor_specs::Address;
+use lessor_plans::{Action, Body, Change, Keep, NoteKind, Origin, Present, Reason, Transition};
+use lessor_specs::{Address, Kind};
 
 use super::Planner;
+
+/// Up to so many things that go, each is held against what is made. A crowd is held for its number.
+const RENAMES_LOOKED_FOR: usize = 100;
 
 impl Planner<'_> {
     /// Removes what nobody asks for, unless a corner could not be seen: that may hold the very
@@ -23,9 +26,11 @@ impl Planner<'_> {
             self.note(NoteKind::Waiting, &"removals", text);
             return;
         }
+        let is_crowd =
+            orphans.len() > RENAMES_LOOKED_FOR || self.changes.len() > RENAMES_LOOKED_FOR;
         for ((place, birth), present) in orphans {
             match &present.origin {
-                Origin::File => self.orphan(place, birth, present),
+                Origin::File => self.orphan(place, birth, present, is_crowd),
                 Origin::Order(id) => {
                     let text = format!("born of order {id}, and no orders were read; not compared");
                     self.note(NoteKind::Info, birth, text);
@@ -34,9 +39,17 @@ impl Planner<'_> {
         }
     }
 
-    fn orphan(&mut self, place: &Address, birth: &Address, present: &Present) {
+    fn orphan(&mut self, place: &Address, birth: &Address, present: &Present, is_crowd: bool) {
         if !present.body.has_data() {
-            return self.remove(place, birth, present, Reason::Unwanted);
+            // A tenant's network has no entry that could be renamed.
+            let is_entry = birth.kind() != Kind::Bridge;
+            let renamed = (is_entry && !is_crowd).then(|| self.renamed(place, birth, present));
+            return self.remove(
+                place,
+                birth,
+                present,
+                renamed.flatten().unwrap_or(Reason::Unwanted),
+            );
         }
         if self.wishes.destroy_data.contains(birth) {
             return self.remove(place, birth, present, Reason::DataGivenUp);
@@ -57,6 +70,26 @@ impl Planner<'_> {
                 self.keeps.push(Keep { address, place, seconds: self.keep_seconds() });
             }
         }
+    }
+
+    /// Whether something is made that is the same but for its name.
+    fn renamed(&self, place: &Address, birth: &Address, present: &Present) -> Option<Reason> {
+        let follows_from_name = |path: &String| {
+            let of_instance = path == "ports" || path.starts_with("mounts.");
+            path == "name" || birth.kind() == Kind::Instance && of_instance
+        };
+        let is_same = |body: &Body| match self.world.compare(place, body, present) {
+            Transition::Replace(paths) => paths.iter().all(follows_from_name),
+            Transition::None | Transition::InPlace(_) => false,
+        };
+        let made = |change: &&Change| {
+            change.action == Action::Create
+                && change.place == *place
+                && change.address.kind() == birth.kind()
+        };
+        let mut made = self.changes.iter().filter(made);
+        made.find(|change| change.after.as_ref().is_some_and(is_same))
+            .map(|change| Reason::Renamed(change.address.clone()))
     }
 
     fn remove(&mut self, place: &Address, birth: &Address, present: &Present, reason: Reason) {

@@ -205,8 +205,9 @@ fn change_line(plan: &Plan, change: &Change) -> Line {
         facts: holds.iter().map(ToString::to_string).collect(),
         differences,
         destroys_data: change.destroys_data(),
-        hint: match change.reason {
+        hint: match &change.reason {
             Reason::Unwanted => rename_hint(plan, &change.address, &change.place),
+            Reason::Renamed(new) => Some(moved_hint(&change.address, new)),
             _ => None,
         },
     }
@@ -243,12 +244,15 @@ fn rename_hint(plan: &Plan, old: &Address, place: &Address) -> Option<String> {
     let kept = plan.keeps.iter().filter(|keep| alike(keep.address.kind(), &keep.place)).count();
     let mut new = of_sort(Action::Create);
     match (new.next(), new.next()) {
-        (Some(new), None) if of_sort(Action::Delete).count() + kept == 1 => Some(format!(
-            "if it is called `{}` now, write `moved = [\"{old}\"]` there, and it stays",
-            new.address
-        )),
+        (Some(new), None) if of_sort(Action::Delete).count() + kept == 1 => {
+            Some(moved_hint(old, &new.address))
+        }
         _ => None,
     }
+}
+
+fn moved_hint(old: &Address, new: &Address) -> String {
+    format!("if it is called `{new}` now, write `moved = [\"{old}\"]` there, and it stays")
 }
 
 /// The reason, in words.
@@ -263,6 +267,7 @@ fn why(change: &Change) -> String {
         }
         Reason::Follows(address) => format!("follows `{address}`{replaced}"),
         Reason::Unwanted => "no longer declared".into(),
+        Reason::Renamed(new) => format!("no longer declared, and `{new}` is the same"),
         Reason::Due(date) => format!("its data was kept until {date}"),
         Reason::DataGivenUp => "its data is given up".into(),
     }
