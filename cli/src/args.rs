@@ -1,12 +1,14 @@
 //! What can be said on the command line.
 
 use std::path::PathBuf;
+use std::str::FromStr;
 use std::time::Duration;
 
 use clap::{Parser, Subcommand, ValueEnum};
 use lessor_engine::{Rule, Selector};
 use lessor_specs::Address;
 use lessor_specs::kinds::Endpoint;
+use lessor_specs::quantity::Malformed;
 
 use crate::output::{Color, Format, Output};
 
@@ -81,7 +83,7 @@ pub(crate) enum Command {
     Drift(DriftArgs),
     /// Show what is there, or a saved plan.
     Show(ShowArgs),
-    /// Say why a thing is as it is.
+    /// Say why a thing is as it is, or what a code means.
     Explain(ExplainArgs),
     /// Remove what a spec directory made. Data is kept for as long as the policy says.
     Destroy(DestroyArgs),
@@ -249,10 +251,36 @@ pub(crate) struct ShowArgs {
     pub(crate) format: Format,
 }
 
+/// What `explain` is asked about.
+#[derive(Clone, Debug)]
+pub(crate) enum Subject {
+    /// A thing.
+    Thing(Address),
+    /// The code of an error, by its number.
+    Code(u16),
+    /// Every code.
+    Codes,
+}
+
+impl FromStr for Subject {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        if text == "codes" {
+            return Ok(Subject::Codes);
+        }
+        if let Some(number) = text.strip_prefix(['E', 'e']).and_then(|digits| digits.parse().ok()) {
+            return Ok(Subject::Code(number));
+        }
+        let malformed = |malformed: Malformed| format!("{malformed}, or a code such as `E0303`");
+        text.parse().map(Subject::Thing).map_err(malformed)
+    }
+}
+
 #[derive(Debug, clap::Args)]
 pub(crate) struct ExplainArgs {
-    /// The thing, such as `container.web`.
-    pub(crate) address: Address,
+    /// The thing, such as `container.web`; a code, such as `E0303`; or `codes`, for all of them.
+    pub(crate) subject: Subject,
     /// The spec directory.
     #[arg(default_value = ".")]
     pub(crate) dir: PathBuf,

@@ -4,6 +4,7 @@ use std::fmt;
 use std::str::FromStr;
 use std::sync::Arc;
 
+use crate::Code;
 use crate::quantity::{Malformed, TextQuantity, text_quantity};
 
 /// The longest name an entry may have, so that names made of two still fit every provider.
@@ -93,7 +94,7 @@ impl FromStr for Kind {
         Kind::ALL
             .into_iter()
             .find(|kind| kind.as_str() == text)
-            .ok_or_else(|| Malformed::new("a kind such as `container`"))
+            .ok_or_else(|| Malformed::new(Code::UnknownKind, "a kind such as `container`"))
     }
 }
 
@@ -139,7 +140,8 @@ impl FromStr for Address {
     type Err = Malformed;
 
     fn from_str(text: &str) -> Result<Self, Malformed> {
-        let expected = || Malformed::new("an address such as `container.web`");
+        let expected =
+            || Malformed::new(Code::MalformedAddress, "an address such as `container.web`");
         let (kind, name) = text.split_once('.').ok_or_else(expected)?;
         if name.is_empty() {
             return Err(expected());

@@ -8,9 +8,13 @@ use annotate_snippets::renderer::DecorStyle;
 use annotate_snippets::{AnnotationKind, Group, Level, Origin, Renderer, Snippet};
 use serde::Serialize;
 
+use crate::Code;
+
 /// One thing that is wrong: what, where, and what to do.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Diagnostic {
+    /// What sort of problem it is.
+    pub code: Code,
     /// What happened, to which name. Lower case, no full stop.
     pub message: String,
     /// Where; `None` when it is about the directory as a whole.
@@ -39,8 +43,9 @@ pub type Span = (usize, usize);
 
 impl Diagnostic {
     /// About the directory, or about something that has no place.
-    pub(crate) fn new(message: impl Into<String>) -> Self {
-        Diagnostic { message: message.into(), label: None, others: Vec::new(), hint: None }
+    pub(crate) fn new(code: Code, message: impl Into<String>) -> Self {
+        let message = message.into();
+        Diagnostic { code, message, label: None, others: Vec::new(), hint: None }
     }
 
     /// At these bytes of a file.
@@ -119,6 +124,7 @@ impl Report {
                     Some(line_column(self.texts.get(&label.file)?, label.span?.0))
                 });
                 ReportEntry {
+                    code: diagnostic.code,
                     message: diagnostic.message.clone(),
                     file: label.map(|label| label.file.clone()),
                     line: position.map(|(line, _)| line),
@@ -134,7 +140,8 @@ impl Report {
             "" | "." => file.to_owned(),
             directory => format!("{directory}/{file}"),
         };
-        let mut group = Group::with_title(Level::ERROR.primary_title(&*diagnostic.message));
+        let title = Level::ERROR.primary_title(&*diagnostic.message);
+        let mut group = Group::with_title(title.id(diagnostic.code.page().code));
         for (n, label) in diagnostic.label.iter().chain(&diagnostic.others).enumerate() {
             let kind = if n == 0 { AnnotationKind::Primary } else { AnnotationKind::Context };
             group = match (label.span, self.texts.get(&label.file)) {
@@ -166,6 +173,8 @@ impl Report {
 /// One problem for programs.
 #[derive(Clone, Debug, Serialize)]
 pub struct ReportEntry {
+    /// What sort of problem it is.
+    pub code: Code,
     /// What happened, to which name.
     pub message: String,
     /// The file, relative to the spec directory.

@@ -5,10 +5,12 @@
 //! files from the directory is its only contact with the world, and it stands in [`load`].
 //!
 //! In reading order: the words ([`Address`], the [quantities](quantity)), what can be declared
-//! ([`kinds`]), all of it together ([`Specs`]), and how it comes out of text ([`load`]).
+//! ([`kinds`]), all of it together ([`Specs`]), how it comes out of text ([`load`]), and what can be
+//! wrong with it ([`Code`]).
 
 mod address;
 mod check;
+mod code;
 mod declared;
 mod diagnostic;
 pub mod kinds;
@@ -18,6 +20,7 @@ mod schema;
 mod specs;
 
 pub use address::{Address, Kind, name_problem};
+pub use code::{Code, Page};
 pub use diagnostic::{Diagnostic, Label, Report, ReportEntry, Span};
 pub use load::{Loaded, Tree};
 pub use quantity::{

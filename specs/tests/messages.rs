@@ -28,7 +28,7 @@ const HOST: &str = "[docker.local]\nendpoint = \"memory:\"\n";
 #[test]
 fn a_missing_field_says_what_to_add() {
     assert_snapshot!(report(&format!("{HOST}[container.web]\n")), @r#"
-    error: `container.web` has no `image`
+    error[E0303]: `container.web` has no `image`
      --> web.toml:3:12
       |
     3 | [container.web]
@@ -41,7 +41,7 @@ fn a_missing_field_says_what_to_add() {
 #[test]
 fn an_unknown_field_suggests_the_close_one() {
     assert_snapshot!(report(&format!("{HOST}[container.web]\nimage = \"nginx\"\nmemry = \"1GiB\"\n")), @r#"
-    error: `container.web` has no field `memry`
+    error[E0302]: `container.web` has no field `memry`
      --> web.toml:5:1
       |
     5 | memry = "1GiB"
@@ -54,7 +54,7 @@ fn an_unknown_field_suggests_the_close_one() {
 #[test]
 fn an_unknown_kind_suggests_the_close_one() {
     assert_snapshot!(report("[contaner.web]\nimage = \"nginx\"\n"), @"
-    error: there is no kind `contaner`
+    error[E0301]: there is no kind `contaner`
      --> web.toml:1:2
       |
     1 | [contaner.web]
@@ -67,24 +67,47 @@ fn an_unknown_kind_suggests_the_close_one() {
 #[test]
 fn a_wrong_type_says_what_was_expected_and_found() {
     assert_snapshot!(report(&format!("{HOST}[container.web]\nimage = 3\nnetworks = \"front\"\npids = 0\n")), @r#"
-    error: `image` of `container.web` should be a string, found the number `3`
+    error[E0304]: `image` of `container.web` should be a string, found the number `3`
      --> web.toml:4:9
       |
     4 | image = 3
       |         ^
 
-    error: `networks` of `container.web` should be a list, found `front`
+    error[E0304]: `networks` of `container.web` should be a list, found `front`
      --> web.toml:5:12
       |
     5 | networks = "front"
       |            ^^^^^^^
 
-    error: `pids` of `container.web` should be from 1 to 4294967295, found the number `0`
+    error[E0305]: `pids` of `container.web` should be from 1 to 4294967295, found the number `0`
      --> web.toml:6:8
       |
     6 | pids = 0
       |        ^
     "#);
+}
+
+#[test]
+fn a_factor_out_of_its_bounds_is_pointed_at() {
+    assert_snapshot!(report("[docker.local]\novercommit = { cpu = 0, memory = 1000.5, disk = nan }\n"), @"
+    error[E0305]: `overcommit.cpu` of `docker.local` should be from 0.001 to 1000, found the number `0`
+     --> web.toml:2:22
+      |
+    2 | overcommit = { cpu = 0, memory = 1000.5, disk = nan }
+      |                      ^
+
+    error[E0305]: `overcommit.memory` of `docker.local` should be from 0.001 to 1000, found the number `1000.5`
+     --> web.toml:2:34
+      |
+    2 | overcommit = { cpu = 0, memory = 1000.5, disk = nan }
+      |                                  ^^^^^^
+
+    error[E0305]: `overcommit.disk` of `docker.local` should be from 0.001 to 1000, found the number `nan`
+     --> web.toml:2:49
+      |
+    2 | overcommit = { cpu = 0, memory = 1000.5, disk = nan }
+      |                                                 ^^^
+    ");
 }
 
 #[test]
@@ -102,13 +125,13 @@ subnet = "10.0.0.1/24"
 docker = "local"
 range = "26000-25000"
 "#)), @r#"
-    error: `cpu` of `container.web` should be a number of cores such as `2` or `0.5`, found `two`
+    error[E0403]: `cpu` of `container.web` should be a number of cores such as `2` or `0.5`, found `two`
      --> web.toml:6:7
       |
     6 | cpu = "two"
       |       ^^^^^
 
-    error: `memory` of `container.web` should be an amount such as `512MiB` or `2GiB`, found `2GB`
+    error[E0402]: `memory` of `container.web` should be an amount such as `512MiB` or `2GiB`, found `2GB`
      --> web.toml:7:10
       |
     7 | memory = "2GB"
@@ -116,7 +139,7 @@ range = "26000-25000"
       |
       = hint: units are B, KiB, MiB, GiB and TiB: write `2GiB`
 
-    error: `restart` of `container.web` should be `no`, `on-failure`, `always` or `unless-stopped`, found `allways`
+    error[E0306]: `restart` of `container.web` should be `no`, `on-failure`, `always` or `unless-stopped`, found `allways`
      --> web.toml:8:11
       |
     8 | restart = "allways"
@@ -124,13 +147,13 @@ range = "26000-25000"
       |
       = hint: did you mean `always`?
 
-    error: `ready.tcp` of `container.web` should be from 1 to 65535, found the number `70000`
+    error[E0305]: `ready.tcp` of `container.web` should be from 1 to 65535, found the number `70000`
      --> web.toml:9:17
       |
     9 | ready = { tcp = 70000, timeout = "5 minutes" }
       |                 ^^^^^
 
-    error: `ready.timeout` of `container.web` should be a length of time such as `90s`, `15m`, `24h` or `7d`, found `5 minutes`
+    error[E0404]: `ready.timeout` of `container.web` should be a length of time such as `90s`, `15m`, `24h` or `7d`, found `5 minutes`
      --> web.toml:9:34
       |
     9 | ready = { tcp = 70000, timeout = "5 minutes" }
@@ -138,7 +161,7 @@ range = "26000-25000"
       |
       = hint: units are s, m, h and d, the largest first
 
-    error: `subnet` of `network.front` should be a range without bits behind its prefix, found `10.0.0.1/24`
+    error[E0407]: `subnet` of `network.front` should be a range without bits behind its prefix, found `10.0.0.1/24`
       --> web.toml:11:10
        |
     11 | subnet = "10.0.0.1/24"
@@ -146,7 +169,7 @@ range = "26000-25000"
        |
        = hint: write `10.0.0.0/24`
 
-    error: `range` of `port_range.games` should be ports such as `25565-26564`, from 1 to 65535, found `26000-25000`
+    error[E0409]: `range` of `port_range.games` should be ports such as `25565-26564`, from 1 to 65535, found `26000-25000`
       --> web.toml:14:9
        |
     14 | range = "26000-25000"
@@ -159,7 +182,7 @@ range = "26000-25000"
 #[test]
 fn a_dangling_reference_suggests_the_close_name() {
     assert_snapshot!(report(&format!("{HOST}[network.front]\n[container.web]\nimage = \"nginx\"\nnetworks = [\"fornt\"]\n")), @r#"
-    error: `container.web` joins network `fornt`, which no spec defines
+    error[E0502]: `container.web` joins network `fornt`, which no spec defines
      --> web.toml:6:13
       |
     6 | networks = ["fornt"]
@@ -172,7 +195,7 @@ fn a_dangling_reference_suggests_the_close_name() {
 #[test]
 fn an_entry_declared_in_two_files_shows_both_places() {
     assert_snapshot!(report_of(&[("a.toml", "[location.par1]\n"), ("b/c.toml", "\n[location.par1]\ncity = \"Paris\"\n")]), @"
-    error: `location.par1` is declared twice
+    error[E0501]: `location.par1` is declared twice
      --> b/c.toml:2:11
       |
     2 | [location.par1]
@@ -190,7 +213,7 @@ fn an_entry_declared_in_two_files_shows_both_places() {
 #[test]
 fn an_entry_that_is_wrong_in_itself_does_not_dangle() {
     assert_snapshot!(report(&format!("{HOST}[network.front]\nsubnet = 3\n[container.web]\nimage = \"nginx\"\nnetworks = [\"front\"]\n")), @"
-    error: `subnet` of `network.front` should be a range of addresses such as `10.64.0.0/16`, found the number `3`
+    error[E0407]: `subnet` of `network.front` should be a range of addresses such as `10.64.0.0/16`, found the number `3`
      --> web.toml:4:10
       |
     4 | subnet = 3
@@ -201,7 +224,7 @@ fn an_entry_that_is_wrong_in_itself_does_not_dangle() {
 #[test]
 fn overlapping_port_ranges_show_each_other() {
     assert_snapshot!(report(&format!("{HOST}[port_range.a]\ndocker = \"local\"\nrange = \"1000-2000\"\n[port_range.b]\ndocker = \"local\"\nrange = \"2000-3000\"\n")), @r#"
-    error: `port_range.b` and `port_range.a` hold the same ports of `docker.local`
+    error[E0610]: `port_range.b` and `port_range.a` hold the same ports of `docker.local`
      --> web.toml:8:9
       |
     8 | range = "2000-3000"
@@ -233,7 +256,7 @@ images = ["busybox"]
 price = {{}}
 container = {{ cpu = "1", memory = "64MiB" }}
 {tenants}"#)), @r#"
-    error: `bridge.tenants` has room for 2 networks of /28 in `10.0.0.0/27`, and 3 tenants need one
+    error[E0716]: `bridge.tenants` has room for 2 networks of /28 in `10.0.0.0/27`, and 3 tenants need one
      --> web.toml:6:12
       |
     6 | supernet = "10.0.0.0/27"
@@ -259,7 +282,7 @@ depends_on = ["container.a"]
 image = "i"
 depends_on = ["container.a"]
 "#)), @r#"
-    error: `container.a` waits for itself: container.a → container.c → container.a
+    error[E0503]: `container.a` waits for itself: container.a → container.c → container.a
       --> web.toml:6:30
        |
      6 | depends_on = ["container.b", "container.c"]
@@ -272,7 +295,7 @@ depends_on = ["container.a"]
        |
        = hint: remove one of these dependencies
 
-    error: `container.b` waits for itself: container.b → container.c → container.a → container.b
+    error[E0503]: `container.b` waits for itself: container.b → container.c → container.a → container.b
       --> web.toml:9:15
        |
      9 | depends_on = ["container.c"]
@@ -306,7 +329,7 @@ tls = {{ ca = "ca.pem", cert = "cert.pem", key = "hunter2" }}
     ));
     assert!(!text.contains("hunter2"), "{text}");
     assert_snapshot!(text, @r#"
-    error: `container.db` does not say which connection it lives on
+    error[E0602]: `container.db` does not say which connection it lives on
      --> web.toml:4:12
       |
     4 | [container.db]
@@ -314,15 +337,15 @@ tls = {{ ca = "ca.pem", cert = "cert.pem", key = "hunter2" }}
       |
       = hint: add `docker = "…"`; declared are `far`, `local`
 
-    error: `container.db` holds a literal secret in `POSTGRES_PASSWORD`
+    error[E0802]: `container.db` holds a literal secret in `POSTGRES_PASSWORD`
     --> web.toml:6:29
      = hint: keep it elsewhere and write `POSTGRES_PASSWORD = "secret://env/POSTGRES_PASSWORD"`, or `secret://file/…`
 
-    error: `container.db` holds a literal secret in `URL`
+    error[E0802]: `container.db` holds a literal secret in `URL`
     --> web.toml:6:46
      = hint: keep it elsewhere and write `URL = "secret://env/URL"`, or `secret://file/…`
 
-    error: `tls.key` of `docker.far` should be a reference to a secret, `secret://env/NAME` or `secret://file/path`, found a literal
+    error[E0801]: `tls.key` of `docker.far` should be a reference to a secret, `secret://env/NAME` or `secret://file/path`, found a literal
     --> web.toml:9:49
      = hint: a secret never stands in a spec file; keep it elsewhere and point to it
     "#);
@@ -335,19 +358,19 @@ fn syntax_errors_of_all_files_are_reported_without_echoes() {
         ("b.toml", "[docker.local]\n[container.web]\nimage = \"nginx\"\nnetworks = [\"front\"]\nmemory = 3\n"),
         ("c.toml", "x = = 1\n"),
     ]), @"
-    error: unclosed table, expected `]`
+    error[E0201]: unclosed table, expected `]`
      --> a.toml:1:15
       |
     1 | [network.front
       |               ^
 
-    error: `memory` of `container.web` should be an amount such as `512MiB` or `2GiB`, found the number `3`
+    error[E0402]: `memory` of `container.web` should be an amount such as `512MiB` or `2GiB`, found the number `3`
      --> b.toml:5:10
       |
     5 | memory = 3
       |          ^
 
-    error: there is no kind `x`
+    error[E0301]: there is no kind `x`
      --> c.toml:1:1
       |
     1 | x = = 1
@@ -355,13 +378,13 @@ fn syntax_errors_of_all_files_are_reported_without_echoes() {
       |
       = hint: the kinds are docker, location, image, network, volume, container, port_range, bridge, offer, quota, tenant, instance, policy
 
-    error: extra `=`, expected nothing
+    error[E0201]: extra `=`, expected nothing
      --> c.toml:1:5
       |
     1 | x = = 1
       |     ^
 
-    error: unexpected key or value, expected newline, `#`
+    error[E0201]: unexpected key or value, expected newline, `#`
      --> c.toml:1:7
       |
     1 | x = = 1
@@ -400,7 +423,7 @@ image = "busyboxx"
 [instance.lobby]
 offer = "small"
 "#)), @r#"
-    error: `image.empty` is neither a container nor a virtual machine
+    error[E0701]: `image.empty` is neither a container nor a virtual machine
      --> web.toml:4:8
       |
     4 | [image.empty]
@@ -408,7 +431,7 @@ offer = "small"
       |
       = hint: add a table `[image.empty.container]` with a `ref`
 
-    error: `offer.both` has a price without a currency
+    error[E0705]: `offer.both` has a price without a currency
      --> web.toml:9:20
       |
     9 | price = { hourly = "0.1" }
@@ -416,7 +439,7 @@ offer = "small"
       |
       = hint: add `currency = "EUR"`
 
-    error: `offer.both` is both container and machine
+    error[E0703]: `offer.both` is both container and machine
       --> web.toml:11:11
        |
     11 | machine = { pools = [] }
@@ -424,7 +447,7 @@ offer = "small"
        |
        = hint: an offer is exactly one of container, vm and machine
 
-    error: `offer.nothing` does not say what is rented
+    error[E0702]: `offer.nothing` does not say what is rented
       --> web.toml:12:8
        |
     12 | [offer.nothing]
@@ -432,7 +455,7 @@ offer = "small"
        |
        = hint: add one of the tables `[offer.nothing.container]`, `.vm` and `.machine`
 
-    error: `tenant.acme` has an owner that is not a mail address
+    error[E0708]: `tenant.acme` has an owner that is not a mail address
       --> web.toml:22:11
        |
     22 | owners = ["alice"]
@@ -440,7 +463,7 @@ offer = "small"
        |
        = hint: write `name@example.net`
 
-    error: the specs give `tenant.acme` 128MiB of memory, and `quota.one` allows 100MiB of memory
+    error[E0715]: the specs give `tenant.acme` 128MiB of memory, and `quota.one` allows 100MiB of memory
       --> web.toml:23:9
        |
     23 | quota = "one"
@@ -453,7 +476,7 @@ offer = "small"
        |
        = hint: raise the quota or remove instances
 
-    error: the specs give `tenant.acme` 2 instances, and `quota.one` allows 1 instances
+    error[E0715]: the specs give `tenant.acme` 2 instances, and `quota.one` allows 1 instances
       --> web.toml:23:9
        |
     23 | quota = "one"
@@ -466,7 +489,7 @@ offer = "small"
        |
        = hint: raise the quota or remove instances
 
-    error: `instance.acme/a` may run on `docker.local`, which has no bridge for tenants
+    error[E0714]: `instance.acme/a` may run on `docker.local`, which has no bridge for tenants
       --> web.toml:25:9
        |
     25 | offer = "small"
@@ -474,7 +497,7 @@ offer = "small"
        |
        = hint: declare a `[bridge.…]` with `docker = "local"`
 
-    error: `instance.acme/b` may run on `docker.local`, which has no bridge for tenants
+    error[E0714]: `instance.acme/b` may run on `docker.local`, which has no bridge for tenants
       --> web.toml:27:9
        |
     27 | offer = "small"
@@ -482,7 +505,7 @@ offer = "small"
        |
        = hint: declare a `[bridge.…]` with `docker = "local"`
 
-    error: `instance.acme/b` runs image `busyboxx`, which `offer.small` does not have
+    error[E0710]: `instance.acme/b` runs image `busyboxx`, which `offer.small` does not have
       --> web.toml:28:9
        |
     28 | image = "busyboxx"
@@ -490,7 +513,7 @@ offer = "small"
        |
        = hint: did you mean `busybox`?
 
-    error: `instance.acme/b` runs image `busyboxx`, which no spec defines
+    error[E0502]: `instance.acme/b` runs image `busyboxx`, which no spec defines
       --> web.toml:28:9
        |
     28 | image = "busyboxx"
@@ -498,7 +521,7 @@ offer = "small"
        |
        = hint: did you mean `busybox`?
 
-    error: an instance is named `tenant/name`, found `lobby`
+    error[E0308]: an instance is named `tenant/name`, found `lobby`
       --> web.toml:29:11
        |
     29 | [instance.lobby]
@@ -530,7 +553,7 @@ ports = [{ host = 80, container = 8080, bind = "127.0.0.1" }]
 [container.three]
 image = "i"
 "#), @r#"
-    error: `container.one` lives on `docker.a`, but `network.front` on `docker.b`
+    error[E0603]: `container.one` lives on `docker.a`, but `network.front` on `docker.b`
       --> web.toml:11:13
        |
     11 | networks = ["front"]
@@ -541,7 +564,7 @@ image = "i"
      4 | [network.front]
        |          ----- declared here
 
-    error: `container.one` mounts two volumes at `/data`
+    error[E0605]: `container.one` mounts two volumes at `/data`
       --> web.toml:13:75
        |
     13 | volumes = [{ volume = "data", path = "/data" }, { volume = "data", path = "/data" }]
@@ -552,7 +575,7 @@ image = "i"
     13 | volumes = [{ volume = "data", path = "/data" }, { volume = "data", path = "/data" }]
        |                                      ------- mounted here too
 
-    error: `container.one` is ready when port 81 answers, but does not publish it
+    error[E0606]: `container.one` is ready when port 81 answers, but does not publish it
       --> web.toml:14:17
        |
     14 | ready = { tcp = 81, healthy = true }
@@ -560,7 +583,7 @@ image = "i"
        |
        = hint: add `{ host = 81, container = 81 }` to its `ports`
 
-    error: `container.one` is ready when healthy, but has no health check
+    error[E0607]: `container.one` is ready when healthy, but has no health check
       --> web.toml:14:31
        |
     14 | ready = { tcp = 81, healthy = true }
@@ -568,13 +591,13 @@ image = "i"
        |
        = hint: add a table `healthcheck` with a `command`
 
-    error: `container.one` gets 1MiB of memory, and Docker takes no less than 6MiB
+    error[E0608]: `container.one` gets 1MiB of memory, and Docker takes no less than 6MiB
       --> web.toml:15:10
        |
     15 | memory = "1MiB"
        |          ^^^^^^
 
-    error: `container.two` and `container.one` both publish port 80/tcp of `docker.a`
+    error[E0604]: `container.two` and `container.one` both publish port 80/tcp of `docker.a`
       --> web.toml:19:19
        |
     19 | ports = [{ host = 80, container = 8080, bind = "127.0.0.1" }]
@@ -585,7 +608,7 @@ image = "i"
     12 | ports = [{ host = 80, container = 80 }]
        |                   -- published here too
 
-    error: `container.three` does not say which connection it lives on
+    error[E0602]: `container.three` does not say which connection it lives on
       --> web.toml:20:12
        |
     20 | [container.three]
@@ -605,13 +628,13 @@ moved = ["container.old", "network.old", "container.b"]
 image = "i"
 moved = ["container.old"]
 "#)), @r#"
-    error: `container.a` cannot have been `network.old`, which is another kind
+    error[E0505]: `container.a` cannot have been `network.old`, which is another kind
      --> web.toml:6:27
       |
     6 | moved = ["container.old", "network.old", "container.b"]
       |                           ^^^^^^^^^^^^^
 
-    error: `container.a` says it was `container.b`, which is still declared
+    error[E0506]: `container.a` says it was `container.b`, which is still declared
      --> web.toml:6:42
       |
     6 | moved = ["container.old", "network.old", "container.b"]
@@ -624,7 +647,7 @@ moved = ["container.old"]
       |
       = hint: remove one of the two
 
-    error: `container.b` and `container.a` both say they were `container.old`
+    error[E0507]: `container.b` and `container.a` both say they were `container.old`
      --> web.toml:9:10
       |
     9 | moved = ["container.old"]
@@ -640,25 +663,25 @@ moved = ["container.old"]
 #[test]
 fn names_no_provider_could_carry_are_refused() {
     assert_snapshot!(report(&format!("{HOST}[network.my_net]\n[network.\"a/b\"]\n[network.-x]\n[instance.lobby]\noffer = \"x\"\n")), @r#"
-    error: a name holds letters, digits, `-` and `.`; found '_' in `my_net`
+    error[E0308]: a name holds letters, digits, `-` and `.`; found '_' in `my_net`
      --> web.toml:3:10
       |
     3 | [network.my_net]
       |          ^^^^^^
 
-    error: a name holds letters, digits, `-` and `.`; found '/' in `a/b`
+    error[E0308]: a name holds letters, digits, `-` and `.`; found '/' in `a/b`
      --> web.toml:4:10
       |
     4 | [network."a/b"]
       |          ^^^^^
 
-    error: a name begins and ends with a letter or digit, found `-x`
+    error[E0308]: a name begins and ends with a letter or digit, found `-x`
      --> web.toml:5:10
       |
     5 | [network.-x]
       |          ^^
 
-    error: an instance is named `tenant/name`, found `lobby`
+    error[E0308]: an instance is named `tenant/name`, found `lobby`
      --> web.toml:6:11
       |
     6 | [instance.lobby]
@@ -672,7 +695,7 @@ fn a_policy_part_stands_once() {
         ("a.toml", "[policy.gate]\nremovals = 3\n"),
         ("b.toml", "[policy.gate]\nremovals = 4\n[policy.retntion]\n"),
     ]), @"
-    error: `policy.gate` is declared twice
+    error[E0501]: `policy.gate` is declared twice
      --> b.toml:1:9
       |
     1 | [policy.gate]
@@ -683,7 +706,7 @@ fn a_policy_part_stands_once() {
     1 | [policy.gate]
       |         ---- declared here too
 
-    error: `policy` has no part `retntion`
+    error[E0302]: `policy` has no part `retntion`
      --> b.toml:3:9
       |
     3 | [policy.retntion]

@@ -34,7 +34,7 @@ fn files_below_a_directory_are_one_namespace_and_hidden_ones_are_left_out() {
 #[test]
 fn a_file_that_is_not_utf_8_says_where() {
     assert_snapshot!(report(|dir| fs::write(dir.join("web.toml"), b"[location.par1]\ncity = \"\xff\"\n").unwrap()), @"
-    error: `web.toml` is not UTF-8: byte 0xff at line 2, column 9
+    error[E0105]: `web.toml` is not UTF-8: byte 0xff at line 2, column 9
     --> web.toml
      = hint: save the file as UTF-8
     ");
@@ -47,7 +47,7 @@ fn a_file_of_a_hundred_megabytes_is_refused_unread() {
         file.set_len(100 << 20).unwrap();
     });
     assert_snapshot!(text, @"
-    error: `huge.toml` is 100 MiB large; a spec file may have at most 64 MiB
+    error[E0104]: `huge.toml` is 100 MiB large; a spec file may have at most 64 MiB
     --> huge.toml
      = hint: split it: any number of files is one namespace
     ");
@@ -61,7 +61,7 @@ fn a_loop_of_links_is_named_and_left() {
         fs::write(dir.join("one.toml"), "[location.one]\n").unwrap();
     });
     assert_snapshot!(text, @"
-    error: link `sub/up` leads back to `.`, which contains it
+    error[E0106]: link `sub/up` leads back to `.`, which contains it
     --> sub/up
      = hint: remove the link
     ");
@@ -74,7 +74,7 @@ fn a_dangling_link_and_a_directory_called_toml_are_told_apart() {
         symlink("nowhere.toml", dir.join("gone.toml")).unwrap();
     });
     assert_snapshot!(text, @"
-    error: `gone.toml` cannot be read: No such file or directory (os error 2)
+    error[E0102]: `gone.toml` cannot be read: No such file or directory (os error 2)
     --> gone.toml
     ");
 }
@@ -83,7 +83,7 @@ fn a_dangling_link_and_a_directory_called_toml_are_told_apart() {
 fn a_directory_that_is_not_there_says_how_to_make_one() {
     let text = load(std::path::Path::new("/nonexistent/specs")).unwrap_err().to_string();
     assert_snapshot!(text, @"
-    error: spec directory `/nonexistent/specs` does not exist
+    error[E0101]: spec directory `/nonexistent/specs` does not exist
      |
      = hint: `lessor init DIR` writes one to start from
     ");

@@ -6,7 +6,8 @@ use lessor_plans::render::{Purpose, View, human};
 use lessor_plans::{Observation, Plan, Present};
 use lessor_specs::{Address, Kind};
 
-use crate::args::{Common, ExplainArgs};
+use crate::args::{Common, ExplainArgs, Subject};
+use crate::commands::explain_code;
 use crate::exit::{self, Exit, Failed};
 use crate::output::{self, Streams, within};
 use crate::session::{Asked, Looked, Session};
@@ -16,10 +17,14 @@ pub(crate) async fn run(
     args: &ExplainArgs,
     streams: &Streams,
 ) -> anyhow::Result<Exit> {
+    let address = match &args.subject {
+        Subject::Thing(address) => address,
+        Subject::Code(number) => return explain_code::one(*number),
+        Subject::Codes => return explain_code::all(),
+    };
     let session = Session::open(&args.dir, common, streams)?;
     let Looked { plan, world } = session.look(Asked::default()).await?;
 
-    let address = &args.address;
     let mut text = format!("{address}\n");
     let declared = declared(&session, address);
     let mut births = session.loaded.specs.moved(address);

@@ -5,6 +5,7 @@ pub(crate) mod describe;
 pub(crate) mod destroy;
 pub(crate) mod drift;
 pub(crate) mod explain;
+pub(crate) mod explain_code;
 pub(crate) mod init;
 pub(crate) mod plan;
 pub(crate) mod schema;

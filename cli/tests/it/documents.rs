@@ -6,8 +6,10 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use lessor_specs::load::parse;
-use lessor_specs::{Kind, Tree, json_schema};
+use lessor_specs::{Code, Kind, Page, Tree, json_schema};
 use serde_json::Value;
+
+use crate::support::{Shop, WEB};
 
 fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap().to_owned()
@@ -24,6 +26,48 @@ fn the_schema_beside_the_examples_is_the_one_the_command_prints() {
         read("examples/lessor.schema.json") == schema,
         "the schema has changed: run `cargo run --package lessor -- schema > examples/lessor.schema.json`"
     );
+}
+
+#[test]
+fn the_page_of_all_codes_is_what_the_command_prints() {
+    let listed = Shop::new("").lessor("explain codes").stdout;
+    assert!(
+        read("docs/errors/README.md") == listed,
+        "a code has changed: run `cargo run --package lessor -- explain codes > docs/errors/README.md`"
+    );
+}
+
+#[test]
+fn every_code_has_a_page_of_its_own_and_every_page_a_code() {
+    let pages = pages();
+    let files = fs::read_dir(root().join("docs/errors")).unwrap();
+    let mut files: Vec<_> =
+        files.map(|file| file.unwrap().file_name().into_string().unwrap()).collect();
+    files.sort();
+    let codes = pages.iter().map(|page| format!("{}.md", page.code));
+    assert_eq!(files, codes.chain(["README.md".into()]).collect::<Vec<_>>());
+}
+
+#[test]
+fn every_page_of_a_code_says_what_it_means_and_what_to_do() {
+    for page in pages() {
+        let headings: Vec<_> = page.text.lines().filter(|line| line.starts_with('#')).collect();
+        let title = format!("# {}: {}", page.code, page.title);
+        let expected = [&*title, "## Wrong", "## Right", "## What to do"];
+        let own = headings.into_iter().filter(|line| !line.starts_with("# file:"));
+        assert_eq!(own.collect::<Vec<_>>(), expected);
+        for part in page.text.split("\n## ") {
+            assert!(
+                part.lines().filter(|line| !line.is_empty()).count() > 1,
+                "{}: {part}",
+                page.code
+            );
+        }
+    }
+}
+
+fn pages() -> Vec<&'static Page> {
+    Code::ALL.iter().map(|code| code.page()).collect()
 }
 
 /// The part of the reference under the heading of a kind.
@@ -170,7 +214,7 @@ fn around(block: &str) -> String {
 fn every_example_of_a_configuration_is_read() {
     for (line, block) in blocks(&read("docs/specs.md")) {
         if block.starts_with("# lessor.toml") {
-            let shop = crate::support::Shop::new(crate::support::WEB);
+            let shop = Shop::new(WEB);
             shop.write("lessor.toml", block.replace("par1", "local"));
             let ran = shop.lessor("validate");
             assert_eq!(ran.code, 0, "docs/specs.md:{line}: {ran}");

@@ -92,15 +92,15 @@ fn a_spec_file_that_cannot_be_read_is_named() {
     shop.write("latin.toml", b"[location.x]\ncity = \"Orl\xe9ans\"\n");
     symlink(".", shop.path("loop")).unwrap();
     assert_snapshot!(shop.lessor("plan"), @"
-    err| error: `huge.toml` is 100 MiB large; a spec file may have at most 64 MiB
+    err| error[E0104]: `huge.toml` is 100 MiB large; a spec file may have at most 64 MiB
     err| --> huge.toml
     err|  = hint: split it: any number of files is one namespace
     err| 
-    err| error: `latin.toml` is not UTF-8: byte 0xe9 at line 2, column 12
+    err| error[E0105]: `latin.toml` is not UTF-8: byte 0xe9 at line 2, column 12
     err| --> latin.toml
     err|  = hint: save the file as UTF-8
     err| 
-    err| error: link `loop` leads back to `.`, which contains it
+    err| error[E0106]: link `loop` leads back to `.`, which contains it
     err| --> loop
     err|  = hint: remove the link
     err| error: `.` has 3 problems; nothing was done

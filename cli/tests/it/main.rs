@@ -4,6 +4,7 @@
 #![expect(clippy::unwrap_used, reason = "what cannot be set up or read has failed the test")]
 
 mod applying;
+mod codes;
 mod data;
 mod documents;
 mod drifting;

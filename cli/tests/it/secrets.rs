@@ -134,7 +134,7 @@ fn a_secret_that_is_written_down_is_refused_and_not_repeated() {
     shop.change("secret://env/SHOP_TOKEN", TOKEN);
     let ran = shop.lessor("validate");
     assert_snapshot!(ran, @r#"
-    err| error: `container.app` holds a literal secret in `API_TOKEN`
+    err| error[E0802]: `container.app` holds a literal secret in `API_TOKEN`
     err| --> web.toml:7:13
     err|  = hint: keep it elsewhere and write `API_TOKEN = "secret://env/API_TOKEN"`, or `secret://file/…`
     err| 1 problem
@@ -143,7 +143,7 @@ fn a_secret_that_is_written_down_is_refused_and_not_repeated() {
     assert!(!shop.lessor("validate --format json").stdout.contains(TOKEN));
     shop.change(TOKEN, "secret://vault/token");
     assert_snapshot!(shop.lessor("validate"), @"
-    err| error: `env.API_TOKEN` of `container.app` should be a reference to a secret, `secret://env/NAME` or `secret://file/path`, found a literal
+    err| error[E0801]: `env.API_TOKEN` of `container.app` should be a reference to a secret, `secret://env/NAME` or `secret://file/path`, found a literal
     err| --> web.toml:7:13
     err|  = hint: a secret never stands in a spec file; keep it elsewhere and point to it
     err| 1 problem

@@ -114,7 +114,7 @@ fn every_problem_of_every_file_is_told_at_once() {
     shop.write("b.toml", "[container.b]\nimage = \"b\"\nnetworks = [\"fornt\"]\n");
     shop.change("memory = ", "memroy = ");
     assert_snapshot!(shop.lessor("validate"), @r#"
-    err| error: `container.b` joins network `fornt`, which no spec defines
+    err| error[E0502]: `container.b` joins network `fornt`, which no spec defines
     err|  --> b.toml:3:13
     err|   |
     err| 3 | networks = ["fornt"]
@@ -122,7 +122,7 @@ fn every_problem_of_every_file_is_told_at_once() {
     err|   |
     err|   = hint: did you mean `front`?
     err| 
-    err| error: `container.web` has no field `memroy`
+    err| error[E0302]: `container.web` has no field `memroy`
     err|   --> web.toml:10:1
     err|    |
     err| 10 | memroy = "128MiB"
@@ -139,6 +139,7 @@ fn every_problem_of_every_file_is_told_at_once() {
       "entries": 0,
       "problems": [
         {
+          "code": "E0502",
           "message": "`container.b` joins network `fornt`, which no spec defines",
           "file": "b.toml",
           "line": 3,
@@ -146,6 +147,7 @@ fn every_problem_of_every_file_is_told_at_once() {
           "hint": "did you mean `front`?"
         },
         {
+          "code": "E0302",
           "message": "`container.web` has no field `memroy`",
           "file": "web.toml",
           "line": 10,
@@ -157,7 +159,7 @@ fn every_problem_of_every_file_is_told_at_once() {
     exit 1
     "#);
     assert_snapshot!(shop.lessor("plan"), @r#"
-    err| error: `container.b` joins network `fornt`, which no spec defines
+    err| error[E0502]: `container.b` joins network `fornt`, which no spec defines
     err|  --> b.toml:3:13
     err|   |
     err| 3 | networks = ["fornt"]
@@ -165,7 +167,7 @@ fn every_problem_of_every_file_is_told_at_once() {
     err|   |
     err|   = hint: did you mean `front`?
     err| 
-    err| error: `container.web` has no field `memroy`
+    err| error[E0302]: `container.web` has no field `memroy`
     err|   --> web.toml:10:1
     err|    |
     err| 10 | memroy = "128MiB"
@@ -176,7 +178,7 @@ fn every_problem_of_every_file_is_told_at_once() {
     exit 1
     "#);
     assert_snapshot!(shop.lessor("apply --yes"), @r#"
-    err| error: `container.b` joins network `fornt`, which no spec defines
+    err| error[E0502]: `container.b` joins network `fornt`, which no spec defines
     err|  --> b.toml:3:13
     err|   |
     err| 3 | networks = ["fornt"]
@@ -184,7 +186,7 @@ fn every_problem_of_every_file_is_told_at_once() {
     err|   |
     err|   = hint: did you mean `front`?
     err| 
-    err| error: `container.web` has no field `memroy`
+    err| error[E0302]: `container.web` has no field `memroy`
     err|   --> web.toml:10:1
     err|    |
     err| 10 | memroy = "128MiB"
@@ -201,14 +203,14 @@ fn every_problem_of_every_file_is_told_at_once() {
 fn a_directory_that_is_not_there_is_named() {
     let shop = empty();
     assert_snapshot!(shop.lessor("validate nowhere"), @"
-    err| error: spec directory `nowhere` does not exist
+    err| error[E0101]: spec directory `nowhere` does not exist
     err|  |
     err|  = hint: `lessor init DIR` writes one to start from
     err| 1 problem
     exit 1
     ");
     assert_snapshot!(shop.lessor("plan nowhere"), @"
-    err| error: spec directory `nowhere` does not exist
+    err| error[E0101]: spec directory `nowhere` does not exist
     err|  |
     err|  = hint: `lessor init DIR` writes one to start from
     err| error: `nowhere` has 1 problem; nothing was done

@@ -73,7 +73,7 @@ fn help_goes_to_stdout_and_names_the_exit_codes() {
       apply        Carry it out, after showing it and asking
       drift        Show what differs from what is declared, for CI. Changes nothing
       show         Show what is there, or a saved plan
-      explain      Say why a thing is as it is
+      explain      Say why a thing is as it is, or what a code means
       destroy      Remove what a spec directory made. Data is kept for as long as the policy says
       schema       Print a JSON Schema
       completions  Print a script that completes the command in a shell

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::{Checker, at};
 use crate::kinds::{ContainerOffer, Quota};
-use crate::{Address, ByteSize, Cpu, Kind};
+use crate::{Address, ByteSize, Code, Cpu, Kind};
 
 pub(super) fn check(checker: &mut Checker<'_>) {
     quotas(checker);
@@ -53,7 +53,7 @@ fn quotas(checker: &mut Checker<'_>) {
                 (limit.show)(limit.need),
                 (limit.show)(allowed)
             );
-            let finding = checker.find(from, at!["quota"], message);
+            let finding = checker.find(Code::QuotaExceeded, from, at!["quota"], message);
             let quota = Address::new(Kind::Quota, &**name);
             finding.others.push((quota, at![limit.field], "allowed here".into()));
             finding.hint = Some("raise the quota or remove instances".into());
@@ -127,7 +127,7 @@ fn supernets(checker: &mut Checker<'_>) {
             );
             let bits = u8::try_from(needed.next_power_of_two().ilog2()).unwrap_or(u8::MAX);
             let wider = bridge.per_tenant_prefix.saturating_sub(bits);
-            checker.find(from, at!["supernet"], message).hint =
+            checker.find(Code::SupernetExhausted, from, at!["supernet"], message).hint =
                 Some(format!("make the supernet larger (/{wider}) or `per_tenant_prefix` longer"));
         }
     }

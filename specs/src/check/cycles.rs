@@ -3,7 +3,7 @@
 use std::collections::{BTreeSet, HashMap, VecDeque};
 
 use super::{Checker, at};
-use crate::{Address, Kind, Specs};
+use crate::{Address, Code, Kind, Specs};
 
 /// Which containers wait for which. Only containers can wait for each other.
 struct Graph<'s> {
@@ -103,7 +103,7 @@ fn report(checker: &mut Checker<'_>, cycle: &[&str]) {
         .map(|index| (Address::new(Kind::Container, cycle[index]), place(index), String::new()))
         .collect();
     let path = place(0);
-    let finding = checker.find(from, path, message);
+    let finding = checker.find(Code::Cycle, from, path, message);
     finding.others = others;
     finding.hint = Some("remove one of these dependencies".into());
 }

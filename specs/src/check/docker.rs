@@ -6,7 +6,7 @@ use std::net::IpAddr;
 use super::{Checker, Step, at};
 use crate::kinds::{Container, Ready};
 use crate::quantity::looks_secret;
-use crate::{Address, ByteSize, EnvValue, Kind};
+use crate::{Address, ByteSize, Code, EnvValue, Kind};
 
 /// Docker refuses less.
 const MEMORY_MIN: ByteSize = ByteSize::from_bytes(6 << 20);
@@ -26,7 +26,7 @@ pub(super) fn check(checker: &mut Checker<'_>) {
             checker.env(&from, ["container", "env"], &container.env);
         } else if image.vm.is_none() {
             let message = format!("`{from}` is neither a container nor a virtual machine");
-            checker.find(from.clone(), Vec::new(), message).hint =
+            checker.find(Code::ImageEmpty, from.clone(), Vec::new(), message).hint =
                 Some(format!("add a table `[image.{name}.container]` with a `ref`"));
         }
     }
@@ -53,7 +53,7 @@ fn same_connection(checker: &mut Checker<'_>, from: &Address, container: &Contai
         if other != own {
             let message =
                 format!("`{from}` lives on `docker.{own}`, but `{address}` on `docker.{other}`");
-            let finding = checker.find(from.clone(), path, message);
+            let finding = checker.find(Code::OtherConnection, from.clone(), path, message);
             finding.others.push((address, Vec::new(), "declared here".into()));
         }
     }
@@ -65,12 +65,12 @@ fn ready(checker: &mut Checker<'_>, from: &Address, container: &Container) {
         && !container.ports.iter().any(|port| port.container == *tcp)
     {
         let message = format!("`{from}` is ready when port {tcp} answers, but does not publish it");
-        checker.find(from.clone(), at!["ready", "tcp"], message).hint =
+        checker.find(Code::ReadyUnpublished, from.clone(), at!["ready", "tcp"], message).hint =
             Some(format!("add `{{ host = {tcp}, container = {tcp} }}` to its `ports`"));
     }
     if *healthy && container.healthcheck.is_none() {
         let message = format!("`{from}` is ready when healthy, but has no health check");
-        checker.find(from.clone(), at!["ready", "healthy"], message).hint =
+        checker.find(Code::ReadyUnchecked, from.clone(), at!["ready", "healthy"], message).hint =
             Some("add a table `healthcheck` with a `command`".into());
     }
 }
@@ -81,7 +81,7 @@ fn mounted_once(checker: &mut Checker<'_>, from: &Address, container: &Container
         if let Some(first) = seen.insert(&mount.path, index) {
             let message = format!("`{from}` mounts two volumes at `{}`", mount.path);
             let path = at!["volumes", index, "path"];
-            let finding = checker.find(from.clone(), path, message);
+            let finding = checker.find(Code::MountedTwice, from.clone(), path, message);
             let other = at!["volumes", first, "path"];
             finding.others.push((from.clone(), other, "mounted here too".into()));
         }
@@ -103,7 +103,8 @@ fn fixed_ports(checker: &mut Checker<'_>) {
                     "`{from}` and `{other}` both publish port {}/{} of `docker.{docker}`",
                     port.host, port.protocol
                 );
-                let finding = checker.find(from.clone(), at!["ports", index, "host"], message);
+                let path = at!["ports", index, "host"];
+                let finding = checker.find(Code::PortTaken, from.clone(), path, message);
                 let place = at!["ports", first, "host"];
                 finding.others.push((other, place, "published here too".into()));
             } else {
@@ -130,7 +131,7 @@ fn port_ranges(checker: &mut Checker<'_>) {
             let other = Address::new(Kind::PortRange, &***other);
             let message =
                 format!("`{from}` and `{other}` hold the same ports of `docker.{}`", range.docker);
-            let finding = checker.find(from, at!["range"], message);
+            let finding = checker.find(Code::PortRangesOverlap, from, at!["range"], message);
             finding.others.push((other, at!["range"], "overlaps this".into()));
             finding.hint = Some("give each range ports of its own".into());
         }
@@ -150,7 +151,8 @@ fn bridges(checker: &mut Checker<'_>) {
                 "`{from}` cannot carve networks of /{} out of `{}`",
                 bridge.per_tenant_prefix, bridge.supernet
             );
-            checker.find(from.clone(), at!["per_tenant_prefix"], message).hint =
+            let path = at!["per_tenant_prefix"];
+            checker.find(Code::BridgeTooNarrow, from.clone(), path, message).hint =
                 Some(format!("use a prefix from {prefix} to 29"));
         }
         for (other, earlier) in &all[..index] {
@@ -160,7 +162,7 @@ fn bridges(checker: &mut Checker<'_>) {
                     "`{from}` and `{other}` both carve tenant networks on `docker.{}`",
                     bridge.docker
                 );
-                let finding = checker.find(from.clone(), at!["docker"], message);
+                let finding = checker.find(Code::BridgeTwice, from.clone(), at!["docker"], message);
                 finding.others.push((other, at!["docker"], "used here too".into()));
                 finding.hint = Some("a host has one bridge; make its supernet larger".into());
             }
@@ -174,7 +176,8 @@ fn bridges(checker: &mut Checker<'_>) {
                 let message =
                     format!("`{from}` takes `{subnet}`, which `bridge.{name}` carves for tenants");
                 let other = (Address::new(Kind::Bridge, &**name), at!["supernet"], String::new());
-                checker.find(from, at!["subnet"], message).others.push(other);
+                let finding = checker.find(Code::NetworkInBridge, from, at!["subnet"], message);
+                finding.others.push(other);
             }
         }
     }
@@ -193,7 +196,7 @@ fn moved_once(checker: &mut Checker<'_>) {
             let from = Address::new(kind, &**name);
             if let Some((other, first)) = claimed.insert(old, (from.clone(), index)) {
                 let message = format!("`{from}` and `{other}` both say they were `{old}`");
-                let finding = checker.find(from, at!["moved", index], message);
+                let finding = checker.find(Code::MovedTwice, from, at!["moved", index], message);
                 finding.others.push((other, at!["moved", first], "said here too".into()));
             }
         }
@@ -213,12 +216,12 @@ impl Checker<'_> {
             if name.is_empty() || name.contains(['=', '\0']) {
                 let message =
                     format!("`{from}` sets a variable `{name}`, which no process can have");
-                self.find(from.clone(), at(), message);
+                self.find(Code::MalformedVariable, from.clone(), at(), message);
             } else if let EnvValue::Plain(text) = value
                 && looks_secret(name, text)
             {
                 let message = format!("`{from}` holds a literal secret in `{name}`");
-                let finding = self.find(from.clone(), at(), message);
+                let finding = self.find(Code::LiteralSecret, from.clone(), at(), message);
                 finding.secret = true;
                 finding.hint = Some(format!(
                     "keep it elsewhere and write `{name} = \"secret://env/{name}\"`, or `secret://file/…`"
@@ -232,7 +235,7 @@ impl Checker<'_> {
             let message = format!(
                 "`{from}` gets {memory} of memory, and Docker takes no less than {MEMORY_MIN}"
             );
-            self.find(from.clone(), path, message);
+            self.find(Code::TooLittleMemory, from.clone(), path, message);
         }
     }
 }

@@ -10,7 +10,7 @@ mod rent;
 
 use crate::declared::Declared;
 use crate::diagnostic::did_you_mean;
-use crate::{Address, Kind, Specs};
+use crate::{Address, Code, Kind, Specs};
 
 /// One step from an entry to a part of it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -48,6 +48,7 @@ use at;
 /// One problem, at a part of an entry.
 #[derive(Clone, Debug)]
 pub(crate) struct Finding {
+    pub(crate) code: Code,
     pub(crate) address: Address,
     pub(crate) path: Vec<Step>,
     pub(crate) message: String,
@@ -78,8 +79,15 @@ pub(crate) fn check(specs: &Specs, declared: &Declared) -> Vec<Finding> {
 }
 
 impl<'s> Checker<'s> {
-    fn find(&mut self, address: Address, path: Vec<Step>, message: String) -> &mut Finding {
+    fn find(
+        &mut self,
+        code: Code,
+        address: Address,
+        path: Vec<Step>,
+        message: String,
+    ) -> &mut Finding {
         let finding = Finding {
+            code,
             address,
             path,
             message,

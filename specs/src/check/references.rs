@@ -1,7 +1,7 @@
 //! Every name an entry mentions is declared.
 
 use super::{Checker, Step, at};
-use crate::{Address, Kind};
+use crate::{Address, Code, Kind};
 
 pub(super) fn check(checker: &mut Checker<'_>) {
     let specs = checker.specs;
@@ -57,7 +57,7 @@ fn containers(checker: &mut Checker<'_>) {
                 checker.refer(&from, path, "depends on", needed.kind(), needed.name());
             } else {
                 let message = format!("`{from}` cannot depend on `{needed}`");
-                checker.find(from.clone(), path, message).hint =
+                checker.find(Code::CannotDependOn, from.clone(), path, message).hint =
                     Some("it can depend on containers, networks and volumes".into());
             }
         }
@@ -104,7 +104,7 @@ impl Checker<'_> {
         }
         let message = format!("`{from}` {verb} {} `{name}`, which no spec defines", noun(kind));
         let hint = self.suggest(kind, name);
-        let finding = self.find(from.clone(), path, message);
+        let finding = self.find(Code::Dangling, from.clone(), path, message);
         finding.hint = hint;
         finding.dangling = true;
     }
@@ -116,14 +116,14 @@ impl Checker<'_> {
             (None, 1) => {}
             (None, 0) => {
                 let message = format!("`{from}` has no connection to live on");
-                let finding = self.find(from.clone(), Vec::new(), message);
+                let finding = self.find(Code::NoConnection, from.clone(), Vec::new(), message);
                 finding.hint = Some("declare one: `[docker.local]`".into());
                 finding.dangling = true;
             }
             (None, _) => {
                 let message = format!("`{from}` does not say which connection it lives on");
                 let declared = self.declared(Kind::Docker).unwrap_or_default();
-                self.find(from.clone(), Vec::new(), message).hint =
+                self.find(Code::WhichConnection, from.clone(), Vec::new(), message).hint =
                     Some(format!("add `docker = \"…\"`; {declared}"));
             }
         }
@@ -135,10 +135,10 @@ impl Checker<'_> {
             let path = at!["moved", index];
             if old.kind() != from.kind() {
                 let message = format!("`{from}` cannot have been `{old}`, which is another kind");
-                self.find(from.clone(), path, message);
+                self.find(Code::MovedKind, from.clone(), path, message);
             } else if self.knows(old.kind(), old.name()) {
                 let message = format!("`{from}` says it was `{old}`, which is still declared");
-                let finding = self.find(from.clone(), path, message);
+                let finding = self.find(Code::MovedDeclared, from.clone(), path, message);
                 finding.others.push((old.clone(), Vec::new(), "declared here".into()));
                 finding.hint = Some("remove one of the two".into());
             }

@@ -2,7 +2,7 @@
 
 use super::{Checker, at};
 use crate::kinds::{ContainerOffer, Instance, Offer, Tenant};
-use crate::{Address, Kind};
+use crate::{Address, Code, Kind};
 
 pub(super) fn check(checker: &mut Checker<'_>) {
     for (name, offer) in &checker.specs.offer {
@@ -38,12 +38,12 @@ fn one_shape(checker: &mut Checker<'_>, from: &Address, offer: &Offer) {
         [_] => {}
         [] => {
             let message = format!("`{from}` does not say what is rented");
-            checker.find(from.clone(), Vec::new(), message).hint =
+            checker.find(Code::OfferEmpty, from.clone(), Vec::new(), message).hint =
                 Some(format!("add one of the tables `[{from}.container]`, `.vm` and `.machine`"));
         }
         [_, second, ..] => {
             let message = format!("`{from}` is both {}", given.join(" and "));
-            checker.find(from.clone(), at![*second], message).hint =
+            checker.find(Code::OfferAmbiguous, from.clone(), at![*second], message).hint =
                 Some("an offer is exactly one of container, vm and machine".into());
         }
     }
@@ -55,11 +55,12 @@ fn price(checker: &mut Checker<'_>, from: &Address, offer: &Offer) {
         let Some(amount) = amount else { continue };
         if amount.micros() < 0 {
             let message = format!("`{from}` has a price below zero");
-            checker.find(from.clone(), at!["price", field], message);
+            checker.find(Code::PriceBelowZero, from.clone(), at!["price", field], message);
         }
         if price.currency.is_none() {
             let message = format!("`{from}` has a price without a currency");
-            checker.find(from.clone(), at!["price", field], message).hint =
+            let path = at!["price", field];
+            checker.find(Code::PriceWithoutCurrency, from.clone(), path, message).hint =
                 Some("add `currency = \"EUR\"`".into());
         }
     }
@@ -69,13 +70,14 @@ fn price(checker: &mut Checker<'_>, from: &Address, offer: &Offer) {
 fn images(checker: &mut Checker<'_>, from: &Address, offer: &Offer) {
     if offer.images.is_empty() {
         let message = format!("`{from}` has no image to run");
-        checker.find(from.clone(), Vec::new(), message).hint =
+        checker.find(Code::OfferWithoutImage, from.clone(), Vec::new(), message).hint =
             Some("add `images = [\"…\"]`".into());
     }
     for (index, name) in offer.images.iter().enumerate() {
         if checker.specs.image.get(name).is_some_and(|image| image.container.is_none()) {
             let message = format!("`{from}` rents containers, and `image.{name}` is not for them");
-            let finding = checker.find(from.clone(), at!["images", index], message);
+            let path = at!["images", index];
+            let finding = checker.find(Code::ImageNotForContainers, from.clone(), path, message);
             finding.hint = Some(format!("add a table `[image.{name}.container]`"));
         }
     }
@@ -86,11 +88,12 @@ fn later_kinds(checker: &mut Checker<'_>, from: &Address, offer: &Offer) {
     for (index, template) in offer.firewall.iter().enumerate() {
         let message =
             format!("`{from}` uses firewall template `{template}`, which no spec defines");
-        checker.find(from.clone(), at!["firewall", index], message).dangling = true;
+        checker.find(Code::Dangling, from.clone(), at!["firewall", index], message).dangling = true;
     }
     for (index, pool) in offer.machine.iter().flat_map(|m| m.pools.iter().enumerate()) {
         let message = format!("`{from}` takes machines from pool `{pool}`, which no spec defines");
-        checker.find(from.clone(), at!["machine", "pools", index], message).dangling = true;
+        let path = at!["machine", "pools", index];
+        checker.find(Code::Dangling, from.clone(), path, message).dangling = true;
     }
 }
 
@@ -101,7 +104,7 @@ fn owners(checker: &mut Checker<'_>, from: &Address, tenant: &Tenant) {
         });
         if !good {
             let message = format!("`{from}` has an owner that is not a mail address");
-            checker.find(from.clone(), at!["owners", index], message).hint =
+            checker.find(Code::MalformedOwner, from.clone(), at!["owners", index], message).hint =
                 Some("write `name@example.net`".into());
         }
     }
@@ -113,7 +116,7 @@ fn instance(checker: &mut Checker<'_>, from: &Address, instance: &Instance, offe
         if offer.vm.is_some() || offer.machine.is_some() {
             let message =
                 format!("`{from}` is one of `{sold}`, and only containers can be made yet");
-            checker.find(from.clone(), at!["offer"], message);
+            checker.find(Code::NotYetMade, from.clone(), at!["offer"], message);
         }
         return;
     };
@@ -123,11 +126,12 @@ fn instance(checker: &mut Checker<'_>, from: &Address, instance: &Instance, offe
             let names = offer.images.iter().map(String::as_str);
             let hint = crate::diagnostic::did_you_mean(image, names)
                 .unwrap_or_else(|| format!("it has {}", offer.images.join(", ")));
-            checker.find(from.clone(), at!["image"], message).hint = Some(hint);
+            checker.find(Code::ImageNotOffered, from.clone(), at!["image"], message).hint =
+                Some(hint);
         }
         (None, 2..) => {
             let message = format!("`{from}` does not say which image it runs");
-            checker.find(from.clone(), Vec::new(), message).hint =
+            checker.find(Code::WhichImage, from.clone(), Vec::new(), message).hint =
                 Some(format!("add `image = \"…\"`: `{sold}` has {}", offer.images.join(", ")));
         }
         _ => {}
@@ -136,7 +140,7 @@ fn instance(checker: &mut Checker<'_>, from: &Address, instance: &Instance, offe
         && !offer.locations.is_empty()
     {
         let message = format!("`{from}` runs in `{location}`, where `{sold}` is not sold");
-        checker.find(from.clone(), at!["location"], message).hint =
+        checker.find(Code::LocationNotOffered, from.clone(), at!["location"], message).hint =
             Some(format!("it is sold in {}", offer.locations.join(", ")));
     }
     host(checker, from, instance, offer, container);
@@ -156,7 +160,7 @@ fn host(
     let hosts = specs.dockers_for(offer, instance.location.as_deref());
     if hosts.is_empty() && ranges_known {
         let message = format!("`{from}` has no host to run on");
-        let finding = checker.find(from.clone(), at!["offer"], message);
+        let finding = checker.find(Code::NoHost, from.clone(), at!["offer"], message);
         finding.hint = Some(
             "a `docker` connection must stand in a location of the offer and own its port ranges"
                 .into(),
@@ -166,7 +170,7 @@ fn host(
     if let Some(host) = hosts.iter().find(|host| specs.bridge_on(host).is_none()) {
         let message =
             format!("`{from}` may run on `docker.{host}`, which has no bridge for tenants");
-        let finding = checker.find(from.clone(), at!["offer"], message);
+        let finding = checker.find(Code::NoBridge, from.clone(), at!["offer"], message);
         finding.hint = Some(format!("declare a `[bridge.…]` with `docker = \"{host}\"`"));
         finding.dangling = true;
     }

@@ -8,7 +8,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::quantity::{Malformed, TextQuantity, text_quantity};
-use crate::{ByteSize, Cidr, Cpu, PortRange, SecretRef};
+use crate::{ByteSize, Cidr, Code, Cpu, PortRange, SecretRef};
 
 /// A connection to one Docker Engine.
 #[derive(Clone, Debug, Deserialize, Serialize, JsonSchema)]
@@ -81,7 +81,7 @@ impl TryFrom<f64> for Ratio {
 
     fn try_from(factor: f64) -> Result<Self, Malformed> {
         if !(0.001..=1000.0).contains(&factor) {
-            return Err(Malformed::new("a factor between 0.001 and 1000"));
+            return Err(Malformed::new(Code::NumberOutOfRange, "a factor between 0.001 and 1000"));
         }
         #[expect(
             clippy::cast_possible_truncation,
@@ -140,8 +140,12 @@ impl FromStr for Endpoint {
     type Err = Malformed;
 
     fn from_str(text: &str) -> Result<Self, Malformed> {
-        let expected =
-            || Malformed::new("`unix:///path`, `tcp://host:port`, `memory:file` or `memory:`");
+        let expected = || {
+            Malformed::new(
+                Code::MalformedEndpoint,
+                "`unix:///path`, `tcp://host:port`, `memory:file` or `memory:`",
+            )
+        };
         if let Some(path) = text.strip_prefix("unix://").filter(|path| path.starts_with('/')) {
             return Ok(Endpoint::Unix(path.into()));
         }

@@ -115,7 +115,7 @@ fn place(finding: Finding, tree: &Tree, declared: &Declared) -> Diagnostic {
         let span = parse::locate(text, address, path).unwrap_or_else(|| key.clone());
         Some(Label::new(file, span, note))
     };
-    let mut diagnostic = Diagnostic::new(finding.message).hint(finding.hint);
+    let mut diagnostic = Diagnostic::new(finding.code, finding.message).hint(finding.hint);
     diagnostic.label =
         label(&finding.address, &finding.path, "").map(|label| label.hidden(finding.secret));
     diagnostic.others = finding

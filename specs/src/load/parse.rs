@@ -13,7 +13,7 @@ use super::shape::{Name, Shape, describe};
 use crate::check::Step;
 use crate::declared::{Declared, Place};
 use crate::diagnostic::{Diagnostic, Label, did_you_mean};
-use crate::{Address, Kind, Specs, name_problem};
+use crate::{Address, Code, Kind, Specs, name_problem};
 
 /// The schema of a spec file, compiled once.
 static FILE: LazyLock<Shape> = LazyLock::new(|| Shape::compile(&crate::json_schema()));
@@ -38,8 +38,8 @@ pub(super) fn parse(tree: &Tree) -> Parsed {
         let (table, errors) = DeTable::parse_recoverable(text);
         parsed.unreadable |= !errors.is_empty();
         for error in &errors {
-            let span = error.span().unwrap_or(0..0);
-            parsed.problems.push(Diagnostic::new(error.message().trim()).at(file, span));
+            let (message, span) = (error.message().trim(), error.span().unwrap_or(0..0));
+            parsed.problems.push(Diagnostic::new(toml_code(message), message).at(file, span));
         }
         let mut reader = Reader {
             file: file.as_str().into(),
@@ -85,7 +85,7 @@ impl Reader<'_> {
                 let hint = did_you_mean(key.get_ref(), Kind::ALL.map(Kind::as_str))
                     .unwrap_or_else(|| format!("the kinds are {}", listed(&Kind::ALL)));
                 let message = format!("there is no kind `{}`", key.get_ref());
-                self.problem(message, key.span(), Some(hint));
+                self.problem(Code::UnknownKind, message, key.span(), Some(hint));
                 continue;
             };
             let span = value.span();
@@ -94,7 +94,7 @@ impl Reader<'_> {
                 (_, DeValue::Table(entries)) => self.kind(kind, entries),
                 (_, other) => {
                     let message = format!("`{kind}` should be a table, found {}", describe(&other));
-                    self.problem(message, span, Some(declare_hint(kind)));
+                    self.problem(Code::WrongType, message, span, Some(declare_hint(kind)));
                 }
             }
         }
@@ -110,11 +110,11 @@ impl Reader<'_> {
             let place = Place { file: self.file.clone(), span: key.span() };
             self.parsed.declared.insert(kind, name, place);
             if let Some(problem) = name_problem(kind, name) {
-                self.problem(problem, key.span(), None);
+                self.problem(Code::MalformedName, problem, key.span(), None);
             } else if !value.get_ref().is_table() {
                 let found = describe(value.get_ref());
                 let message = format!("`{kind}.{name}` should be a table, found {found}");
-                self.problem(message, value.span(), Some(declare_hint(kind)));
+                self.problem(Code::WrongType, message, value.span(), Some(declare_hint(kind)));
             } else if self.fits(shape, &value, &Name::Entry(kind, name), key.span()) {
                 self.read(kind, name, value);
             }
@@ -137,7 +137,7 @@ impl Reader<'_> {
         let fits = misfits.is_empty();
         for misfit in misfits {
             let label = Label::new(&self.file, misfit.span, "").hidden(misfit.secret);
-            let mut problem = Diagnostic::new(misfit.message).hint(misfit.hint);
+            let mut problem = Diagnostic::new(misfit.code, misfit.message).hint(misfit.hint);
             problem.label = Some(label);
             self.parsed.problems.push(problem);
         }
@@ -146,9 +146,9 @@ impl Reader<'_> {
 
     fn is_duplicate(&mut self, kind: Kind, name: &str, span: Range<usize>) -> bool {
         let Some(first) = self.parsed.declared.get(kind, name) else { return false };
-        let mut problem =
-            Diagnostic::new(format!("`{kind}.{name}` is declared twice")).at(&self.file, span);
-        problem.others.push(Label::new(&first.file, first.span.clone(), "declared here too"));
+        let first = Label::new(&first.file, first.span.clone(), "declared here too");
+        let mut problem = declared_twice(&Address::new(kind, name)).at(&self.file, span);
+        problem.others.push(first);
         problem.hint = Some("all files of a spec directory are one namespace; remove one".into());
         self.parsed.problems.push(problem);
         true
@@ -183,12 +183,12 @@ impl Reader<'_> {
             let Some(part) = shape.field(&name) else {
                 let hint = did_you_mean(&name, shape.field_names())
                     .unwrap_or_else(|| "the parts are orders, signup, retention and gate".into());
-                self.problem(format!("`policy` has no part `{name}`"), key.span(), Some(hint));
+                let message = format!("`policy` has no part `{name}`");
+                self.problem(Code::UnknownField, message, key.span(), Some(hint));
                 continue;
             };
             if let Some(first) = self.policy_parts.get(&name) {
-                let mut problem = Diagnostic::new(format!("`{address}` is declared twice"))
-                    .at(&self.file, key.span());
+                let mut problem = declared_twice(&address).at(&self.file, key.span());
                 problem.others.push(first.clone());
                 self.parsed.problems.push(problem);
                 continue;
@@ -212,13 +212,22 @@ impl Reader<'_> {
     fn serde_problem(&mut self, kind: Kind, name: &str, result: Result<(), toml::de::Error>) {
         if let Err(error) = result {
             let message = format!("`{kind}.{name}`: {}", error.message().trim());
-            self.problem(message, error.span().unwrap_or(0..0), None);
+            self.problem(Code::WrongType, message, error.span().unwrap_or(0..0), None);
         }
     }
 
-    fn problem(&mut self, message: String, span: Range<usize>, hint: Option<String>) {
-        self.parsed.problems.push(Diagnostic::new(message).at(&self.file, span).hint(hint));
+    fn problem(&mut self, code: Code, message: String, span: Range<usize>, hint: Option<String>) {
+        self.parsed.problems.push(Diagnostic::new(code, message).at(&self.file, span).hint(hint));
     }
+}
+
+/// The parser's errors have no sort of their own, only words.
+fn toml_code(message: &str) -> Code {
+    if message == "duplicate key" { Code::TomlDuplicateKey } else { Code::TomlSyntax }
+}
+
+fn declared_twice(address: &Address) -> Diagnostic {
+    Diagnostic::new(Code::DeclaredTwice, format!("`{address}` is declared twice"))
 }
 
 fn insert<T: DeserializeOwned>(

@@ -7,7 +7,7 @@ use std::path::Path;
 use walkdir::{DirEntry, WalkDir};
 
 use super::Tree;
-use crate::Diagnostic;
+use crate::{Code, Diagnostic};
 
 /// The largest spec file. A hundred thousand entries take a tenth of that, so a larger one is
 /// something else by mistake.
@@ -24,7 +24,10 @@ pub(super) fn read(directory: &Path) -> (Tree, Vec<Diagnostic>) {
         let why = if directory.exists() { "is not a directory" } else { "does not exist" };
         let message = format!("spec directory `{}` {why}", directory.display());
         let hint = "`lessor init DIR` writes one to start from".to_owned();
-        return (Tree::default(), vec![Diagnostic::new(message).hint(Some(hint))]);
+        return (
+            Tree::default(),
+            vec![Diagnostic::new(Code::NoDirectory, message).hint(Some(hint))],
+        );
     }
     let walk = WalkDir::new(directory).follow_links(true).into_iter();
     for entry in walk.filter_entry(|entry| entry.depth() == 0 || !is_hidden(entry)) {
@@ -62,13 +65,15 @@ fn relative(path: &Path, directory: &Path) -> String {
 }
 
 fn read_file(path: &Path, name: &str) -> Result<String, Box<Diagnostic>> {
-    let problem = |message: String, hint: Option<&str>| {
-        Box::new(Diagnostic::new(message).in_file(name).hint(hint.map(str::to_owned)))
+    let problem = |code: Code, message: String, hint: Option<&str>| {
+        Box::new(Diagnostic::new(code, message).in_file(name).hint(hint.map(str::to_owned)))
     };
-    let failed = |error: std::io::Error| problem(format!("`{name}` cannot be read: {error}"), None);
+    let failed = |error: std::io::Error| {
+        problem(Code::FileUnreadable, format!("`{name}` cannot be read: {error}"), None)
+    };
     let metadata = fs::metadata(path).map_err(failed)?;
     if !metadata.is_file() {
-        return Err(problem(format!("`{name}` is not a regular file"), None));
+        return Err(problem(Code::FileIrregular, format!("`{name}` is not a regular file"), None));
     }
     if metadata.len() > FILE_MAX {
         let message = format!(
@@ -76,7 +81,11 @@ fn read_file(path: &Path, name: &str) -> Result<String, Box<Diagnostic>> {
             metadata.len() >> 20,
             FILE_MAX >> 20
         );
-        return Err(problem(message, Some("split it: any number of files is one namespace")));
+        return Err(problem(
+            Code::FileTooLarge,
+            message,
+            Some("split it: any number of files is one namespace"),
+        ));
     }
     String::from_utf8(fs::read(path).map_err(failed)?).map_err(|error| {
         let at = error.utf8_error().valid_up_to();
@@ -85,7 +94,7 @@ fn read_file(path: &Path, name: &str) -> Result<String, Box<Diagnostic>> {
         let byte = error.as_bytes()[at];
         let message =
             format!("`{name}` is not UTF-8: byte 0x{byte:02x} at line {line}, column {column}");
-        problem(message, Some("save the file as UTF-8"))
+        problem(Code::FileNotUtf8, message, Some("save the file as UTF-8"))
     })
 }
 
@@ -96,12 +105,13 @@ fn walk_problem(error: &walkdir::Error, directory: &Path) -> Diagnostic {
             target if target.is_empty() => ".".to_owned(),
             target => target,
         };
-        return Diagnostic::new(format!(
-            "link `{path}` leads back to `{target}`, which contains it"
-        ))
+        return Diagnostic::new(
+            Code::LinkLoop,
+            format!("link `{path}` leads back to `{target}`, which contains it"),
+        )
         .in_file(&path)
         .hint(Some("remove the link".into()));
     }
     let why = error.io_error().map_or_else(|| error.to_string(), ToString::to_string);
-    Diagnostic::new(format!("`{path}` cannot be read: {why}")).in_file(&path)
+    Diagnostic::new(Code::FileUnreadable, format!("`{path}` cannot be read: {why}")).in_file(&path)
 }

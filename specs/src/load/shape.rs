@@ -8,12 +8,12 @@ use std::ops::Range;
 
 use serde_json::Value;
 use toml::Spanned;
-use toml::de::{DeTable, DeValue};
+use toml::de::{DeInteger, DeTable, DeValue};
 
 use crate::diagnostic::did_you_mean;
-use crate::quantity::TextQuantity;
+use crate::quantity::{Malformed, TextQuantity};
 use crate::schema::check_format;
-use crate::{EnvValue, Kind, SecretRef};
+use crate::{Code, EnvValue, Kind, SecretRef};
 
 /// What a value must look like.
 #[derive(Debug)]
@@ -34,6 +34,7 @@ pub(super) enum Shape {
 
 /// One way in which a value differs from its shape.
 pub(super) struct Misfit {
+    pub(super) code: Code,
     pub(super) message: String,
     pub(super) span: Range<usize>,
     pub(super) hint: Option<String>,
@@ -89,19 +90,24 @@ impl Shape {
             if format == SecretRef::FORMAT || format == EnvValue::FORMAT)
     }
 
-    fn expected(&self) -> String {
+    /// What is wrong with a value of another type. Whoever writes a quantity as a number wants to
+    /// know how it is written, not that a string is not a number.
+    fn other_type(&self) -> Malformed {
+        let wrong_type = |expected: &str| Malformed::new(Code::WrongType, expected);
         match self {
-            Shape::Table { .. } | Shape::Map(_) => "a table".into(),
-            Shape::List { .. } => "a list".into(),
+            Shape::Table { .. } | Shape::Map(_) => wrong_type("a table"),
+            Shape::List { .. } => wrong_type("a list"),
             Shape::Text { format: Some(format), .. } => match check_format(format, "") {
-                Some(Err(malformed)) => malformed.expected,
-                _ => "a string".into(),
+                Some(Err(malformed)) => Malformed::new(malformed.code, malformed.expected),
+                _ => wrong_type("a string"),
             },
-            Shape::Text { choices, .. } if !choices.is_empty() => one_of(choices),
-            Shape::Text { .. } => "a string".into(),
-            Shape::Number { whole: true, .. } => "a whole number".into(),
-            Shape::Number { .. } => "a number".into(),
-            Shape::Bool => "true or false".into(),
+            Shape::Text { choices, .. } if !choices.is_empty() => {
+                Malformed::new(Code::UnknownChoice, one_of(choices))
+            }
+            Shape::Text { .. } => wrong_type("a string"),
+            Shape::Number { whole: true, .. } => wrong_type("a whole number"),
+            Shape::Number { .. } => wrong_type("a number"),
+            Shape::Bool => wrong_type("true or false"),
         }
     }
 
@@ -255,24 +261,25 @@ fn hold(
             for (index, value) in list.iter().enumerate() {
                 hold(item, value, &Name::Item(name, index), &value.span(), misfits);
             }
-            (list.len() < *min).then(|| (format!("at least {min} items"), None))
+            (list.len() < *min).then(|| Malformed::new(Code::TooShort, "a list that is not empty"))
         }
         (Shape::Text { format, choices, min, .. }, DeValue::String(text)) => {
             text_problem(format.as_deref(), choices, *min, text)
         }
-        (Shape::Number { whole: true, min, max }, DeValue::Integer(number)) => {
-            let parsed = i64::from_str_radix(number.as_str(), number.radix());
-            number_problem(parsed.ok(), *min, *max)
+        (Shape::Number { min, max, .. }, DeValue::Integer(number)) => {
+            number_problem(whole_number(number), *min, *max)
         }
-        (Shape::Number { whole: false, .. }, DeValue::Integer(_) | DeValue::Float(_))
-        | (Shape::Bool, DeValue::Boolean(_)) => None,
-        (shape, _) => Some((shape.expected(), None)),
+        (Shape::Number { whole: false, min, max }, DeValue::Float(number)) => {
+            number_problem(number.as_str().parse().ok(), *min, *max)
+        }
+        (Shape::Bool, DeValue::Boolean(_)) => None,
+        (shape, _) => Some(shape.other_type()),
     };
-    if let Some((expected, hint)) = problem {
+    if let Some(Malformed { code, expected, hint }) = problem {
         let secret = shape.may_hold_a_secret() && value.get_ref().is_str();
         let found = if secret { "a literal".into() } else { describe(value.get_ref()) };
         let message = format!("{} should be {expected}, found {found}", name.whole());
-        misfits.push(Misfit { message, span: value.span(), hint, secret });
+        misfits.push(Misfit { code, message, span: value.span(), hint, secret });
     }
 }
 
@@ -296,42 +303,53 @@ fn hold_table(
             format!("the fields are {}", names.join(", "))
         });
         let message = format!("{} has no field `{field}`", name.whole());
-        misfits.push(Misfit { message, span: key.span(), hint: Some(hint), secret: false });
+        misfits.push(Misfit {
+            code: Code::UnknownField,
+            message,
+            span: key.span(),
+            hint: Some(hint),
+            secret: false,
+        });
     }
     for field in required.iter().filter(|field| !table.contains_key(field.as_str())) {
         let message = format!("{} has no `{field}`", name.whole());
         let example = fields.get(field).map_or_else(String::new, Shape::example);
         let hint = Some(format!("add a line such as `{field} = {example}`"));
-        misfits.push(Misfit { message, span: key.clone(), hint, secret: false });
+        misfits.push(Misfit {
+            code: Code::MissingField,
+            message,
+            span: key.clone(),
+            hint,
+            secret: false,
+        });
     }
 }
 
-type Problem = Option<(String, Option<String>)>;
-
-fn text_problem(format: Option<&str>, choices: &[String], min: usize, text: &str) -> Problem {
+fn text_problem(
+    format: Option<&str>,
+    choices: &[String],
+    min: usize,
+    text: &str,
+) -> Option<Malformed> {
     if !choices.is_empty() && !choices.iter().any(|choice| choice == text) {
-        return Some((one_of(choices), did_you_mean(text, choices.iter().map(String::as_str))));
+        let hint = did_you_mean(text, choices.iter().map(String::as_str));
+        return Some(Malformed { hint, ..Malformed::new(Code::UnknownChoice, one_of(choices)) });
     }
     if text.chars().count() < min {
-        return Some(("a string that is not empty".into(), None));
+        return Some(Malformed::new(Code::TooShort, "a string that is not empty"));
     }
-    match format {
-        Some("ip") => text
-            .parse::<std::net::IpAddr>()
-            .err()
-            .map(|_| ("an IP address such as `127.0.0.1`".into(), None)),
-        Some(format) => {
-            let malformed = check_format(format, text)?.err()?;
-            Some((malformed.expected, malformed.hint))
+    match format? {
+        "ip" => {
+            let malformed =
+                |_| Malformed::new(Code::MalformedIp, "an IP address such as `127.0.0.1`");
+            text.parse::<std::net::IpAddr>().err().map(malformed)
         }
-        None => None,
+        format => check_format(format, text)?.err(),
     }
 }
 
-fn number_problem(number: Option<i64>, min: f64, max: f64) -> Problem {
-    #[expect(clippy::cast_precision_loss, reason = "bounds are small whole numbers")]
-    let fits = number.is_some_and(|number| (min..=max).contains(&(number as f64)));
-    if fits {
+fn number_problem(number: Option<f64>, min: f64, max: f64) -> Option<Malformed> {
+    if number.is_some_and(|number| (min..=max).contains(&number)) {
         return None;
     }
     let expected = match (min > f64::MIN, max < f64::MAX) {
@@ -340,7 +358,12 @@ fn number_problem(number: Option<i64>, min: f64, max: f64) -> Problem {
         (false, true) => format!("at most {max}"),
         (false, false) => "a whole number of 64 bits".into(),
     };
-    Some((expected, None))
+    Some(Malformed::new(Code::NumberOutOfRange, expected))
+}
+
+#[expect(clippy::cast_precision_loss, reason = "bounds are small whole numbers")]
+fn whole_number(number: &DeInteger<'_>) -> Option<f64> {
+    i64::from_str_radix(number.as_str(), number.radix()).ok().map(|number| number as f64)
 }
 
 fn one_of(choices: &[String]) -> String {

@@ -2,6 +2,7 @@ use std::fmt;
 use std::str::FromStr;
 
 use super::{Malformed, TextQuantity, text_quantity};
+use crate::Code;
 
 const UNITS: [(&str, u64); 5] =
     [("TiB", 1 << 40), ("GiB", 1 << 30), ("MiB", 1 << 20), ("KiB", 1 << 10), ("B", 1)];
@@ -34,17 +35,17 @@ impl FromStr for ByteSize {
     type Err = Malformed;
 
     fn from_str(text: &str) -> Result<Self, Malformed> {
-        let expected = || Malformed::new("an amount such as `512MiB` or `2GiB`");
+        let expected =
+            || Malformed::new(Code::MalformedByteSize, "an amount such as `512MiB` or `2GiB`");
         let split = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
         let (number, unit) = text.split_at(split);
         let number: u64 = number.parse().map_err(|_| expected())?;
         let Some((_, size)) = UNITS.iter().find(|(name, _)| *name == unit) else {
             return Err(expected().hint(unit_hint(number, unit)));
         };
-        number
-            .checked_mul(*size)
-            .map(ByteSize)
-            .ok_or_else(|| Malformed::new("an amount below 16384PiB (64 bits of bytes)"))
+        number.checked_mul(*size).map(ByteSize).ok_or_else(|| {
+            Malformed::new(Code::MalformedByteSize, "an amount below 16384PiB (64 bits of bytes)")
+        })
     }
 }
 

@@ -4,6 +4,7 @@ use std::str::FromStr;
 use ipnet::Ipv4Net;
 
 use super::{Malformed, TextQuantity, text_quantity};
+use crate::Code;
 
 /// A range of IPv4 addresses: `10.64.0.0/16`. No bit is set behind the prefix.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -36,12 +37,15 @@ impl FromStr for Cidr {
     type Err = Malformed;
 
     fn from_str(text: &str) -> Result<Self, Malformed> {
-        let net: Ipv4Net = text
-            .parse()
-            .map_err(|_| Malformed::new("a range of addresses such as `10.64.0.0/16`"))?;
+        let net: Ipv4Net = text.parse().map_err(|_| {
+            Malformed::new(Code::MalformedCidr, "a range of addresses such as `10.64.0.0/16`")
+        })?;
         if net.trunc() != net {
-            return Err(Malformed::new("a range without bits behind its prefix")
-                .hint(format!("write `{}`", net.trunc())));
+            return Err(Malformed::new(
+                Code::MalformedCidr,
+                "a range without bits behind its prefix",
+            )
+            .hint(format!("write `{}`", net.trunc())));
         }
         Ok(Cidr(net))
     }

@@ -3,6 +3,7 @@ use std::str::FromStr;
 
 use super::decimal::parse_scaled;
 use super::{Malformed, TextQuantity, text_quantity};
+use crate::Code;
 
 /// More cores than any host has; a larger number is a slip of the pen.
 const MAX_MILLIS: u32 = 1_000_000;
@@ -37,11 +38,12 @@ impl FromStr for Cpu {
     type Err = Malformed;
 
     fn from_str(text: &str) -> Result<Self, Malformed> {
-        let millis = parse_scaled(text, 3)
-            .ok_or_else(|| Malformed::new("a number of cores such as `2` or `0.5`"))?;
+        let millis = parse_scaled(text, 3).ok_or_else(|| {
+            Malformed::new(Code::MalformedCpu, "a number of cores such as `2` or `0.5`")
+        })?;
         match u32::try_from(millis) {
             Ok(millis @ 1..=MAX_MILLIS) => Ok(Cpu(millis)),
-            _ => Err(Malformed::new("between `0.001` and `1000` cores")),
+            _ => Err(Malformed::new(Code::MalformedCpu, "between `0.001` and `1000` cores")),
         }
     }
 }

@@ -2,6 +2,7 @@ use std::fmt;
 use std::str::FromStr;
 
 use super::{Malformed, TextQuantity, text_quantity};
+use crate::Code;
 
 const UNITS: [(char, u64); 4] = [('d', 86_400), ('h', 3_600), ('m', 60), ('s', 1)];
 
@@ -42,8 +43,11 @@ impl FromStr for Duration {
 
     fn from_str(text: &str) -> Result<Self, Malformed> {
         parse(text).map(Duration).ok_or_else(|| {
-            Malformed::new("a length of time such as `90s`, `15m`, `24h` or `7d`")
-                .hint("units are s, m, h and d, the largest first")
+            Malformed::new(
+                Code::MalformedDuration,
+                "a length of time such as `90s`, `15m`, `24h` or `7d`",
+            )
+            .hint("units are s, m, h and d, the largest first")
         })
     }
 }

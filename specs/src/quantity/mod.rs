@@ -24,9 +24,13 @@ pub use secret::{EnvValue, SecretRef, looks_secret};
 
 use std::fmt;
 
+use crate::Code;
+
 /// Why a text is not the quantity it should be: what was expected, and what to write instead.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Malformed {
+    /// What sort of problem that is.
+    pub code: Code,
     /// Completes “expected …”.
     pub expected: String,
     /// Something one can do now.
@@ -34,8 +38,8 @@ pub struct Malformed {
 }
 
 impl Malformed {
-    pub(crate) fn new(expected: impl Into<String>) -> Self {
-        Malformed { expected: expected.into(), hint: None }
+    pub(crate) fn new(code: Code, expected: impl Into<String>) -> Self {
+        Malformed { code, expected: expected.into(), hint: None }
     }
 
     pub(crate) fn hint(mut self, hint: impl Into<String>) -> Self {

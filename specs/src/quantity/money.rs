@@ -3,6 +3,7 @@ use std::str::FromStr;
 
 use super::decimal::parse_scaled;
 use super::{Malformed, TextQuantity, text_quantity};
+use crate::Code;
 
 /// An amount of money, in millionths of the currency unit: `0.014900`.
 ///
@@ -42,8 +43,11 @@ impl FromStr for Money {
             .and_then(|micros| i64::try_from(micros).ok())
             .map(|micros| Money(sign * micros))
             .ok_or_else(|| {
-                Malformed::new("an amount such as `9.99`, with at most six decimal places")
-                    .hint("the currency stands beside it: `currency = \"EUR\"`")
+                Malformed::new(
+                    Code::MalformedMoney,
+                    "an amount such as `9.99`, with at most six decimal places",
+                )
+                .hint("the currency stands beside it: `currency = \"EUR\"`")
             })
     }
 }
@@ -72,7 +76,10 @@ impl FromStr for Currency {
     fn from_str(text: &str) -> Result<Self, Malformed> {
         match <[u8; 3]>::try_from(text.as_bytes()) {
             Ok(code) if code.iter().all(u8::is_ascii_uppercase) => Ok(Currency(code)),
-            _ => Err(Malformed::new("a currency code of three capitals, such as `EUR`")),
+            _ => Err(Malformed::new(
+                Code::MalformedCurrency,
+                "a currency code of three capitals, such as `EUR`",
+            )),
         }
     }
 }

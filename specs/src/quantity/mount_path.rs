@@ -2,6 +2,7 @@ use std::fmt;
 use std::str::FromStr;
 
 use super::{Malformed, TextQuantity, text_quantity};
+use crate::Code;
 
 /// Where a volume is mounted in a container: an absolute path other than `/`.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -33,8 +34,12 @@ impl FromStr for MountPath {
         let parts = || text.split('/').skip(1);
         let good = text.starts_with('/')
             && parts().all(|part| !matches!(part, "" | "." | "..") && !part.contains('\0'));
-        good.then(|| MountPath(text.into()))
-            .ok_or_else(|| Malformed::new("an absolute path such as `/data`, without `..`"))
+        good.then(|| MountPath(text.into())).ok_or_else(|| {
+            Malformed::new(
+                Code::MalformedMountPath,
+                "an absolute path such as `/data`, without `..`",
+            )
+        })
     }
 }
 

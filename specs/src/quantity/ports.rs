@@ -2,6 +2,7 @@ use std::fmt;
 use std::str::FromStr;
 
 use super::{Malformed, TextQuantity, text_quantity};
+use crate::Code;
 
 /// Ports from the first to the last, both included: `25565-26564`, or one: `80`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -50,7 +51,8 @@ impl FromStr for PortRange {
     type Err = Malformed;
 
     fn from_str(text: &str) -> Result<Self, Malformed> {
-        let expected = || Malformed::new("ports such as `25565-26564`, from 1 to 65535");
+        let expected =
+            || Malformed::new(Code::MalformedPorts, "ports such as `25565-26564`, from 1 to 65535");
         let (first, last) = text.split_once('-').unwrap_or((text, text));
         let port = |text: &str| {
             let plain = text.bytes().all(|b| b.is_ascii_digit());

@@ -2,6 +2,7 @@ use std::fmt;
 use std::str::FromStr;
 
 use super::{Malformed, TextQuantity, text_quantity};
+use crate::Code;
 
 const SCHEME: &str = "secret://";
 
@@ -30,8 +31,11 @@ impl FromStr for SecretRef {
 
     fn from_str(text: &str) -> Result<Self, Malformed> {
         let expected = || {
-            Malformed::new("a reference to a secret, `secret://env/NAME` or `secret://file/path`")
-                .hint("a secret never stands in a spec file; keep it elsewhere and point to it")
+            Malformed::new(
+                Code::MalformedSecret,
+                "a reference to a secret, `secret://env/NAME` or `secret://file/path`",
+            )
+            .hint("a secret never stands in a spec file; keep it elsewhere and point to it")
         };
         let rest = text.strip_prefix(SCHEME).ok_or_else(expected)?;
         match rest.split_once('/') {
@@ -81,7 +85,7 @@ impl FromStr for EnvValue {
             return text.parse().map(EnvValue::Secret);
         }
         if text.contains('\0') {
-            return Err(Malformed::new("text without a NUL character"));
+            return Err(Malformed::new(Code::MalformedVariable, "text without a NUL character"));
         }
         Ok(EnvValue::Plain(text.into()))
     }

@@ -1,0 +1,151 @@
+//! The sorts of problems there are. Each has a code that stays, and a page that explains it.
+
+/// What `docs/errors` says about one sort of problem.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Page {
+    /// Its code, such as `E0303`. It is never given to another sort of problem.
+    pub code: &'static str,
+    /// What problems it stands among.
+    pub section: &'static str,
+    /// What is wrong, in a line. Lower case, no full stop.
+    pub title: &'static str,
+    /// Markdown: what it means, an example of it, the example put right, and what to do.
+    pub text: &'static str,
+}
+
+/// Declares an enum of problems: by section, each with its code, its name and its title.
+///
+/// A code without a page does not compile. The crate that uses it depends on serde.
+#[macro_export]
+macro_rules! codes {
+    (
+        $(#[$about:meta])*
+        pub enum $name:ident {
+            $($section:literal { $($code:ident $variant:ident = $title:literal,)+ })+
+        }
+    ) => {
+        $(#[$about])*
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        pub enum $name {
+            $($(#[doc = concat!("`", stringify!($code), "`: ", $title, ".")] $variant,)+)+
+        }
+
+        impl $name {
+            /// Every code, in order.
+            pub const ALL: &[$name] = &[$($($name::$variant,)+)+];
+
+            /// What explains it.
+            pub const fn page(self) -> &'static $crate::Page {
+                match self {
+                    $($($name::$variant => &$crate::Page {
+                        code: stringify!($code),
+                        section: $section,
+                        title: $title,
+                        text: include_str!(concat!(
+                            env!("CARGO_MANIFEST_DIR"), "/../docs/errors/", stringify!($code), ".md"
+                        )),
+                    },)+)+
+                }
+            }
+        }
+
+        impl std::fmt::Display for $name {
+            fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                f.write_str(self.page().code)
+            }
+        }
+
+        impl serde::Serialize for $name {
+            fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+                serializer.collect_str(self)
+            }
+        }
+    };
+}
+
+codes! {
+    /// What can be wrong with a spec directory.
+    pub enum Code {
+        "Reading files" {
+            E0101 NoDirectory = "there is no spec directory",
+            E0102 FileUnreadable = "a spec file cannot be read",
+            E0103 FileIrregular = "a spec file is not a regular file",
+            E0104 FileTooLarge = "a spec file is too large",
+            E0105 FileNotUtf8 = "a spec file is not UTF-8",
+            E0106 LinkLoop = "a link leads back to a directory that contains it",
+        }
+        "TOML" {
+            E0201 TomlSyntax = "a spec file is not TOML",
+            E0202 TomlDuplicateKey = "a key stands twice in one table",
+        }
+        "Kinds, names and fields" {
+            E0301 UnknownKind = "there is no such kind",
+            E0302 UnknownField = "an entry has no such field",
+            E0303 MissingField = "an entry lacks a field it needs",
+            E0304 WrongType = "a value is of the wrong type",
+            E0305 NumberOutOfRange = "a number is too small or too large",
+            E0306 UnknownChoice = "a value is none of those to choose from",
+            E0307 TooShort = "a text or list is empty that must not be",
+            E0308 MalformedName = "a name is not one an entry can have",
+        }
+        "Quantities" {
+            E0401 MalformedAddress = "an address cannot be read",
+            E0402 MalformedByteSize = "an amount of memory or disk cannot be read",
+            E0403 MalformedCpu = "a number of cores cannot be read",
+            E0404 MalformedDuration = "a length of time cannot be read",
+            E0405 MalformedMoney = "an amount of money cannot be read",
+            E0406 MalformedCurrency = "a currency cannot be read",
+            E0407 MalformedCidr = "a range of addresses cannot be read",
+            E0408 MalformedIp = "an IP address cannot be read",
+            E0409 MalformedPorts = "a range of ports cannot be read",
+            E0410 MalformedMountPath = "a path in a container cannot be read",
+            E0411 MalformedEndpoint = "an endpoint cannot be read",
+        }
+        "How entries fit together" {
+            E0501 DeclaredTwice = "an entry is declared twice",
+            E0502 Dangling = "an entry refers to something no spec defines",
+            E0503 Cycle = "a container waits for itself",
+            E0504 CannotDependOn = "a container depends on something that cannot be waited for",
+            E0505 MovedKind = "an entry says it was of another kind",
+            E0506 MovedDeclared = "an entry says it was something that is still declared",
+            E0507 MovedTwice = "two entries say they were the same thing",
+        }
+        "Docker" {
+            E0601 NoConnection = "there is no connection to live on",
+            E0602 WhichConnection = "an entry does not say which connection it lives on",
+            E0603 OtherConnection = "a container and what it uses live on different connections",
+            E0604 PortTaken = "two containers publish the same port",
+            E0605 MountedTwice = "two volumes are mounted at one path",
+            E0606 ReadyUnpublished = "a container is ready by a port it does not publish",
+            E0607 ReadyUnchecked = "a container is ready when healthy, but has no health check",
+            E0608 TooLittleMemory = "a container gets less memory than Docker takes",
+            E0609 MalformedVariable = "a variable has a name or value no process can have",
+            E0610 PortRangesOverlap = "two port ranges hold the same ports",
+            E0611 BridgeTooNarrow = "a bridge is smaller than the networks carved from it",
+            E0612 BridgeTwice = "two bridges carve networks on one connection",
+            E0613 NetworkInBridge = "a network takes addresses that a bridge carves for tenants",
+        }
+        "Renting out" {
+            E0701 ImageEmpty = "an image is neither a container nor a virtual machine",
+            E0702 OfferEmpty = "an offer does not say what is rented",
+            E0703 OfferAmbiguous = "an offer is more than one thing",
+            E0704 PriceBelowZero = "a price is below zero",
+            E0705 PriceWithoutCurrency = "a price has no currency",
+            E0706 OfferWithoutImage = "an offer has no image to run",
+            E0707 ImageNotForContainers = "an offer of containers has an image that is not for them",
+            E0708 MalformedOwner = "an owner is not a mail address",
+            E0709 NotYetMade = "an instance is something that cannot be made yet",
+            E0710 ImageNotOffered = "an instance runs an image its offer does not have",
+            E0711 WhichImage = "an instance does not say which image it runs",
+            E0712 LocationNotOffered = "an instance runs where its offer is not sold",
+            E0713 NoHost = "an instance has no host to run on",
+            E0714 NoBridge = "an instance may run on a host without a bridge for tenants",
+            E0715 QuotaExceeded = "a tenant has more than its quota allows",
+            E0716 SupernetExhausted = "a bridge has no room for all tenants",
+        }
+        "Secrets" {
+            E0801 MalformedSecret = "a reference to a secret cannot be read",
+            E0802 LiteralSecret = "a secret is written down",
+        }
+    }
+}
