@@ -3,7 +3,7 @@
 use std::process::ExitCode;
 
 use lessor_engine::{FailureKind, Outcome};
-use lessor_plans::{NoteKind, Plan};
+use lessor_plans::{Code, NoteKind, Plan};
 
 /// The exit codes. Where several fit, the first in this order counts: 64, 1, 3, 4, 5, 6, 2, 0.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -38,16 +38,22 @@ impl From<Exit> for ExitCode {
 pub(crate) struct Failed {
     pub(crate) exit: Exit,
     pub(crate) message: String,
+    pub(crate) code: Option<Code>,
     pub(crate) hint: Option<String>,
 }
 
 impl Failed {
     pub(crate) fn new(message: impl Into<String>) -> Self {
-        Failed { exit: Exit::Error, message: message.into(), hint: None }
+        Failed { exit: Exit::Error, message: message.into(), code: None, hint: None }
     }
 
     pub(crate) fn exit(mut self, exit: Exit) -> Self {
         self.exit = exit;
+        self
+    }
+
+    pub(crate) fn code(mut self, code: Code) -> Self {
+        self.code = Some(code);
         self
     }
 

@@ -106,7 +106,9 @@ pub(crate) fn say(text: &str) {
 /// An error with what caused it and what to do. The chain is printed here and nowhere else.
 pub(crate) fn error_text(error: &anyhow::Error, color: bool) -> String {
     let (red, bold, off) = if color { ("\x1b[1;31m", "\x1b[1m", "\x1b[0m") } else { ("", "", "") };
-    let mut text = format!("{red}error{off}{bold}: {error}{off}");
+    let code = error.downcast_ref::<Failed>().and_then(|failed| failed.code);
+    let code = code.map_or_else(String::new, |code| format!("[{code}]"));
+    let mut text = format!("{red}error{code}{off}{bold}: {error}{off}");
     for cause in error.chain().skip(1) {
         // Some libraries draw pictures of many lines.
         let cause = cause.to_string().trim_end().replace('\n', "\n    ");

@@ -6,7 +6,7 @@
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::net::{IpAddr, Ipv4Addr};
 
-use lessor_plans::{Body, Claim, ClaimKey, Hold, Observation, Origin, PortBody, Present};
+use lessor_plans::{Body, Claim, ClaimKey, Code, Hold, Observation, Origin, PortBody, Present};
 use lessor_specs::kinds::{Bridge, OfferPort, PortRangeSpec, Protocol};
 use lessor_specs::{Address, ByteSize, Cidr, Kind, Specs};
 
@@ -23,7 +23,7 @@ pub(crate) struct Allocation<'s> {
     /// Every claim that has to be held, new and old.
     pub(crate) claims: BTreeMap<ClaimKey, Claim>,
     /// What could not be chosen: the address, and why.
-    pub(crate) problems: Vec<(Address, String)>,
+    pub(crate) problems: Vec<(Address, Code, String)>,
 }
 
 /// Where an instance comes to live.
@@ -128,7 +128,7 @@ impl<'s> Chooser<'s, '_> {
             let hosts: Vec<_> =
                 rental.hosts.iter().map(|host| format!("`docker.{host}`")).collect();
             let why = format!("there is no room for it on {}", hosts.join(" or "));
-            self.chosen.problems.push((rental.address.clone(), why));
+            self.chosen.problems.push((rental.address.clone(), Code::NoRoom, why));
             return None;
         };
         if let Some(room) = self.rooms.get_mut(host) {
@@ -246,7 +246,7 @@ impl<'s> Chooser<'s, '_> {
         let chosen = claimed.filter(|subnet| !stranger_has(subnet)).or_else(own);
         let Some(subnet) = chosen.or_else(|| self.subnets.get_mut(name)?.lowest_free()) else {
             let why = format!("`bridge.{name}` has no network left for `tenant.{}`", rental.tenant);
-            self.chosen.problems.push((rental.address.clone(), why));
+            self.chosen.problems.push((rental.address.clone(), Code::NoNetworkLeft, why));
             return None;
         };
         self.chosen.claims.insert(key, subnet.to_string());
@@ -279,7 +279,7 @@ impl<'s> Chooser<'s, '_> {
         let free = || self.ports.lowest_free(range, port.protocol);
         let Some(chosen) = claimed.or(own).or_else(free) else {
             let why = format!("`port_range.{}` has no port left", port.range);
-            self.chosen.problems.push((rental.address.clone(), why));
+            self.chosen.problems.push((rental.address.clone(), Code::NoPortLeft, why));
             return None;
         };
         self.ports.take(host, range.bind, chosen, port.protocol);

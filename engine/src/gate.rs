@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::str::FromStr;
 
-use lessor_plans::{Action, Change, Digest, Plan, Reason};
+use lessor_plans::{Action, Change, Code, Digest, Plan, Reason};
 use lessor_specs::{Address, Kind};
 
 /// A plan that may run. Only [`gate`] makes one.
@@ -63,6 +63,17 @@ pub enum Rule {
 
 impl Rule {
     const ALL: [Rule; 5] = [Rule::Removals, Rule::Data, Rule::Empty, Rule::Tenant, Rule::Rename];
+
+    /// What explains it.
+    pub const fn code(self) -> Code {
+        match self {
+            Rule::Removals => Code::TooManyRemovals,
+            Rule::Data => Code::DataDestroyed,
+            Rule::Empty => Code::NothingDeclared,
+            Rule::Tenant => Code::TenantLosesMuch,
+            Rule::Rename => Code::OnlyRenamed,
+        }
+    }
 }
 
 impl fmt::Display for Rule {

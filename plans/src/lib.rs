@@ -1,11 +1,12 @@
 //! Values between looking and acting.
 //!
 //! What a thing is ([`Body`]), what one look told us ([`Observation`]), what would be done about it
-//! ([`Change`]), all of that together ([`Plan`]), how a plan is kept ([`saved`]) and how it is shown
-//! ([`render`]). Everything here is a plain value: no clock, no network, no decision.
+//! ([`Change`]), all of that together ([`Plan`]), how a plan is kept ([`saved`]), how it is shown
+//! ([`render`]) and what can stand in its way ([`Code`]). Everything here is a plain value: no clock, no network, no decision.
 
 mod body;
 mod change;
+mod code;
 mod mark;
 mod name;
 mod observation;
@@ -18,6 +19,7 @@ pub use body::{
     VolumeBody,
 };
 pub use change::{Act, Action, Change, Difference, Origin, Reason, Transition, first_difference};
+pub use code::Code;
 pub use mark::{InstallationId, Mark, MarkError};
 pub use name::{Naming, name_for};
 pub use observation::{Fingerprint, Gap, Observation, Oddity, Present, Sighting, Stranger, Wanted};

@@ -10,7 +10,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
-use crate::{Act, Action, Change, Gap, InstallationId};
+use crate::{Act, Action, Change, Code, Gap, InstallationId};
 
 /// The version of a plan's form; raised when an old reader would misread a new plan.
 pub const FORMAT_VERSION: u32 = 1;
@@ -85,6 +85,10 @@ pub struct Note {
     pub about: String,
     /// What is said.
     pub text: String,
+    /// What sort of problem it is, when it is fatal.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<String>")]
+    pub code: Option<Code>,
     /// Something one can do now.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub hint: Option<String>,

@@ -60,6 +60,16 @@ macro_rules! codes {
                 serializer.collect_str(self)
             }
         }
+
+        impl<'de> serde::Deserialize<'de> for $name {
+            fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+                let text = std::borrow::Cow::<'de, str>::deserialize(deserializer)?;
+                let found = $name::ALL.iter().find(|code| code.page().code == text);
+                found.copied().ok_or_else(|| {
+                    serde::de::Error::custom(format_args!("there is no code `{text}`"))
+                })
+            }
+        }
     };
 }
 

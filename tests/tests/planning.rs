@@ -289,9 +289,9 @@ async fn a_strangers_name_or_port_stops_the_plan_before_anything_runs() {
     + image.par1/nginx:1.27  par1      new
     + network.edge           par1      new
     + volume.data            par1      new
-    ? container.web                    cannot be done: name `web` on `docker.par1` belongs to container `web`, which is not ours
+    ? container.web                    cannot be done[E1005]: name `web` on `docker.par1` belongs to container `web`, which is not ours
           hint: rename the entry, or remove that one by hand
-    ? container.web                    cannot be done: port 8080/tcp on `docker.par1` belongs to container `web`, which is not ours
+    ? container.web                    cannot be done[E1006]: port 8080/tcp on `docker.par1` belongs to container `web`, which is not ours
           hint: choose another port, or stop what has it
     4 to add, 2 notes. No data is destroyed.
     ");
@@ -333,7 +333,7 @@ async fn a_range_or_a_host_that_is_full_is_said_before_anything_runs() {
     + image.par1/game:1      par1      new
     + instance.acme/lobby    par1      new  port 25565/tcp
     + volume.acme/lobby      par1      new
-    ? instance.globex/lobby            cannot be done: there is no room for it on `docker.par1`
+    ? instance.globex/lobby            cannot be done[E1002]: there is no room for it on `docker.par1`
           hint: make room, or remove the entry
     4 to add, 1 note. No data is destroyed.
     ");
@@ -482,7 +482,7 @@ async fn a_strangers_port_stops_a_replacement_before_anything_is_removed() {
     assert_snapshot!(rendered(&plan), @"
     ± container.www  par1      ports changed, replaced
           ports: [0.0.0.0:8080→80/tcp] → [0.0.0.0:9090→80/tcp]
-    ? container.www            cannot be done: port 9090/tcp on `docker.par1` belongs to container `web`, which is not ours
+    ? container.www            cannot be done[E1006]: port 9090/tcp on `docker.par1` belongs to container `web`, which is not ours
           hint: choose another port, or stop what has it
     1 to replace, 1 note. No data is destroyed.
     ");

@@ -12,7 +12,7 @@ use lessor_engine::{
 };
 use lessor_plans::render::{Purpose, View, human};
 use lessor_plans::saved::Saved;
-use lessor_plans::{Digest, Plan};
+use lessor_plans::{Code, Digest, Plan};
 use lessor_specs::{Address, Tree};
 use lessor_store::{Begin, Holder, LeaseTerms, Leases, Store};
 use tokio::sync::mpsc;
@@ -64,11 +64,11 @@ async fn saved(common: &Common, args: &ApplyArgs, streams: &Streams) -> anyhow::
             session.config.installation
         );
         let hint = "name the directory it was made for: `--dir DIR`";
-        return Err(Failed::new(message).hint(hint).into());
+        return Err(Failed::new(message).code(Code::OtherInstallation).hint(hint).into());
     }
     if let Some(until) = plan.valid_until.filter(|until| *until <= Timestamp::now()) {
         let message = format!("the plan was valid until {until}, when something fell due");
-        let failed = Failed::new(message).exit(Exit::Stale);
+        let failed = Failed::new(message).code(Code::Expired).exit(Exit::Stale);
         return Err(failed.hint("run `lessor plan` again").into());
     }
     let work = Work { session: &session, applying: &args.applying, streams, granted: &[] };
@@ -118,7 +118,8 @@ impl Work<'_> {
             return Ok(());
         }
         let message = format!("not every secret is to be had: {}", missing.join("; "));
-        Err(Failed::new(message).hint("nothing was done; provide it and run again").into())
+        let failed = Failed::new(message).code(Code::SecretMissing);
+        Err(failed.hint("nothing was done; provide it and run again").into())
     }
 
     async fn lease_all(&self, store: &Store) -> anyhow::Result<Leases> {
@@ -174,8 +175,10 @@ impl Work<'_> {
         let apply = match store.apply_begin(begin).await {
             Ok(apply) => apply,
             Err(error) if error.is_stale() => {
-                let failed = Failed::new("the plan came too late; nothing was done");
-                return Err(anyhow::Error::from(error).context(failed.exit(Exit::Stale)));
+                let failed = Failed::new("the plan came too late; nothing was done")
+                    .code(Code::Overtaken)
+                    .exit(Exit::Stale);
+                return Err(anyhow::Error::from(error).context(failed));
             }
             Err(error) => return Err(error.into()),
         };
@@ -206,7 +209,8 @@ impl Work<'_> {
     fn held(held: &Held) -> String {
         let mut text = String::new();
         for rule in &held.rules {
-            let _ = writeln!(text, "held: {} (rule `{}`)", rule.why, rule.rule);
+            let _ =
+                writeln!(text, "held[{}]: {} (rule `{}`)", rule.rule.code(), rule.why, rule.rule);
         }
         let flags: Vec<_> = held.rules.iter().map(|rule| rule.consent.as_str()).collect();
         let _ = write!(text, "  hint: to agree, run `{}`", again(&flags));
@@ -270,12 +274,14 @@ impl Work<'_> {
             return say("no step to do; what is declared and kept is remembered");
         }
         for failure in &outcome.failures {
-            let what = match failure.kind {
-                FailureKind::Stale => "no longer fits the world",
-                FailureKind::Failed => "failed",
+            let (code, what) = match failure.kind {
+                FailureKind::Stale => {
+                    (format!("[{}]", Code::WorldMoved), "no longer fits the world")
+                }
+                FailureKind::Failed => (String::new(), "failed"),
             };
             say(&format!(
-                "error: step {} (`{}`, {}) {what}\n  caused by: {}",
+                "error{code}: step {} (`{}`, {}) {what}\n  caused by: {}",
                 failure.step, failure.address, failure.act, failure.why
             ));
             if let Some(hint) = &failure.hint {

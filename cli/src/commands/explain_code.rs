@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use lessor_specs::{Code, Page};
+use lessor_specs::Page;
 
 use crate::exit::{Exit, Failed};
 use crate::output;
@@ -11,9 +11,10 @@ use crate::output;
 const ABOUT: &str = "\
 # Errors
 
-Every error in a spec directory has a code, shown as `error[E0303]`. Its page says what it means,
-shows an example of it and the same put right, and says what to do; `lessor explain E0303` prints
-that page. A code keeps its meaning: it is never given to another error.
+Every error in a spec directory has a code, shown as `error[E0303]`, and so has what stands in the
+way of a plan: `cannot be done[E1006]`, `held[E1101]`. The page of a code says what it means, shows
+an example, and says what to do; `lessor explain E0303` prints it. A code keeps its meaning: it is
+never given to another error.
 ";
 
 /// Prints the page of one code.
@@ -44,7 +45,8 @@ pub(crate) fn all() -> anyhow::Result<Exit> {
 }
 
 fn pages() -> impl Iterator<Item = &'static Page> {
-    Code::ALL.iter().map(|code| code.page())
+    let specs = lessor_specs::Code::ALL.iter().map(|code| code.page());
+    specs.chain(lessor_plans::Code::ALL.iter().map(|code| code.page()))
 }
 
 fn number(page: &Page) -> u16 {

@@ -8,7 +8,7 @@ use anyhow::Context as _;
 use lessor_engine::World;
 use lessor_plans::render::{Purpose, View};
 use lessor_plans::saved::{Saved, SavedError};
-use lessor_plans::{Body, Gap, Naming, Plan, Present, name_for};
+use lessor_plans::{Body, Code, Gap, Naming, Plan, Present, name_for};
 use lessor_specs::{Address, Kind, Specs};
 use serde::Serialize;
 
@@ -50,8 +50,8 @@ pub(crate) fn read_saved(path: &Path) -> anyhow::Result<Saved> {
                 "a plan is never edited; make a new one with `lessor plan -o PLANFILE`"
             }
         };
-        let failed = Failed::new(format!("`{name}` is not a plan that can be trusted")).hint(hint);
-        anyhow::Error::from(error).context(failed)
+        let failed = Failed::new(format!("`{name}` is not a plan that can be trusted"));
+        anyhow::Error::from(error).context(failed.code(Code::NotAPlan).hint(hint))
     })
 }
 

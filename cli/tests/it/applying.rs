@@ -112,7 +112,7 @@ fn many_removals_are_held_until_somebody_agrees_to_as_many() {
     - container.b  local     no longer declared
     - container.c  local     no longer declared
     2 to remove. No data is destroyed.
-    err| held: the plan removes 2 of 3 things, and more than 1 at once needs consent (rule `removals`)
+    err| held[E1101]: the plan removes 2 of 3 things, and more than 1 at once needs consent (rule `removals`)
     err|   hint: to agree, run `lessor apply --yes --allow-removals 2`
     exit 3
     ");
@@ -122,7 +122,7 @@ fn many_removals_are_held_until_somebody_agrees_to_as_many() {
     - container.b  local     no longer declared
     - container.c  local     no longer declared
     2 to remove. No data is destroyed.
-    err| held: the plan removes 2 of 3 things, and more than 1 at once needs consent (rule `removals`)
+    err| held[E1101]: the plan removes 2 of 3 things, and more than 1 at once needs consent (rule `removals`)
     err|   hint: to agree, run `lessor apply --yes --allow-removals 2`
     exit 3
     ");
@@ -165,8 +165,8 @@ fn a_directory_that_is_suddenly_empty_is_held_and_the_hint_answers_every_rule() 
     - container.a  local     no longer declared
     - container.b  local     no longer declared
     2 to remove. No data is destroyed.
-    err| held: the plan removes 2 of 2 things, and more than 1 at once needs consent (rule `removals`)
-    err| held: no spec declares anything, and what is there would go: 2 things (rule `empty`)
+    err| held[E1101]: the plan removes 2 of 2 things, and more than 1 at once needs consent (rule `removals`)
+    err| held[E1103]: no spec declares anything, and what is there would go: 2 things (rule `empty`)
     err|   hint: to agree, run `lessor apply --yes --allow-removals 2 --allow empty`
     exit 3
     ");
@@ -175,7 +175,7 @@ fn a_directory_that_is_suddenly_empty_is_held_and_the_hint_answers_every_rule() 
     - container.a  local     no longer declared
     - container.b  local     no longer declared
     2 to remove. No data is destroyed.
-    err| held: no spec declares anything, and what is there would go: 2 things (rule `empty`)
+    err| held[E1103]: no spec declares anything, and what is there would go: 2 things (rule `empty`)
     err|   hint: to agree, run `lessor apply --yes --allow-removals 2 --allow empty`
     exit 3
     ");
@@ -192,7 +192,7 @@ fn a_tenant_that_would_lose_several_instances_is_held() {
     - instance.acme/a      local     no longer declared
     - instance.acme/b      local     no longer declared
     3 to remove. No data is destroyed.
-    err| held: `tenant.acme` loses 2 instances at once (rule `tenant`)
+    err| held[E1104]: `tenant.acme` loses 2 instances at once (rule `tenant`)
     err|   hint: to agree, run `lessor apply --yes --allow tenant`
     exit 3
     ");
@@ -207,7 +207,7 @@ fn destroy_leaves_data_and_asks_about_the_rest() {
     - network.front   local     no longer declared
     ? volume.content  local     no longer declared; its data is kept for 7d
     2 to remove, 1 to keep. No data is destroyed.
-    err| held: the plan removes 2 of 3 things, and more than 1 at once needs consent (rule `removals`)
+    err| held[E1101]: the plan removes 2 of 3 things, and more than 1 at once needs consent (rule `removals`)
     err|   hint: to agree, run `lessor destroy --yes --allow-removals 2`
     exit 3
     ");

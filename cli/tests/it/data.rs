@@ -71,7 +71,7 @@ fn data_that_was_kept_for_long_enough_goes_once_somebody_agrees() {
     assert_snapshot!(shop.lessor("apply --yes"), @"
     - volume.orders  local     its data was kept until DATE  its data is destroyed
     1 to remove. Data is destroyed.
-    err| held: the plan destroys the data of `volume.orders` (rule `data`)
+    err| held[E1102]: the plan destroys the data of `volume.orders` (rule `data`)
     err|   hint: to agree, run `lessor apply --yes --destroy-data volume.orders`
     exit 3
     ");
@@ -176,7 +176,7 @@ fn what_was_only_renamed_is_held_before_it_is_made_anew() {
     - container.web   local     no longer declared, and `container.site` is the same
           hint: if it is called `container.site` now, write `moved = ["container.web"]` there, and it stays
     1 to add, 1 to remove. No data is destroyed.
-    err| held: `container.web` would be removed, and `container.site`, which is the same, be made (rule `rename`)
+    err| held[E1105]: `container.web` would be removed, and `container.site`, which is the same, be made (rule `rename`)
     err|   hint: to agree, run `lessor apply --yes --allow rename`
     exit 3
     "#);

@@ -6,7 +6,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use lessor_specs::load::parse;
-use lessor_specs::{Code, Kind, Page, Tree, json_schema};
+use lessor_specs::{Kind, Page, Tree, json_schema};
 use serde_json::Value;
 
 use crate::support::{Shop, WEB};
@@ -53,7 +53,9 @@ fn every_page_of_a_code_says_what_it_means_and_what_to_do() {
     for page in pages() {
         let headings: Vec<_> = page.text.lines().filter(|line| line.starts_with('#')).collect();
         let title = format!("# {}: {}", page.code, page.title);
-        let expected = [&*title, "## Wrong", "## Right", "## What to do"];
+        let in_specs = lessor_specs::Code::ALL.iter().any(|code| code.page() == page);
+        let examples: &[_] = if in_specs { &["## Wrong", "## Right"] } else { &["## Example"] };
+        let expected = [&[&*title], examples, &["## What to do"]].concat();
         let own = headings.into_iter().filter(|line| !line.starts_with("# file:"));
         assert_eq!(own.collect::<Vec<_>>(), expected);
         for part in page.text.split("\n## ") {
@@ -66,8 +68,20 @@ fn every_page_of_a_code_says_what_it_means_and_what_to_do() {
     }
 }
 
+/// Those of spec files are held by `specs/tests/codes.rs`.
+#[test]
+fn every_code_of_a_plan_is_in_the_evidence_of_a_test() {
+    let files = ["cli/tests/it", "tests/tests"].map(|folder| fs::read_dir(root().join(folder)));
+    let files = files.into_iter().flat_map(Result::unwrap).map(|file| file.unwrap().path());
+    let evidence = files.map(|file| fs::read_to_string(file).unwrap()).collect::<String>();
+    for code in lessor_plans::Code::ALL {
+        assert!(evidence.contains(&format!("[{code}]: ")), "no test shows {code}");
+    }
+}
+
 fn pages() -> Vec<&'static Page> {
-    Code::ALL.iter().map(|code| code.page()).collect()
+    let specs = lessor_specs::Code::ALL.iter().map(|code| code.page());
+    specs.chain(lessor_plans::Code::ALL.iter().map(|code| code.page())).collect()
 }
 
 /// The part of the reference under the heading of a kind.

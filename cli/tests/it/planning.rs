@@ -124,7 +124,7 @@ fn a_selection_takes_what_it_needs_along_and_says_what_it_leaves_out() {
 fn a_selector_that_selects_nothing_is_a_slip_of_the_pen() {
     let shop = Shop::new(WEB);
     assert_snapshot!(shop.lessor("plan --target container.wbe"), @"
-    ? selection            cannot be done: `container.wbe` selects nothing
+    ? selection            cannot be done[E1001]: `container.wbe` selects nothing
           hint: name what `lessor plan` or `lessor show` lists, or a connection
     Nothing differs in what was selected; 4 left out by the selection, 1 note.
     exit 1
@@ -134,7 +134,7 @@ fn a_selector_that_selects_nothing_is_a_slip_of_the_pen() {
     + image.local/nginx:1.27  local     new
     + network.front           local     new
     + volume.content          local     new
-    ? selection                         cannot be done: `volume.contents` selects nothing
+    ? selection                         cannot be done[E1001]: `volume.contents` selects nothing
           hint: name what `lessor plan` or `lessor show` lists, or a connection
     4 to add, 1 note. No data is destroyed.
     err| error: the plan cannot be carried out; nothing was done
@@ -320,18 +320,18 @@ fn what_cannot_be_done_is_said_by_the_plan_and_refused_by_apply() {
     let before = shop.read("host.json");
     assert_snapshot!(shop.lessor("plan"), @"
     + network.web  local     new  subnet 10.1.0.0/24
-    ? network.web            cannot be done: name `web` on `docker.local` belongs to network `web`, which is not ours
+    ? network.web            cannot be done[E1005]: name `web` on `docker.local` belongs to network `web`, which is not ours
           hint: rename the entry, or remove that one by hand
-    ? network.web            cannot be done: subnet 10.1.0.0/24 on `docker.local` overlaps network `web`, which is not ours
+    ? network.web            cannot be done[E1007]: subnet 10.1.0.0/24 on `docker.local` overlaps network `web`, which is not ours
           hint: choose another subnet, or remove what has it
     1 to add, 2 notes. No data is destroyed.
     exit 1
     ");
     assert_snapshot!(shop.lessor("apply --yes"), @"
     + network.web  local     new  subnet 10.1.0.0/24
-    ? network.web            cannot be done: name `web` on `docker.local` belongs to network `web`, which is not ours
+    ? network.web            cannot be done[E1005]: name `web` on `docker.local` belongs to network `web`, which is not ours
           hint: rename the entry, or remove that one by hand
-    ? network.web            cannot be done: subnet 10.1.0.0/24 on `docker.local` overlaps network `web`, which is not ours
+    ? network.web            cannot be done[E1007]: subnet 10.1.0.0/24 on `docker.local` overlaps network `web`, which is not ours
           hint: choose another subnet, or remove what has it
     1 to add, 2 notes. No data is destroyed.
     err| error: the plan cannot be carried out; nothing was done

@@ -61,7 +61,7 @@ fn a_plan_is_for_its_own_installation() {
     shop.lessor("plan -o a.plan");
     shop.write("lessor.toml", "installation = \"test-2\"\n");
     assert_snapshot!(shop.lessor("apply a.plan --yes"), @"
-    err| error: the plan was made for installation `test-1`, and `.` is `test-2`
+    err| error[E1205]: the plan was made for installation `test-1`, and `.` is `test-2`
     err|   hint: name the directory it was made for: `--dir DIR`
     exit 1
     ");
@@ -85,7 +85,7 @@ fn a_changed_plan_is_not_trusted() {
         assert_eq!(shop.lessor("show a.plan").code, 1);
     }
     assert_snapshot!(shop.lessor("apply a.plan --yes"), @"
-    err| error: `a.plan` is not a plan that can be trusted
+    err| error[E1204]: `a.plan` is not a plan that can be trusted
     err|   caused by: it was changed after it was made: its id is `ID`, its content has `ID`
     err|   hint: a plan is never edited; make a new one with `lessor plan -o PLANFILE`
     exit 1
@@ -100,7 +100,7 @@ fn what_is_no_plan_says_so() {
     let plan = shop.read("a.plan");
     shop.write("a.plan", &plan[..plan.len() / 2]);
     assert_snapshot!(shop.lessor("apply a.plan --yes"), @"
-    err| error: `a.plan` is not a plan that can be trusted
+    err| error[E1204]: `a.plan` is not a plan that can be trusted
     err|   caused by: it is not a saved plan
     err|   caused by: EOF while parsing an object at line 46 column 3
     err|   hint: `lessor plan -o PLANFILE` saves one
@@ -108,7 +108,7 @@ fn what_is_no_plan_says_so() {
     ");
     shop.write("a.plan", plan.replacen("\"format_version\": 1", "\"format_version\": 2", 1));
     assert_snapshot!(shop.lessor("apply a.plan --yes"), @"
-    err| error: `a.plan` is not a plan that can be trusted
+    err| error[E1204]: `a.plan` is not a plan that can be trusted
     err|   caused by: it has format 2, and this lessor reads format 1
     err|   hint: a plan is never edited; make a new one with `lessor plan -o PLANFILE`
     exit 1
@@ -123,7 +123,7 @@ fn what_is_no_plan_says_so() {
     ");
     // A spec file is easily taken for a plan.
     assert_snapshot!(shop.lessor("apply web.toml --yes"), @"
-    err| error: `web.toml` is not a plan that can be trusted
+    err| error[E1204]: `web.toml` is not a plan that can be trusted
     err|   caused by: it is not a saved plan
     err|   caused by: expected value at line 2 column 2
     err|   hint: `lessor plan -o PLANFILE` saves one
@@ -146,7 +146,7 @@ fn a_plan_for_a_world_that_moved_names_the_object_and_the_attribute() {
     ~ container.web  local     memory changed
           memory: 128MiB → 256MiB
     1 to change. No data is destroyed.
-    err| error: step 1 (`container.web`, update) no longer fits the world
+    err| error[E1203]: step 1 (`container.web`, update) no longer fits the world
     err|   caused by: its `memory` is `64MiB` now; the plan was made for `128MiB`
     err|   hint: run `lessor plan` again and compare
     err| 0 of 1 steps done, 1 failed
@@ -168,7 +168,7 @@ fn a_plan_is_stale_once_another_was_applied() {
     + network.front           local     new
     + volume.content          local     new
     4 to add. No data is destroyed.
-    err| error: the plan came too late; nothing was done
+    err| error[E1201]: the plan came too late; nothing was done
     err|   caused by: the plan was made for revision 0, and revision 1 is applied by now
     err|   hint: run `lessor plan` again and compare
     exit 4
@@ -209,7 +209,7 @@ fn the_gate_holds_a_saved_plan_too_and_its_hint_works() {
     - network.front   local     no longer declared
     ? volume.content  local     no longer declared; its data is kept for 7d
     2 to remove, 1 to keep. No data is destroyed.
-    err| held: the plan removes 2 of 3 things, and more than 1 at once needs consent (rule `removals`)
+    err| held[E1101]: the plan removes 2 of 3 things, and more than 1 at once needs consent (rule `removals`)
     err|   hint: to agree, run `lessor apply a.plan --yes --allow-removals 2`
     exit 3
     ");

@@ -101,7 +101,7 @@ fn without_a_secret_the_plan_claims_nothing_and_apply_does_nothing() {
     exit 6
     ");
     assert_snapshot!(shop.lessor("apply --yes"), @"
-    err| error: not every secret is to be had: `secret://env/SHOP_TOKEN`: the environment variable `SHOP_TOKEN` is not set
+    err| error[E1206]: not every secret is to be had: `secret://env/SHOP_TOKEN`: the environment variable `SHOP_TOKEN` is not set
     err|   hint: nothing was done; provide it and run again
     exit 1
     ");

@@ -3,7 +3,7 @@
 use std::collections::{HashMap, HashSet};
 
 use lessor_plans::{
-    Action, Body, Change, Digest, Hold, Note, NoteKind, Present, Reason, Transition,
+    Action, Body, Change, Code, Digest, Hold, Note, NoteKind, Present, Reason, Transition,
 };
 use lessor_specs::Address;
 
@@ -123,19 +123,22 @@ enum Holder<'h> {
 
 fn in_the_way(change: &Change, hold: &Hold, holder: Holder<'_>) -> Note {
     let place = &change.place;
-    let (text, hint) = match (holder, hold) {
+    let (code, text, hint) = match (holder, hold) {
         (Holder::Ours(address), _) => {
-            (format!("{hold} on `{place}` is still held by `{address}`"), None)
+            (Code::StillOurs, format!("{hold} on `{place}` is still held by `{address}`"), None)
         }
         (Holder::Stranger(holder), Hold::Name { .. }) => (
+            Code::NameHeld,
             format!("{hold} on `{place}` belongs to {holder}, which is not ours"),
             Some("rename the entry, or remove that one by hand"),
         ),
         (Holder::Stranger(holder), Hold::Port { .. }) => (
+            Code::PortHeld,
             format!("{hold} on `{place}` belongs to {holder}, which is not ours"),
             Some("choose another port, or stop what has it"),
         ),
         (Holder::Stranger(holder), Hold::Subnet(_)) => (
+            Code::SubnetHeld,
             format!("{hold} on `{place}` overlaps {holder}, which is not ours"),
             Some("choose another subnet, or remove what has it"),
         ),
@@ -144,6 +147,7 @@ fn in_the_way(change: &Change, hold: &Hold, holder: Holder<'_>) -> Note {
         kind: NoteKind::Fatal,
         about: change.address.to_string(),
         text,
+        code: Some(code),
         hint: hint.map(str::to_owned),
     }
 }

@@ -8,7 +8,8 @@ mod steps;
 use std::collections::{BTreeMap, HashMap, HashSet};
 
 use lessor_plans::{
-    Action, Change, ClaimKey, FORMAT_VERSION, Forget, Gap, GateRules, Keep, Note, NoteKind, Plan,
+    Action, Change, ClaimKey, Code, FORMAT_VERSION, Forget, Gap, GateRules, Keep, Note, NoteKind,
+    Plan,
 };
 use lessor_specs::kinds::WhenDue;
 use lessor_specs::{Address, Duration};
@@ -67,16 +68,20 @@ impl Planner<'_> {
         about: &impl ToString,
         text: impl Into<String>,
     ) -> &mut Note {
-        let note = Note { kind, about: about.to_string(), text: text.into(), hint: None };
-        self.notes.push(note);
+        let (about, text) = (about.to_string(), text.into());
+        self.notes.push(Note { kind, about, text, code: None, hint: None });
         let last = self.notes.len() - 1;
         &mut self.notes[last]
     }
 
+    fn fatal(&mut self, code: Code, about: &impl ToString, text: String, hint: &str) {
+        let note = self.note(NoteKind::Fatal, about, text);
+        (note.code, note.hint) = (Some(code), Some(hint.into()));
+    }
+
     fn problems(&mut self, allocation: &Allocation<'_>) {
-        for (address, why) in &allocation.problems {
-            self.note(NoteKind::Fatal, address, why.clone()).hint =
-                Some("make room, or remove the entry".into());
+        for (address, code, why) in &allocation.problems {
+            self.fatal(*code, address, why.clone(), "make room, or remove the entry");
         }
     }
 
@@ -160,9 +165,9 @@ impl Planner<'_> {
         for selector in
             all.filter(|s| !known.iter().any(|(address, place)| s.matches(address, place)))
         {
-            self.note(NoteKind::Fatal, &"selection", format!("`{selector}` selects nothing"))
-                .hint =
-                Some("name what `lessor plan` or `lessor show` lists, or a connection".into());
+            let text = format!("`{selector}` selects nothing");
+            let hint = "name what `lessor plan` or `lessor show` lists, or a connection";
+            self.fatal(Code::SelectsNothing, &"selection", text, hint);
         }
     }
 

@@ -5,7 +5,7 @@ use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::observation::HIDDEN;
-use crate::{Action, Change, Difference, Gap, Keep, Note, NoteKind, Plan, Reason};
+use crate::{Action, Change, Code, Difference, Gap, Keep, Note, NoteKind, Plan, Reason};
 
 /// What a view is for. It decides only words, never which lines there are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -46,6 +46,10 @@ pub struct Line {
     pub action: Option<Action>,
     /// Why, in words.
     pub why: String,
+    /// The code of what cannot be done, which `lessor explain` explains.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<String>")]
+    pub code: Option<Code>,
     /// What there is to know before one agrees: its ports, its subnet.
     pub facts: Vec<String>,
     /// The attributes that differ, when there was something before.
@@ -202,6 +206,7 @@ fn change_line(plan: &Plan, change: &Change) -> Line {
         place: Some(change.place.name().to_owned()),
         action: Some(change.action),
         why: why(change),
+        code: None,
         facts: holds.iter().map(ToString::to_string).collect(),
         differences,
         destroys_data: change.destroys_data(),
@@ -292,6 +297,7 @@ fn keep_line(plan: &Plan, keep: &Keep) -> Line {
         place: Some(keep.place.name().to_owned()),
         action: None,
         why: format!("no longer declared; its data is kept for {length}"),
+        code: None,
         facts: Vec::new(),
         differences: Vec::new(),
         destroys_data: false,
@@ -300,8 +306,9 @@ fn keep_line(plan: &Plan, keep: &Keep) -> Line {
 }
 
 fn note_line(note: &Note) -> Line {
-    let why = match note.kind {
-        NoteKind::Fatal => format!("cannot be done: {}", note.text),
+    let why = match (note.kind, note.code) {
+        (NoteKind::Fatal, Some(code)) => format!("cannot be done[{code}]: {}", note.text),
+        (NoteKind::Fatal, None) => format!("cannot be done: {}", note.text),
         _ => note.text.clone(),
     };
     Line {
@@ -310,6 +317,7 @@ fn note_line(note: &Note) -> Line {
         place: None,
         action: None,
         why,
+        code: note.code,
         facts: Vec::new(),
         differences: Vec::new(),
         destroys_data: false,
