@@ -122,6 +122,15 @@ impl Address {
     pub fn name(&self) -> &str {
         &self.name
     }
+
+    /// As it stands in the header of a table, with quotes where TOML wants them.
+    pub(crate) fn header(&self) -> String {
+        let bare = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '_';
+        if self.name.chars().all(bare) {
+            return self.to_string();
+        }
+        format!("{}.{:?}", self.kind, self.name)
+    }
 }
 
 impl fmt::Display for Address {

@@ -27,7 +27,7 @@ pub(super) fn check(checker: &mut Checker<'_>) {
         } else if image.vm.is_none() {
             let message = format!("`{from}` is neither a container nor a virtual machine");
             checker.find(Code::ImageEmpty, from.clone(), Vec::new(), message).hint =
-                Some(format!("add a table `[image.{name}.container]` with a `ref`"));
+                Some(format!("add a table `[{}.container]` with a `ref`", from.header()));
         }
     }
     fixed_ports(checker);

@@ -109,7 +109,7 @@ impl<'s> Checker<'s> {
     /// “did you mean”, among the entries of a kind.
     fn suggest(&self, kind: Kind, name: &str) -> Option<String> {
         if self.names(kind).next().is_none() {
-            return Some(format!("declare it: `[{kind}.{name}]`"));
+            return Some(format!("declare it: `[{}]`", Address::new(kind, name).header()));
         }
         did_you_mean(name, self.names(kind)).or_else(|| self.declared(kind))
     }

@@ -38,8 +38,10 @@ fn one_shape(checker: &mut Checker<'_>, from: &Address, offer: &Offer) {
         [_] => {}
         [] => {
             let message = format!("`{from}` does not say what is rented");
-            checker.find(Code::OfferEmpty, from.clone(), Vec::new(), message).hint =
-                Some(format!("add one of the tables `[{from}.container]`, `.vm` and `.machine`"));
+            checker.find(Code::OfferEmpty, from.clone(), Vec::new(), message).hint = Some(format!(
+                "add one of the tables `[{}.container]`, `.vm` and `.machine`",
+                from.header()
+            ));
         }
         [_, second, ..] => {
             let message = format!("`{from}` is both {}", given.join(" and "));
@@ -78,7 +80,8 @@ fn images(checker: &mut Checker<'_>, from: &Address, offer: &Offer) {
             let message = format!("`{from}` rents containers, and `image.{name}` is not for them");
             let path = at!["images", index];
             let finding = checker.find(Code::ImageNotForContainers, from.clone(), path, message);
-            finding.hint = Some(format!("add a table `[image.{name}.container]`"));
+            let image = Address::new(Kind::Image, &**name);
+            finding.hint = Some(format!("add a table `[{}.container]`", image.header()));
         }
     }
 }
