@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use anyhow::Context as _;
+use futures_util::future::try_join;
 use jiff::Timestamp;
 use lessor_engine::{Registry, Selection, Wishes, World, desire, observe, plan};
 use lessor_plans::{InstallationId, Plan};
@@ -108,18 +109,27 @@ impl Session {
         Ok(Store::open_read_only(&self.database).await?)
     }
 
-    /// Looks at every host and compares, without changing anything.
+    /// Looks at every host and compares, without changing anything. What is remembered is read
+    /// while the hosts answer.
     pub(crate) async fn look(&self, asked: Asked) -> anyhow::Result<Looked> {
         let progress = Progress::new(self.looking());
+        let specs = &self.loaded.specs;
+        let desired = desire(specs);
+        let world = async { Ok(observe(specs, &desired, &self.registry).await) };
+        let (wishes, world) = try_join(self.remembered_wishes(asked), world).await?;
+        let wishes = ManuallyDrop::new(wishes);
+        let plan = plan(&wishes, desired, &world);
+        drop(progress);
+        Ok(Looked { plan: ManuallyDrop::new(plan), world: ManuallyDrop::new(world) })
+    }
+
+    async fn remembered_wishes(&self, asked: Asked) -> anyhow::Result<Wishes> {
         let store = self.remembered().await?;
         let wishes = self.wishes(store.as_ref(), asked).await;
         if let Some(store) = store {
             store.close().await;
         }
-        let wishes = ManuallyDrop::new(wishes?);
-        let (plan, world) = self.plan(&wishes).await;
-        drop(progress);
-        Ok(Looked { plan: ManuallyDrop::new(plan), world: ManuallyDrop::new(world) })
+        wishes
     }
 
     /// When a thing was last applied, and by which run.

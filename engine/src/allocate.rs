@@ -3,9 +3,10 @@
 //! Precedence is a claim, then what our own thing already has, then the lowest that is free. What
 //! is chosen becomes a claim when it is applied, so that it never moves by itself.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr};
 
+use foldhash::{HashMap, HashSet};
 use lessor_plans::{Body, Claim, ClaimKey, Code, Hold, Observation, Origin, PortBody, Present};
 use lessor_specs::kinds::{Bridge, OfferPort, PortRangeSpec, Protocol};
 use lessor_specs::{Address, ByteSize, Cidr, Kind, Specs};

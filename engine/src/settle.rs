@@ -1,7 +1,8 @@
 //! From drafts and choices to wishes: every name decided, every wish beside what is there.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet};
 
+use foldhash::{HashMap, HashMapExt, HashSet, HashSetExt};
 use lessor_plans::{Body, Naming, Origin, Present, name_for};
 use lessor_specs::Address;
 use lessor_specs::kinds::Ready;

@@ -1,7 +1,8 @@
 //! What both providers say about what they see, in the same words.
 
-use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::collections::{BTreeMap, BTreeSet};
 
+use foldhash::HashSet;
 use lessor_engine::ApplyError;
 use lessor_plans::{
     Body, Change, Hold, ImageBody, Mark, MarkError, Naming, Observation, Origin, Present, Stranger,

@@ -1,7 +1,6 @@
 //! What is wanted, beside what is there.
 
-use std::collections::{HashMap, HashSet};
-
+use foldhash::{HashMap, HashSet, HashSetExt};
 use lessor_plans::{
     Action, Body, Change, Code, Digest, Hold, Note, NoteKind, Present, Reason, Transition,
 };

@@ -1,7 +1,8 @@
 //! Who holds what on which host, to be found by those that want it.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 
+use foldhash::{HashMap, HashMapExt};
 use lessor_plans::{Body, Hold};
 use lessor_specs::Address;
 

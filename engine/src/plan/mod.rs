@@ -5,8 +5,9 @@ mod holdings;
 mod orphans;
 mod steps;
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::BTreeMap;
 
+use foldhash::{HashMap, HashSet, HashSetExt};
 use lessor_plans::{
     Action, Change, ClaimKey, Code, FORMAT_VERSION, Forget, Gap, GateRules, Keep, Note, NoteKind,
     Plan,

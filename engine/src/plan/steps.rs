@@ -4,8 +4,9 @@
 //! is there first. Removals wait only for removals, so the order always exists.
 
 use std::cmp::Reverse;
-use std::collections::{BinaryHeap, HashMap};
+use std::collections::BinaryHeap;
 
+use foldhash::HashMap;
 use lessor_plans::{Act, Action, Body, Change, Step};
 use lessor_specs::Address;
 

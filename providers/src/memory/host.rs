@@ -1,7 +1,8 @@
 //! What there is on a pretend host, and what it lets happen.
 
-use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::collections::{BTreeMap, BTreeSet};
 
+use foldhash::{HashSet, HashSetExt};
 use ipnet::Ipv4Net;
 use lessor_engine::ApplyError;
 use lessor_plans::{Body, Digest, Hold};
