@@ -55,7 +55,7 @@ fn quotas(checker: &mut Checker<'_>) {
             );
             let finding = checker.find(Code::QuotaExceeded, from, at!["quota"], message);
             let quota = Address::new(Kind::Quota, &**name);
-            finding.others.push((quota, at![limit.field], "allowed here".into()));
+            finding.also(quota, at![limit.field], "allowed here");
             finding.hint = Some("raise the quota or remove instances".into());
         }
     }

@@ -1,6 +1,8 @@
 //! Nothing waits for itself.
 
-use std::collections::{BTreeSet, HashMap, VecDeque};
+use std::collections::{BTreeSet, VecDeque};
+
+use foldhash::{HashMap, HashMapExt};
 
 use super::{Checker, at};
 use crate::{Address, Code, Kind, Specs};
@@ -99,11 +101,11 @@ fn report(checker: &mut Checker<'_>, cycle: &[&str]) {
         let needed = &checker.specs.container[cycle[index]].depends_on;
         at!["depends_on", needed.iter().position(|a| *a == next).unwrap_or(0)]
     };
-    let others: Vec<_> = (1..cycle.len())
-        .map(|index| (Address::new(Kind::Container, cycle[index]), place(index), String::new()))
-        .collect();
-    let path = place(0);
-    let finding = checker.find(Code::Cycle, from, path, message);
-    finding.others = others;
+    let first = place(0);
+    let others: Vec<_> = (1..cycle.len()).map(place).collect();
+    let finding = checker.find(Code::Cycle, from, first, message);
+    for (name, place) in cycle[1..].iter().zip(others) {
+        finding.also(Address::new(Kind::Container, *name), place, "");
+    }
     finding.hint = Some("remove one of these dependencies".into());
 }

@@ -42,19 +42,20 @@ fn same_connection(checker: &mut Checker<'_>, from: &Address, container: &Contai
     let Some(own) = specs.docker_of(container.docker.as_deref()) else { return };
     let networks = container.networks.iter().enumerate().map(|(index, name)| {
         let other = specs.network.get(name).map(|network| network.docker.as_deref());
-        (at!["networks", index], Address::new(Kind::Network, &**name), other)
+        (at!["networks", index], Kind::Network, name, other)
     });
     let volumes = container.volumes.iter().enumerate().map(|(index, mount)| {
         let other = specs.volume.get(&mount.volume).map(|volume| volume.docker.as_deref());
-        (at!["volumes", index], Address::new(Kind::Volume, &*mount.volume), other)
+        (at!["volumes", index], Kind::Volume, &mount.volume, other)
     });
-    for (path, address, other) in networks.chain(volumes) {
+    for (path, kind, name, other) in networks.chain(volumes) {
         let Some(other) = other.and_then(|named| specs.docker_of(named)) else { continue };
         if other != own {
+            let address = Address::new(kind, &**name);
             let message =
                 format!("`{from}` lives on `docker.{own}`, but `{address}` on `docker.{other}`");
             let finding = checker.find(Code::OtherConnection, from.clone(), path, message);
-            finding.others.push((address, Vec::new(), "declared here".into()));
+            finding.also(address, Vec::new(), "declared here");
         }
     }
 }
@@ -83,7 +84,7 @@ fn mounted_once(checker: &mut Checker<'_>, from: &Address, container: &Container
             let path = at!["volumes", index, "path"];
             let finding = checker.find(Code::MountedTwice, from.clone(), path, message);
             let other = at!["volumes", first, "path"];
-            finding.others.push((from.clone(), other, "mounted here too".into()));
+            finding.also(from.clone(), other, "mounted here too");
         }
     }
 }
@@ -106,7 +107,7 @@ fn fixed_ports(checker: &mut Checker<'_>) {
                 let path = at!["ports", index, "host"];
                 let finding = checker.find(Code::PortTaken, from.clone(), path, message);
                 let place = at!["ports", first, "host"];
-                finding.others.push((other, place, "published here too".into()));
+                finding.also(other, place, "published here too");
             } else {
                 others.push((port.bind, from, index));
             }
@@ -132,7 +133,7 @@ fn port_ranges(checker: &mut Checker<'_>) {
             let message =
                 format!("`{from}` and `{other}` hold the same ports of `docker.{}`", range.docker);
             let finding = checker.find(Code::PortRangesOverlap, from, at!["range"], message);
-            finding.others.push((other, at!["range"], "overlaps this".into()));
+            finding.also(other, at!["range"], "overlaps this");
             finding.hint = Some("give each range ports of its own".into());
         }
         before.push((name, range));
@@ -163,7 +164,7 @@ fn bridges(checker: &mut Checker<'_>) {
                     bridge.docker
                 );
                 let finding = checker.find(Code::BridgeTwice, from.clone(), at!["docker"], message);
-                finding.others.push((other, at!["docker"], "used here too".into()));
+                finding.also(other, at!["docker"], "used here too");
                 finding.hint = Some("a host has one bridge; make its supernet larger".into());
             }
         }
@@ -175,9 +176,8 @@ fn bridges(checker: &mut Checker<'_>) {
                 let from = Address::new(Kind::Network, &**network);
                 let message =
                     format!("`{from}` takes `{subnet}`, which `bridge.{name}` carves for tenants");
-                let other = (Address::new(Kind::Bridge, &**name), at!["supernet"], String::new());
                 let finding = checker.find(Code::NetworkInBridge, from, at!["subnet"], message);
-                finding.others.push(other);
+                finding.also(Address::new(Kind::Bridge, &**name), at!["supernet"], "");
             }
         }
     }
@@ -197,7 +197,7 @@ fn moved_once(checker: &mut Checker<'_>) {
             if let Some((other, first)) = claimed.insert(old, (from.clone(), index)) {
                 let message = format!("`{from}` and `{other}` both say they were `{old}`");
                 let finding = checker.find(Code::MovedTwice, from, at!["moved", index], message);
-                finding.others.push((other, at!["moved", first], "said here too".into()));
+                finding.also(other, at!["moved", first], "said here too");
             }
         }
     }
@@ -208,11 +208,13 @@ impl Checker<'_> {
     pub(super) fn env<const N: usize>(
         &mut self,
         from: &Address,
-        path: [&str; N],
+        path: [&'static str; N],
         env: &BTreeMap<String, EnvValue>,
     ) {
         for (name, value) in env {
-            let at = || path.iter().copied().map(Step::from).chain([Step::from(name)]).collect();
+            let at = || {
+                path.iter().copied().map(Step::from).chain([Step::from(name)]).collect::<Vec<_>>()
+            };
             if name.is_empty() || name.contains(['=', '\0']) {
                 let message =
                     format!("`{from}` sets a variable `{name}`, which no process can have");
@@ -230,7 +232,12 @@ impl Checker<'_> {
         }
     }
 
-    pub(super) fn memory(&mut self, from: &Address, path: Vec<Step>, memory: Option<ByteSize>) {
+    pub(super) fn memory(
+        &mut self,
+        from: &Address,
+        path: impl Into<Vec<Step>>,
+        memory: Option<ByteSize>,
+    ) {
         if let Some(memory) = memory.filter(|memory| *memory < MEMORY_MIN) {
             let message = format!(
                 "`{from}` gets {memory} of memory, and Docker takes no less than {MEMORY_MIN}"

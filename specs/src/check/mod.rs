@@ -8,6 +8,8 @@ mod docker;
 mod references;
 mod rent;
 
+use std::borrow::Cow;
+
 use crate::declared::Declared;
 use crate::diagnostic::did_you_mean;
 use crate::{Address, Code, Kind, Specs};
@@ -16,20 +18,20 @@ use crate::{Address, Code, Kind, Specs};
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Step {
     /// The value of a field.
-    Field(String),
+    Field(Cow<'static, str>),
     /// An item of a list.
     Item(usize),
 }
 
-impl From<&str> for Step {
-    fn from(name: &str) -> Self {
-        Step::Field(name.into())
+impl From<&'static str> for Step {
+    fn from(name: &'static str) -> Self {
+        Step::Field(Cow::Borrowed(name))
     }
 }
 
 impl From<&String> for Step {
     fn from(name: &String) -> Self {
-        Step::Field(name.clone())
+        Step::Field(Cow::Owned(name.clone()))
     }
 }
 
@@ -39,9 +41,9 @@ impl From<usize> for Step {
     }
 }
 
-/// `at!["ports", 0, "range"]`: a path into an entry.
+/// `at!["ports", 0, "range"]`: a path into an entry. It costs nothing until something is found.
 macro_rules! at {
-    ($($step:expr),* $(,)?) => { vec![$($crate::check::Step::from($step)),*] };
+    ($($step:expr),* $(,)?) => { [$($crate::check::Step::from($step)),*] };
 }
 use at;
 
@@ -58,6 +60,13 @@ pub(crate) struct Finding {
     pub(crate) dangling: bool,
     /// The place holds a secret.
     pub(crate) secret: bool,
+}
+
+impl Finding {
+    /// A further place that belongs to it, and a note about it.
+    fn also(&mut self, address: Address, path: impl Into<Vec<Step>>, note: &str) {
+        self.others.push((address, path.into(), note.into()));
+    }
 }
 
 /// What the rules read and where they put what they find.
@@ -83,13 +92,13 @@ impl<'s> Checker<'s> {
         &mut self,
         code: Code,
         address: Address,
-        path: Vec<Step>,
+        path: impl Into<Vec<Step>>,
         message: String,
     ) -> &mut Finding {
         let finding = Finding {
             code,
             address,
-            path,
+            path: path.into(),
             message,
             hint: None,
             others: Vec::new(),

@@ -98,7 +98,14 @@ fn instances(checker: &mut Checker<'_>) {
 }
 
 impl Checker<'_> {
-    fn refer(&mut self, from: &Address, path: Vec<Step>, verb: &str, kind: Kind, name: &str) {
+    fn refer(
+        &mut self,
+        from: &Address,
+        path: impl Into<Vec<Step>>,
+        verb: &str,
+        kind: Kind,
+        name: &str,
+    ) {
         if self.knows(kind, name) {
             return;
         }
@@ -139,7 +146,7 @@ impl Checker<'_> {
             } else if self.knows(old.kind(), old.name()) {
                 let message = format!("`{from}` says it was `{old}`, which is still declared");
                 let finding = self.find(Code::MovedDeclared, from.clone(), path, message);
-                finding.others.push((old.clone(), Vec::new(), "declared here".into()));
+                finding.also(old.clone(), Vec::new(), "declared here");
                 finding.hint = Some("remove one of the two".into());
             }
         }

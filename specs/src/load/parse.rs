@@ -63,7 +63,7 @@ pub(super) fn locate(text: &str, address: &Address, path: &[Step]) -> Option<Ran
     let mut value = entry;
     for step in path {
         value = match step {
-            Step::Field(name) => value.get_ref().get(name.as_str())?,
+            Step::Field(name) => value.get_ref().get(&**name)?,
             Step::Item(index) => value.get_ref().get(*index)?,
         };
     }
