@@ -284,6 +284,9 @@ pub(crate) struct ExplainArgs {
     /// The spec directory.
     #[arg(default_value = ".")]
     pub(crate) dir: PathBuf,
+    /// The form of what is known of a thing; `lessor schema --of explain` describes its JSON.
+    #[arg(long, value_enum, default_value_t = Format::Human)]
+    pub(crate) format: Format,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -292,6 +295,8 @@ pub(crate) enum Described {
     Specs,
     /// The JSON of `plan` and `drift`.
     Plan,
+    /// The JSON of `explain`.
+    Explain,
 }
 
 #[derive(Debug, clap::Args)]

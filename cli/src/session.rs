@@ -15,7 +15,7 @@ use lessor_providers::{Connection, Secrets, connect};
 use lessor_specs::kinds::Endpoint;
 use lessor_specs::load::{load, parse};
 use lessor_specs::{Address, Loaded, Tree};
-use lessor_store::{Applied, Store};
+use lessor_store::Store;
 
 use crate::args::{Common, Selecting};
 use crate::config::Config;
@@ -43,6 +43,7 @@ pub(crate) struct Session {
 pub(crate) struct Looked {
     pub(crate) plan: ManuallyDrop<Plan>,
     pub(crate) world: ManuallyDrop<World>,
+    pub(crate) wishes: ManuallyDrop<Wishes>,
 }
 
 /// What a plan is made for.
@@ -105,7 +106,7 @@ impl Session {
     }
 
     /// The database, if there is one, only to be read. Whoever opens it closes it.
-    async fn remembered(&self) -> anyhow::Result<Option<Store>> {
+    pub(crate) async fn remembered(&self) -> anyhow::Result<Option<Store>> {
         Ok(Store::open_read_only(&self.database).await?)
     }
 
@@ -120,7 +121,7 @@ impl Session {
         let wishes = ManuallyDrop::new(wishes);
         let plan = plan(&wishes, desired, &world);
         drop(progress);
-        Ok(Looked { plan: ManuallyDrop::new(plan), world: ManuallyDrop::new(world) })
+        Ok(Looked { plan: ManuallyDrop::new(plan), world: ManuallyDrop::new(world), wishes })
     }
 
     async fn remembered_wishes(&self, asked: Asked) -> anyhow::Result<Wishes> {
@@ -130,14 +131,6 @@ impl Session {
             store.close().await;
         }
         wishes
-    }
-
-    /// When a thing was last applied, and by which run.
-    pub(crate) async fn last_applied(&self, address: &Address) -> anyhow::Result<Option<Applied>> {
-        let Some(store) = self.remembered().await? else { return Ok(None) };
-        let applied = store.applied_show(address).await;
-        store.close().await;
-        Ok(applied?)
     }
 
     /// Everything planning knows apart from the world.

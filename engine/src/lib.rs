@@ -14,19 +14,23 @@ mod desire;
 mod execute;
 mod gate;
 mod observe;
+mod outline;
 mod plan;
 pub mod ports;
 mod select;
 mod settle;
+mod trace;
 mod wishes;
 
 pub use desire::{Desired, desire};
 pub use execute::{Event, Failure, FailureKind, Outcome, Run, Stop, execute};
 pub use gate::{ApprovedPlan, Consent, Held, HeldRule, Rule, gate};
 pub use observe::{World, observe};
+pub use outline::{Outline, Outlined, outline};
 pub use plan::plan;
 pub use ports::{
     ApplyError, ApplyId, Clock, Entry, Journal, JournalError, Phase, Provider, Registry,
 };
 pub use select::{Selection, Selector};
+pub use trace::{Choice, How, Part, Source, choices, parts, sources};
 pub use wishes::Wishes;

@@ -8,8 +8,9 @@ use lessor_specs::{Address, Specs};
 
 use crate::{Desired, Registry};
 
-/// What one look at every host told us, and who can compare what was seen with a wish.
-#[derive(Clone)]
+/// What one look at every host told us, and who can compare what was seen with a wish. By default,
+/// nobody looked anywhere.
+#[derive(Clone, Default)]
 pub struct World {
     observations: BTreeMap<Address, Observation>,
     registry: Registry,

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use jiff::Timestamp;
 use lessor_engine::Clock as _;
 use lessor_plans::{Claim, ClaimKey};
 use sqlx::error::ErrorKind;
@@ -24,6 +25,18 @@ impl Store {
             Ok((key, row::text(row, "value")?))
         };
         rows.iter().map(claim).collect::<Result<_, _>>().map_err(|error| self.error(&error))
+    }
+
+    /// Since when something is given out; `None` when it is not.
+    pub async fn claim_since(&self, key: &ClaimKey) -> Result<Option<Timestamp>, StoreError> {
+        let found = sqlx::query("SELECT at FROM claim WHERE pool = $1 AND holder = $2")
+            .bind(&key.pool)
+            .bind(&key.holder)
+            .fetch_optional(self.pool())
+            .await
+            .map_err(|error| self.error(&error))?;
+        let since = found.map(|row| row::time(&row, "at")).transpose();
+        since.map_err(|error| self.error(&error))
     }
 
     /// Gives out `claims`, where a holder may get something else than it had.

@@ -86,6 +86,23 @@ impl Store {
         lines.map_err(|error| self.error(&error))
     }
 
+    /// The newest lines of the journal about one thing, in the order they were written.
+    pub async fn journal_list_about(
+        &self,
+        address: &Address,
+        limit: u32,
+    ) -> Result<Vec<Recorded>, StoreError> {
+        let rows =
+            sqlx::query("SELECT * FROM entry WHERE address = $1 ORDER BY number DESC LIMIT $2")
+                .bind(address.to_string())
+                .bind(i64::from(limit))
+                .fetch_all(self.pool())
+                .await
+                .map_err(|error| self.error(&error))?;
+        let lines = rows.iter().rev().map(recorded).collect::<Result<_, _>>();
+        lines.map_err(|error| self.error(&error))
+    }
+
     /// Steps that were begun and never ended since a run last came to its end in full.
     pub async fn journal_unfinished(&self) -> Result<Vec<Recorded>, StoreError> {
         let rows = sqlx::query(

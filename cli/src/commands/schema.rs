@@ -8,6 +8,7 @@ pub(crate) fn run(args: &SchemaArgs) -> anyhow::Result<Exit> {
     let schema = match args.of {
         Described::Specs => lessor_specs::json_schema(),
         Described::Plan => lessor_plans::render::json_schema(),
+        Described::Explain => lessor_plans::render::explanation::json_schema(),
     };
     output::print(&(serde_json::to_string_pretty(&schema)? + "\n"))?;
     Ok(Exit::Done)

@@ -29,7 +29,7 @@ pub(crate) async fn run(
         return Ok(Exit::Done);
     }
     let session = Session::open(&args.source, common, streams)?;
-    let Looked { plan, world } = session.look(Asked::default()).await?;
+    let Looked { plan, world, .. } = session.look(Asked::default()).await?;
 
     let inventory = Inventory::of(&session.loaded.specs, &plan, &world);
     output::print(&match args.format {

@@ -132,8 +132,19 @@ fn renamed_entries_cost_nothing() {
     assert_snapshot!(shop.lessor("explain container.site"), @"
     container.site
       declared   web.toml:7:12
+      made of    docker.local  web.toml:2:9  the only connection
       present    docker.local, as container `web`, made as container.web
-      uses       network `front`, volume `content`, image `nginx:1.27`
+      has        image                nginx:1.27      container.site, web.toml:9:9
+                 memory               128MiB          container.site, web.toml:12:10
+                 mounts./data.volume  content         container.site, web.toml:11:11
+                 name                 web             from the address it was made as
+                 networks             [front]         container.site, web.toml:10:12
+                 no_new_privileges    true            always
+                 restart              unless-stopped  default, container.site has no `restart`
+                 running              true            always
+      needs      image.local/nginx:1.27, network.front, volume.html
+      applied    DATE by run RUN
+      history    DATE create done, step 4 of run RUN
       plan       nothing to do
     exit 0
     ");

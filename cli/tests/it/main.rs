@@ -8,6 +8,7 @@ mod codes;
 mod data;
 mod documents;
 mod drifting;
+mod explaining;
 mod ground;
 mod planning;
 mod saved;

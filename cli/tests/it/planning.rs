@@ -1,31 +1,9 @@
-//! Looking: `plan`, `show`, `explain` and the published schemas.
+//! Looking: `plan`, `show` and the published schemas.
 
 use insta::assert_snapshot;
 use serde_json::Value;
 
-use crate::support::{NOTHING, Shop, WEB};
-
-/// An offer and an instance of it.
-const RENT: &str = r#"
-[docker.local]
-endpoint = "memory:host.json"
-[port_range.games]
-docker = "local"
-range = "25565-25570"
-[bridge.tenants]
-docker = "local"
-supernet = "10.64.0.0/16"
-per_tenant_prefix = 28
-[image.paper.container]
-ref = "paper:1.21"
-[offer.small]
-images = ["paper"]
-price = {}
-container = { cpu = "1", memory = "1GiB", disk = "1GiB", ports = [{ range = "games", container = 25565 }] }
-[tenant.acme]
-[instance."acme/lobby"]
-offer = "small"
-"#;
+use crate::support::{NOTHING, RENT, Shop, WEB};
 
 #[test]
 fn a_first_plan_shows_everything_and_touches_nothing() {
@@ -229,85 +207,6 @@ fn show_lists_what_is_there_and_in_which_condition() {
     ");
     let document: Value = serde_json::from_str(&shop.lessor("show --format json").stdout).unwrap();
     assert_eq!(document["things"][0]["address"], "bridge.tenants/acme");
-}
-
-#[test]
-fn explain_says_where_a_thing_comes_from_and_what_becomes_of_it() {
-    let shop = Shop::new(RENT);
-    assert_snapshot!(shop.lessor("explain instance.acme/lobby"), @"
-    instance.acme/lobby
-      declared   web.toml:18:11
-      plan       + instance.acme/lobby  local     new  port 25565/tcp
-    exit 0
-    ");
-    shop.lessor("apply --yes");
-    assert_snapshot!(shop.lessor("explain instance.acme/lobby"), @"
-    instance.acme/lobby
-      declared   web.toml:18:11
-      present    docker.local, as container `acme_lobby`
-      uses       network `tenants_acme`, volume `acme_lobby`, image `paper:1.21`
-      applied    DATE by run RUN
-      plan       nothing to do
-    exit 0
-    ");
-    assert_snapshot!(shop.lessor("explain volume.acme/lobby"), @"
-    volume.acme/lobby
-      declared   by instance.acme/lobby, web.toml:18:11
-      present    docker.local, as volume `acme_lobby`
-      applied    DATE by run RUN
-      plan       nothing to do
-    exit 0
-    ");
-    assert_snapshot!(shop.lessor("explain bridge.tenants/acme"), @"
-    bridge.tenants/acme
-      declared   by bridge.tenants, web.toml:7:9
-      present    docker.local, as network `tenants_acme`
-      applied    DATE by run RUN
-      plan       nothing to do
-    exit 0
-    ");
-    assert_snapshot!(shop.lessor("explain image.local/paper:1.21"), @"
-    image.local/paper:1.21
-      declared   by image.paper, web.toml:11:8
-      present    docker.local, as image `paper:1.21`
-      applied    DATE by run RUN
-      plan       nothing to do
-    exit 0
-    ");
-    shop.change("[instance.\"acme/lobby\"]\noffer = \"small\"", "");
-    assert_snapshot!(shop.lessor("explain instance.acme/lobby"), @"
-    instance.acme/lobby
-      declared   no longer
-      present    docker.local, as container `acme_lobby`
-      uses       network `tenants_acme`, volume `acme_lobby`, image `paper:1.21`
-      applied    DATE by run RUN
-      plan       - instance.acme/lobby  local     no longer declared
-    exit 0
-    ");
-}
-
-#[test]
-fn explain_of_something_unknown_says_where_to_look() {
-    let shop = Shop::applied(WEB);
-    assert_snapshot!(shop.lessor("explain container.wbe"), @"
-    err| error: `container.wbe` is neither declared nor there
-    err|   hint: `lessor show` lists what is there
-    exit 1
-    ");
-}
-
-#[test]
-fn explain_claims_nothing_about_a_host_that_cannot_be_seen() {
-    let shop = Shop::applied(WEB);
-    shop.write("host.json", "garbage");
-    assert_snapshot!(shop.lessor("explain container.web"), @"
-    container.web
-      declared   web.toml:6:12
-      unknown    docker.local could not be seen: `host.json` is not a pretend host: expected value at line 1 column 1
-      applied    DATE by run RUN
-      plan       nothing, while it cannot be seen
-    exit 6
-    ");
 }
 
 #[test]

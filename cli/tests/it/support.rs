@@ -22,6 +22,28 @@ volumes = [{ volume = "content", path = "/data" }]
 memory = "128MiB"
 "#;
 
+/// An offer and an instance of it.
+pub(crate) const RENT: &str = r#"
+[docker.local]
+endpoint = "memory:host.json"
+[port_range.games]
+docker = "local"
+range = "25565-25570"
+[bridge.tenants]
+docker = "local"
+supernet = "10.64.0.0/16"
+per_tenant_prefix = 28
+[image.paper.container]
+ref = "paper:1.21"
+[offer.small]
+images = ["paper"]
+price = {}
+container = { cpu = "1", memory = "1GiB", disk = "1GiB", ports = [{ range = "games", container = 25565 }] }
+[tenant.acme]
+[instance."acme/lobby"]
+offer = "small"
+"#;
+
 /// A host, and something declared that is made nowhere, so that the directory is not empty.
 pub(crate) const NOTHING: &str = r#"
 [docker.local]

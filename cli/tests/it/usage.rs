@@ -28,6 +28,7 @@ fn wrong_usage_answers_64() {
         "drift --fail-on everything",
         "explain",
         "explain web",
+        "explain container.web --format dot",
         "completions tcsh",
         "schema --of everything",
     ] {

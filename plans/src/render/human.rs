@@ -30,7 +30,7 @@ pub fn human(view: &View, color: bool) -> String {
     out
 }
 
-fn write_line(out: &mut String, line: &Line, width: usize, color: bool) {
+pub(super) fn write_line(out: &mut String, line: &Line, width: usize, color: bool) {
     let (on, off) = if color { (paint(line.symbol), RESET) } else { ("", "") };
     let place = line.place.as_deref().unwrap_or("");
     let _ = write!(out, "{on}{}{off} {:width$}  {place:8}  ", line.symbol.as_char(), line.about);
@@ -113,7 +113,7 @@ fn write_text_diff(out: &mut String, before: &str, after: &str, color: bool) {
 }
 
 /// A value as a person would write it. A list is one line while it is short.
-fn shown(value: &serde_json::Value) -> String {
+pub(super) fn shown(value: &serde_json::Value) -> String {
     use serde_json::Value;
     match value {
         Value::String(text) => text.clone(),

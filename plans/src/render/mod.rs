@@ -1,5 +1,6 @@
 //! How a plan is shown. Every writer takes the same [`View`], made once from a plan.
 
+pub mod explanation;
 mod human;
 mod json;
 mod view;

@@ -71,6 +71,26 @@ impl Loaded {
         let (line, column) = line_column(self.tree.files.get(file.as_ref())?, span.start);
         Some((file, line, column))
     }
+
+    /// Where the values of fields of an entry stand, as [`Loaded::declared_at`]; `None` for those
+    /// it leaves out. A field is named by the way to it: `container`, then `memory`.
+    pub fn fields_at(
+        &self,
+        address: &Address,
+        fields: &[Vec<String>],
+    ) -> Vec<Option<(&str, usize, usize)>> {
+        let text = |place: &Place| self.tree.files.get(place.file.as_ref());
+        let Some((place, text)) = self.declared.place(address).and_then(|p| Some((p, text(p)?)))
+        else {
+            return vec![None; fields.len()];
+        };
+        let spans = parse::locate_fields(text, address, fields);
+        let at = |span: Option<std::ops::Range<usize>>| {
+            let (line, column) = line_column(text, span?.start);
+            Some((&*place.file, line, column))
+        };
+        spans.into_iter().map(at).collect()
+    }
 }
 
 /// Reads every `*.toml` below `directory` except hidden directories and its own `lessor.toml`.

@@ -55,6 +55,21 @@ pub(super) fn parse(tree: &Tree) -> Parsed {
 /// The bytes of one field of one entry, for pointing at it.
 pub(super) fn locate(text: &str, address: &Address, path: &[Step]) -> Option<Range<usize>> {
     let (table, _) = DeTable::parse_recoverable(text);
+    follow(&table, address, path)
+}
+
+/// As [`locate`], for many fields of one entry, each by the names that lead to it.
+pub(super) fn locate_fields(
+    text: &str,
+    address: &Address,
+    fields: &[Vec<String>],
+) -> Vec<Option<Range<usize>>> {
+    let (table, _) = DeTable::parse_recoverable(text);
+    let path = |field: &Vec<String>| field.iter().map(Step::from).collect::<Vec<_>>();
+    fields.iter().map(|field| follow(&table, address, &path(field))).collect()
+}
+
+fn follow(table: &Spanned<DeTable<'_>>, address: &Address, path: &[Step]) -> Option<Range<usize>> {
     let kind = table.get_ref().get(address.kind().as_str())?;
     let entry = match address.kind() {
         Kind::Policy => kind,

@@ -3,7 +3,7 @@
 use lessor_engine::Clock as _;
 use lessor_store::{Outcome, StoreError};
 
-use crate::fixture::{BACKENDS, Database, Plan, address, digest};
+use crate::fixture::{BACKENDS, Database, Plan, address, digest, key};
 
 #[tokio::test]
 async fn a_run_moves_the_revision_on_and_stores_the_specs() {
@@ -90,6 +90,25 @@ async fn a_port_is_given_out_once_and_a_host_to_many() {
         assert_eq!(store.claim_list().await.unwrap().len(), 3);
         assert_eq!(store.revision_latest().await.unwrap().unwrap().number, 2);
         assert_eq!(store.keep_list().await.unwrap().len(), 0);
+    }
+}
+
+#[tokio::test]
+async fn a_claim_counts_from_when_its_value_was_given_out() {
+    for backend in BACKENDS {
+        let database = Database::new(backend).await;
+        let store = &database.store;
+        let (pool, before) = ("port_range.games", store.now());
+        let claimed = Plan::new("first", 0).claim(pool, "a", "1");
+        store.apply_begin(claimed.begin()).await.unwrap();
+        let since = store.claim_since(&key(pool, "a")).await.unwrap().unwrap();
+        assert!((before..=store.now()).contains(&since));
+
+        // A later run that gives out something else leaves it alone.
+        let other = Plan::new("second", 1).claim(pool, "b", "2");
+        store.apply_begin(other.begin()).await.unwrap();
+        assert_eq!(store.claim_since(&key(pool, "a")).await.unwrap(), Some(since));
+        assert_eq!(store.claim_since(&key(pool, "c")).await.unwrap(), None);
     }
 }
 

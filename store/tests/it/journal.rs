@@ -36,6 +36,24 @@ async fn what_was_journaled_is_read_back_as_it_was() {
 }
 
 #[tokio::test]
+async fn the_journal_of_one_thing_holds_nothing_else() {
+    for backend in BACKENDS {
+        let database = Database::new(backend).await;
+        let store = &database.store;
+        let apply = create_all(store, &["network.front", "container.web"]).await;
+        let leases = lease(store, patient()).await;
+        let failed = Phase::Failed { why: "no".into() };
+        leases.journal().record(&entry(&apply, 3, "container.web", failed.clone())).await.unwrap();
+
+        let found = store.journal_list_about(&address("container.web"), 2).await.unwrap();
+        assert_eq!(found.len(), 2);
+        assert!(found.iter().all(|line| line.entry.address == address("container.web")));
+        assert_eq!(found[1].entry.phase, failed);
+        assert_eq!(store.journal_list_about(&address("volume.no"), 2).await.unwrap(), []);
+    }
+}
+
+#[tokio::test]
 async fn only_what_was_finished_counts_as_applied() {
     for backend in BACKENDS {
         let database = Database::new(backend).await;
