@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# Passes every test. Installs and starts what they need: a Docker Engine and an image for it.
+# Passes every test. Installs and starts what they need: a Docker Engine with an image for it, and
+# what reads the drawings.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -8,6 +9,8 @@ install() {
   command -v dockerd >/dev/null || missing+=(docker.io)
   command -v busybox >/dev/null || missing+=(busybox-static)
   command -v openssl >/dev/null || missing+=(openssl)
+  command -v dot >/dev/null || missing+=(graphviz)
+  command -v xmllint >/dev/null || missing+=(libxml2-utils)
   command -v cc >/dev/null || missing+=(gcc libc6-dev)
   [ ${#missing[@]} -eq 0 ] && return
   echo "installing ${missing[*]}"

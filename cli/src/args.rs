@@ -83,6 +83,8 @@ pub(crate) enum Command {
     Drift(DriftArgs),
     /// Show what is there, or a saved plan.
     Show(ShowArgs),
+    /// Draw what needs what, without looking at any host.
+    Graph(GraphArgs),
     /// Say why a thing is as it is, or what a code means.
     Explain(ExplainArgs),
     /// Remove what a spec directory made. Data is kept for as long as the policy says.
@@ -249,6 +251,32 @@ pub(crate) struct ShowArgs {
     /// The form of the result.
     #[arg(long, value_enum, default_value_t = Format::Human)]
     pub(crate) format: Format,
+}
+
+/// In which language a graph is written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum GraphFormat {
+    /// For Graphviz, such as `lessor graph | dot -Tpng > graph.png`.
+    Dot,
+    /// For Markdown pages.
+    Mermaid,
+    /// A drawing that stands by itself.
+    Svg,
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct GraphArgs {
+    /// The spec directory, or a saved plan, whose changes are drawn in colour.
+    #[arg(default_value = ".", value_name = "DIR|PLANFILE")]
+    pub(crate) source: PathBuf,
+    /// The language of the graph.
+    #[arg(long, value_enum, default_value_t = GraphFormat::Dot)]
+    pub(crate) format: GraphFormat,
+    #[command(flatten)]
+    pub(crate) selecting: Selecting,
+    /// Draw every thing by itself, rather than four or more that are alike as one with a count.
+    #[arg(long)]
+    pub(crate) no_fold: bool,
 }
 
 /// What `explain` is asked about.

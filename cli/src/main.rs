@@ -63,6 +63,7 @@ fn run(args: Args, streams: &Streams) -> anyhow::Result<Exit> {
             Command::Apply(args) => commands::apply::run(common, &args, streams).await,
             Command::Drift(args) => commands::drift::run(common, &args, streams).await,
             Command::Show(args) => commands::show::run(common, &args, streams).await,
+            Command::Graph(args) => commands::graph::run(common, &args, streams).await,
             Command::Explain(args) => commands::explain::run(common, &args, streams).await,
             Command::Destroy(args) => commands::destroy::run(common, &args, streams).await,
             Command::Schema(args) => commands::schema::run(&args),

@@ -1,7 +1,7 @@
 //! What every command needs that looks at a host: the specs, the secrets, the providers, and what
 //! is remembered.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::mem::ManuallyDrop;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -10,7 +10,7 @@ use anyhow::Context as _;
 use futures_util::future::try_join;
 use jiff::Timestamp;
 use lessor_engine::{Registry, Selection, Wishes, World, desire, observe, plan};
-use lessor_plans::{InstallationId, Plan};
+use lessor_plans::{Claim, ClaimKey, InstallationId, Plan};
 use lessor_providers::{Connection, Secrets, connect};
 use lessor_specs::kinds::Endpoint;
 use lessor_specs::load::{load, parse};
@@ -18,9 +18,9 @@ use lessor_specs::{Address, Loaded, Tree};
 use lessor_store::Store;
 
 use crate::args::{Common, Selecting};
-use crate::config::Config;
+use crate::config::{self, Config};
 use crate::exit::Failed;
-use crate::output::{Streams, counted, say};
+use crate::output::{Streams, counted, say, within};
 use crate::progress::Progress;
 
 /// Where the database is, from the spec directory, unless somebody says otherwise.
@@ -94,8 +94,7 @@ impl Session {
         let base = if dir == Path::new(".") { Path::new("") } else { dir };
         let secrets = Arc::new(Secrets::resolve(loaded.specs.secrets(), base));
         let registry = registry(base, &loaded, &config.installation, &secrets)?;
-        let database = common.database.as_deref().or(config.database.as_deref());
-        let database = located(database.unwrap_or(DATABASE), dir);
+        let database = database(dir, common, Some(&config));
         let loaded = ManuallyDrop::new(loaded);
         Ok(Session { dir: dir.to_owned(), config, loaded, secrets, registry, database })
     }
@@ -183,6 +182,25 @@ pub(crate) fn invalid(
     say(&report.render(&dir.to_string_lossy(), streams.stderr_color));
     let problems = counted(report.diagnostics().len(), "problem", "problems");
     Failed::new(format!("`{}` has {problems}; nothing was done", dir.display())).into()
+}
+
+/// What is given out already, as far as a database remembers: only to be read.
+pub(crate) async fn claims(
+    dir: &Path,
+    common: &Common,
+) -> anyhow::Result<BTreeMap<ClaimKey, Claim>> {
+    // Without a configuration nothing was ever applied from here.
+    let config = within(dir, config::FILE).exists().then(|| Config::read(dir)).transpose()?;
+    let database = database(dir, common, config.as_ref());
+    let Some(store) = Store::open_read_only(&database).await? else { return Ok(BTreeMap::new()) };
+    let claims = store.claim_list().await;
+    store.close().await;
+    Ok(claims?)
+}
+
+fn database(dir: &Path, common: &Common, config: Option<&Config>) -> String {
+    let configured = config.and_then(|config| config.database.as_deref());
+    located(common.database.as_deref().or(configured).unwrap_or(DATABASE), dir)
 }
 
 /// A database file's path starts at the spec directory.

@@ -5,12 +5,13 @@
 
 use std::collections::BTreeMap;
 
+use lessor_plans::graph::{Graph, Thing};
 use lessor_plans::{Body, Claim, ClaimKey, Code, Naming, name_for};
-use lessor_specs::{Address, Specs};
+use lessor_specs::{Address, Kind, Specs};
 
 use crate::allocate::allocate;
 use crate::settle::settle;
-use crate::{World, desire};
+use crate::{Selection, Selector, World, desire};
 
 /// Everything specs ask for, with nothing left to choose.
 #[derive(Clone, Debug)]
@@ -66,5 +67,39 @@ impl Outline {
     pub fn get(&self, address: &Address) -> Option<&Outlined> {
         let found = self.things.binary_search_by(|thing| thing.address.cmp(address)).ok()?;
         self.things.get(found)
+    }
+
+    /// As a graph. Instances of one offer are of one class.
+    pub fn graph(&self, specs: &Specs) -> Graph {
+        Graph::new(self.things.iter().map(|thing| {
+            let instance = specs.instance.get(thing.address.name());
+            let is_instance = thing.address.kind() == Kind::Instance;
+            let offer = instance.filter(|_| is_instance).map(|instance| &*instance.offer);
+            Thing {
+                address: thing.address.clone(),
+                place: thing.place.clone(),
+                class: offer.map(|offer| Address::new(Kind::Offer, offer)),
+                body: &thing.body,
+                needs: &thing.needs,
+            }
+        }))
+    }
+}
+
+impl Selection {
+    /// Leaves in a graph what is selected and what that needs.
+    ///
+    /// # Errors
+    /// With the first selector that selects nothing.
+    pub fn narrow(&self, graph: &mut Graph) -> Result<(), Selector> {
+        let selects_nothing =
+            |selector: &&Selector| !graph.any(|address, place| selector.matches(address, place));
+        let mut all = self.targets.iter().chain(&self.excludes);
+        if let Some(selector) = all.find(selects_nothing) {
+            return Err(selector.clone());
+        }
+        graph.keep_with_needs(|address, place| self.targets(address, place));
+        graph.keep(|address, place| !self.excludes(address, place));
+        Ok(())
     }
 }

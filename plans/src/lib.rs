@@ -2,11 +2,13 @@
 //!
 //! What a thing is ([`Body`]), what one look told us ([`Observation`]), what would be done about it
 //! ([`Change`]), all of that together ([`Plan`]), how a plan is kept ([`saved`]), how it is shown
-//! ([`render`]) and what can stand in its way ([`Code`]). Everything here is a plain value: no clock, no network, no decision.
+//! ([`render`]), what needs what ([`graph`]) and what can stand in its way ([`Code`]). Everything here
+//! is a plain value: no clock, no network, no decision.
 
 mod body;
 mod change;
 mod code;
+pub mod graph;
 mod mark;
 mod name;
 mod observation;

@@ -9,6 +9,7 @@ mod data;
 mod documents;
 mod drifting;
 mod explaining;
+mod graph;
 mod ground;
 mod planning;
 mod saved;

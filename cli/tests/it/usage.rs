@@ -29,6 +29,8 @@ fn wrong_usage_answers_64() {
         "explain",
         "explain web",
         "explain container.web --format dot",
+        "graph --format png",
+        "graph --target nope",
         "completions tcsh",
         "schema --of everything",
     ] {
@@ -74,6 +76,7 @@ fn help_goes_to_stdout_and_names_the_exit_codes() {
       apply        Carry it out, after showing it and asking
       drift        Show what differs from what is declared, for CI. Changes nothing
       show         Show what is there, or a saved plan
+      graph        Draw what needs what, without looking at any host
       explain      Say why a thing is as it is, or what a code means
       destroy      Remove what a spec directory made. Data is kept for as long as the policy says
       schema       Print a JSON Schema
@@ -178,7 +181,7 @@ fn shells_complete_every_command() {
     for shell in ["bash", "zsh", "fish"] {
         let ran = shop.lessor(&format!("completions {shell}"));
         assert_eq!((ran.code, &*ran.stderr), (0, ""), "{shell}");
-        for word in ["plan", "explain", "detailed-exitcode", "allow-removals"] {
+        for word in ["plan", "explain", "detailed-exitcode", "allow-removals", "graph", "no-fold"] {
             assert!(ran.stdout.contains(word), "{shell}: {word}");
         }
     }
@@ -189,8 +192,9 @@ fn the_manual_page_names_every_command_and_exit_code() {
     let ran = Shop::new(WEB).lessor("man");
     assert_eq!((ran.code, &*ran.stderr), (0, ""));
     assert!(ran.stdout.contains(".TH lessor 1"));
-    for word in ["init", "validate", "plan", "apply", "drift", "show", "explain", "destroy", "held"]
-    {
+    for word in [
+        "init", "validate", "plan", "apply", "drift", "show", "graph", "explain", "destroy", "held",
+    ] {
         assert!(ran.stdout.contains(word), "{word}");
     }
 }

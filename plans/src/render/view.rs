@@ -76,7 +76,7 @@ struct DifferenceSchema {
 }
 
 /// What sort of line.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, JsonSchema)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Symbol {
     /// `+`
@@ -94,6 +94,17 @@ pub enum Symbol {
 }
 
 impl Symbol {
+    /// Of a change: what somebody else did goes before what is done about it.
+    pub fn of(change: &Change) -> Symbol {
+        match (change.reason.is_drift(), change.action) {
+            (true, _) => Symbol::Drift,
+            (false, Action::Create) => Symbol::Add,
+            (false, Action::Update) => Symbol::Change,
+            (false, Action::Replace) => Symbol::Replace,
+            (false, Action::Delete) => Symbol::Remove,
+        }
+    }
+
     /// As it stands at the beginning of a line.
     pub fn as_char(self) -> char {
         match self {
@@ -184,13 +195,6 @@ fn is_kept(note: &Note) -> bool {
 }
 
 fn change_line(plan: &Plan, change: &Change) -> Line {
-    let symbol = match (change.reason.is_drift(), change.action) {
-        (true, _) => Symbol::Drift,
-        (false, Action::Create) => Symbol::Add,
-        (false, Action::Update) => Symbol::Change,
-        (false, Action::Replace) => Symbol::Replace,
-        (false, Action::Delete) => Symbol::Remove,
-    };
     let mut differences = match change.action {
         Action::Update | Action::Replace => change.differences(),
         Action::Create | Action::Delete => Vec::new(),
@@ -201,7 +205,7 @@ fn change_line(plan: &Plan, change: &Change) -> Line {
         _ => Vec::new(),
     };
     Line {
-        symbol,
+        symbol: Symbol::of(change),
         about: change.address.to_string(),
         place: Some(change.place.name().to_owned()),
         action: Some(change.action),
