@@ -87,7 +87,7 @@ pub struct Report {
 }
 
 impl Report {
-    /// Orders problems by place. `texts` need only hold the files that are pointed into.
+    /// Orders problems by place. `texts` holds every file that was read.
     pub(crate) fn new(mut diagnostics: Vec<Diagnostic>, texts: BTreeMap<String, String>) -> Self {
         diagnostics.sort_by(|a, b| (&a.label, &a.message).cmp(&(&b.label, &b.message)));
         diagnostics.dedup();
@@ -97,6 +97,11 @@ impl Report {
     /// The problems, in order of place.
     pub fn diagnostics(&self) -> &[Diagnostic] {
         &self.diagnostics
+    }
+
+    /// The files that were read, relative to the spec directory.
+    pub fn files(&self) -> impl Iterator<Item = &str> {
+        self.texts.keys().map(String::as_str)
     }
 
     /// The report for people, with each place shown, as rustc does. `directory` is put before
@@ -197,13 +202,31 @@ impl std::error::Error for Report {}
 
 /// Line and column of a byte, both counted from 1; columns are characters.
 pub(crate) fn line_column(text: &str, offset: usize) -> (usize, usize) {
-    let mut end = offset.min(text.len());
-    while !text.is_char_boundary(end) {
-        end -= 1;
+    LineIndex::of(text).line_column(text, offset)
+}
+
+/// Where the lines of a text begin, for whoever looks up many places in it.
+#[derive(Clone, Debug)]
+pub(crate) struct LineIndex {
+    starts: Vec<usize>,
+}
+
+impl LineIndex {
+    pub(crate) fn of(text: &str) -> Self {
+        let further = text.match_indices('\n').map(|(at, _)| at + 1);
+        LineIndex { starts: std::iter::once(0).chain(further).collect() }
     }
-    let before = &text[..end];
-    let line_start = before.rfind('\n').map_or(0, |at| at + 1);
-    (before.matches('\n').count() + 1, before[line_start..].chars().count() + 1)
+
+    /// As [`line_column`], of the same text.
+    pub(crate) fn line_column(&self, text: &str, offset: usize) -> (usize, usize) {
+        let mut end = offset.min(text.len());
+        while !text.is_char_boundary(end) {
+            end -= 1;
+        }
+        let line = self.starts.partition_point(|start| *start <= end);
+        let start = self.starts.get(line.saturating_sub(1)).copied().unwrap_or(0);
+        (line, text[start..end].chars().count() + 1)
+    }
 }
 
 /// “did you mean …?”, when one of `known` is close to `found`.

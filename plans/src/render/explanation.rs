@@ -8,7 +8,8 @@ use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::Value;
 
-use super::human::{shown, write_line};
+use super::human::write_line;
+use super::value::shown;
 use super::view::Line;
 use crate::{Act, Gap};
 

@@ -2,8 +2,7 @@
 
 use std::fmt::Write as _;
 
-use similar::{ChangeTag, TextDiff};
-
+use super::value::Shown;
 use super::view::{Line, Purpose, Summary, Symbol, View};
 use crate::Difference;
 
@@ -66,79 +65,31 @@ fn paint(symbol: Symbol) -> &'static str {
 }
 
 fn write_difference(out: &mut String, difference: &Difference, color: bool) {
-    let text = |value: &Option<serde_json::Value>| value.as_ref().map(shown);
-    let (before, after) = (text(&difference.before), text(&difference.after));
     let path = &difference.path;
-    if is_secret(after.as_deref()) && before.is_some() {
-        let _ = writeln!(out, "      {path}: secret changed");
-        return;
-    }
-    match (before, after) {
-        (Some(before), Some(after)) if before.contains('\n') || after.contains('\n') => {
-            let _ = writeln!(out, "      {path}:");
-            write_text_diff(out, &before, &after, color);
+    match Shown::of(difference) {
+        Shown::Secret => {
+            let _ = writeln!(out, "      {path}: secret changed");
         }
-        (Some(before), Some(after)) => {
+        Shown::Values(before, after) => {
             let _ = writeln!(out, "      {path}: {before} → {after}");
         }
-        (None, Some(after)) => {
-            let _ = writeln!(out, "      {path}: (none) → {after}");
-        }
-        (Some(before), None) => {
-            let _ = writeln!(out, "      {path}: {before} → (none)");
-        }
-        (None, None) => {}
-    }
-}
-
-fn is_secret(text: Option<&str>) -> bool {
-    text.is_some_and(|text| text.starts_with("secret://"))
-}
-
-/// Values of many lines are shown by the lines that differ, with a little around them.
-fn write_text_diff(out: &mut String, before: &str, after: &str, color: bool) {
-    let diff = TextDiff::from_lines(before, after);
-    for group in diff.grouped_ops(2) {
-        for change in group.iter().flat_map(|op| diff.iter_changes(op)) {
-            let (sign, on) = match change.tag() {
-                ChangeTag::Delete => ('-', RED),
-                ChangeTag::Insert => ('+', GREEN),
-                ChangeTag::Equal => (' ', DIM),
-            };
-            let (on, off) = if color { (on, RESET) } else { ("", "") };
-            let _ =
-                writeln!(out, "        {on}{sign}{}{off}", change.value().trim_end_matches('\n'));
+        Shown::Lines(lines) => {
+            let _ = writeln!(out, "      {path}:");
+            for (sign, line) in lines {
+                let on = match sign {
+                    '-' => RED,
+                    '+' => GREEN,
+                    _ => DIM,
+                };
+                let (on, off) = if color { (on, RESET) } else { ("", "") };
+                let _ = writeln!(out, "        {on}{sign}{line}{off}");
+            }
         }
     }
 }
 
-/// A value as a person would write it. A list is one line while it is short.
-pub(super) fn shown(value: &serde_json::Value) -> String {
-    use serde_json::Value;
-    match value {
-        Value::String(text) => text.clone(),
-        Value::Array(items) => {
-            let items: Vec<_> = items.iter().map(shown).collect();
-            let line = format!("[{}]", items.join(", "));
-            if line.len() <= 72 { line } else { items.join("\n") }
-        }
-        Value::Object(fields) => match port(fields) {
-            Some(port) => port,
-            None => value.to_string(),
-        },
-        other => other.to_string(),
-    }
-}
-
-/// A published port, the way `docker ps` writes it.
-fn port(fields: &serde_json::Map<String, serde_json::Value>) -> Option<String> {
-    let field = |name: &str| fields.get(name);
-    let (bind, host) = (field("bind")?.as_str()?, field("host")?);
-    let (container, protocol) = (field("container")?, field("protocol")?.as_str()?);
-    Some(format!("{bind}:{host}→{container}/{protocol}"))
-}
-
-fn sentence(summary: &Summary, purpose: Purpose) -> String {
+/// What it comes to, in a sentence or two: “1 to add. No data is destroyed.”
+pub(super) fn sentence(summary: &Summary, purpose: Purpose) -> String {
     let counts = [
         (summary.add, "to add"),
         (summary.change, "to change"),

@@ -1,5 +1,8 @@
 //! A plan as people and programs see it: one line a change or note, and a summary.
 
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
 use lessor_specs::{Address, Kind};
 use schemars::JsonSchema;
 use serde::Serialize;
@@ -29,6 +32,37 @@ pub struct View {
     pub gaps: Vec<Gap>,
     /// What it comes to.
     pub summary: Summary,
+    /// What was seen and is as declared, for writers that count it. Empty unless it was given.
+    pub settled: Vec<Settled>,
+    /// Where things are declared, for writers that point there. Empty unless it was given.
+    pub sites: Sites,
+}
+
+/// A thing that is as declared, or a connection that was seen in full.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Settled {
+    /// The thing.
+    pub address: Address,
+    /// The connection it lives on; its own for a connection.
+    pub place: Address,
+}
+
+/// A place in a spec file.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Site {
+    /// The file, with `/` between parts, from where its readers count: the root of a repository.
+    pub file: Arc<str>,
+    /// Counted from 1.
+    pub line: usize,
+    /// Counted from 1, in characters.
+    pub column: usize,
+}
+
+/// Where things are declared.
+#[derive(Clone, Debug, Default)]
+pub struct Sites {
+    declared: BTreeMap<Address, Site>,
+    root: Option<Site>,
 }
 
 /// One line, and what stands below it.
@@ -41,9 +75,15 @@ pub struct Line {
     /// The connection it lives on, without its kind.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub place: Option<String>,
+    /// That connection, with its kind.
+    #[serde(skip)]
+    pub connection: Option<Address>,
     /// What is done.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub action: Option<Action>,
+    /// What sort of note; missing for changes and for data that would be kept.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub note: Option<NoteKind>,
     /// Why, in words.
     pub why: String,
     /// The code of what cannot be done, which `lessor explain` explains.
@@ -118,6 +158,29 @@ impl Symbol {
     }
 }
 
+/// How much a line asks for attention. The first is the worst.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Danger {
+    /// Nothing can be done because of it.
+    Prevents,
+    /// It could not be seen.
+    Unseen,
+    /// Data is lost.
+    DestroysData,
+    /// A thing goes.
+    Removes,
+    /// A thing goes and comes again.
+    Replaces,
+    /// A thing is changed where it stands.
+    Updates,
+    /// Data nobody declares any more is kept for a while.
+    Keeps,
+    /// A thing is made.
+    Creates,
+    /// Nothing is done.
+    Tells,
+}
+
 /// What a plan comes to.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct Summary {
@@ -161,7 +224,77 @@ impl View {
             lines: changes.chain(keeps).chain(notes).collect(),
             gaps: plan.gaps.clone(),
             summary: summary(plan),
+            settled: Vec::new(),
+            sites: Sites::default(),
         }
+    }
+
+    /// The same view, knowing what is as declared. A thing that has a line is not.
+    #[must_use]
+    pub fn with_settled(mut self, settled: impl IntoIterator<Item = Settled>) -> View {
+        let told: BTreeSet<String> = self.lines.iter().map(|line| line.about.clone()).collect();
+        let unsettled = |thing: &Settled| {
+            told.contains(&thing.address.to_string())
+                || self.gaps.iter().any(|gap| gap.place == thing.address)
+        };
+        self.settled = settled.into_iter().filter(|thing| !unsettled(thing)).collect();
+        self
+    }
+
+    /// The same view, knowing where things are declared: `site` says it of one, and `root` stands
+    /// for whatever is declared nowhere.
+    #[must_use]
+    pub fn with_sites(mut self, site: impl Fn(&Address) -> Option<Site>, root: Site) -> View {
+        let about = self.lines.iter().filter_map(|line| line.about.parse().ok());
+        let places = self.lines.iter().filter_map(|line| line.connection.clone());
+        let gaps = self.gaps.iter().map(|gap| gap.place.clone());
+        let addresses: BTreeSet<Address> = about.chain(places).chain(gaps).collect();
+        let declared = addresses.into_iter().filter_map(|address| {
+            let site = site(&address)?;
+            Some((address, site))
+        });
+        self.sites = Sites { declared: declared.collect(), root: Some(root) };
+        self
+    }
+}
+
+impl Sites {
+    /// Where a line is best shown: where its thing is declared, else the connection it lives on,
+    /// else the root of the directory.
+    pub fn of_line(&self, line: &Line) -> Option<&Site> {
+        let own = line.about.parse().ok();
+        [own.as_ref(), line.connection.as_ref()]
+            .into_iter()
+            .flatten()
+            .find_map(|address| self.declared.get(address))
+            .or(self.root.as_ref())
+    }
+
+    /// Where a gap is best shown.
+    pub fn of_gap(&self, gap: &Gap) -> Option<&Site> {
+        self.declared.get(&gap.place).or(self.root.as_ref())
+    }
+}
+
+impl Line {
+    /// How much it asks for attention.
+    pub fn danger(&self) -> Danger {
+        match (self.note, self.action) {
+            (Some(NoteKind::Fatal), _) => Danger::Prevents,
+            (Some(NoteKind::Unseen), _) => Danger::Unseen,
+            (Some(NoteKind::Unmanaged | NoteKind::Waiting | NoteKind::Info), _) => Danger::Tells,
+            (None, _) if self.destroys_data => Danger::DestroysData,
+            (None, Some(Action::Delete)) => Danger::Removes,
+            (None, Some(Action::Replace)) => Danger::Replaces,
+            (None, Some(Action::Update)) => Danger::Updates,
+            (None, Some(Action::Create)) => Danger::Creates,
+            (None, None) => Danger::Keeps,
+        }
+    }
+
+    /// Whether somebody else caused it.
+    pub fn is_drift(&self) -> bool {
+        self.symbol == Symbol::Drift
     }
 }
 
@@ -208,7 +341,9 @@ fn change_line(plan: &Plan, change: &Change) -> Line {
         symbol: Symbol::of(change),
         about: change.address.to_string(),
         place: Some(change.place.name().to_owned()),
+        connection: Some(change.place.clone()),
         action: Some(change.action),
+        note: None,
         why: why(change),
         code: None,
         facts: holds.iter().map(ToString::to_string).collect(),
@@ -299,7 +434,9 @@ fn keep_line(plan: &Plan, keep: &Keep) -> Line {
         symbol: Symbol::Note,
         about: keep.address.to_string(),
         place: Some(keep.place.name().to_owned()),
+        connection: Some(keep.place.clone()),
         action: None,
+        note: None,
         why: format!("no longer declared; its data is kept for {length}"),
         code: None,
         facts: Vec::new(),
@@ -319,7 +456,9 @@ fn note_line(note: &Note) -> Line {
         symbol: Symbol::Note,
         about: note.about.clone(),
         place: None,
+        connection: None,
         action: None,
+        note: Some(note.kind),
         why,
         code: note.code,
         facts: Vec::new(),

@@ -13,13 +13,13 @@ mod shape;
 
 use std::collections::BTreeMap;
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use sha2::{Digest as _, Sha256};
 
 use crate::check::{Finding, Step, check};
 use crate::declared::{Declared, Place};
-use crate::diagnostic::{Diagnostic, Label, Report, line_column};
+use crate::diagnostic::{Diagnostic, Label, LineIndex, Report};
 use crate::{Address, Specs};
 
 /// The spec files of a directory: text by path, relative to the directory, with `/` between parts.
@@ -62,13 +62,16 @@ pub struct Loaded {
     /// The text it was read from.
     pub tree: Tree,
     declared: Declared,
+    /// Where the lines of each file begin, once somebody asks for a place.
+    lines: OnceLock<BTreeMap<String, LineIndex>>,
 }
 
 impl Loaded {
     /// Where an entry stands: file, line and column, the latter two counted from 1.
     pub fn declared_at(&self, address: &Address) -> Option<(&str, usize, usize)> {
         let Place { file, span } = self.declared.place(address)?;
-        let (line, column) = line_column(self.tree.files.get(file.as_ref())?, span.start);
+        let text = self.tree.files.get(file.as_ref())?;
+        let (line, column) = self.lines().get(file.as_ref())?.line_column(text, span.start);
         Some((file, line, column))
     }
 
@@ -85,11 +88,19 @@ impl Loaded {
             return vec![None; fields.len()];
         };
         let spans = parse::locate_fields(text, address, fields);
+        let lines = self.lines().get(place.file.as_ref());
         let at = |span: Option<std::ops::Range<usize>>| {
-            let (line, column) = line_column(text, span?.start);
+            let (line, column) = lines?.line_column(text, span?.start);
             Some((&*place.file, line, column))
         };
         spans.into_iter().map(at).collect()
+    }
+
+    fn lines(&self) -> &BTreeMap<String, LineIndex> {
+        self.lines.get_or_init(|| {
+            let files = self.tree.files.iter();
+            files.map(|(file, text)| (file.clone(), LineIndex::of(text))).collect()
+        })
     }
 }
 
@@ -121,7 +132,8 @@ fn assemble(tree: Tree, mut problems: Vec<Diagnostic>) -> Result<Loaded, Report>
         (!echo).then(|| place(finding, &tree, &parsed.declared))
     }));
     if problems.is_empty() {
-        return Ok(Loaded { specs: Arc::new(parsed.specs), tree, declared: parsed.declared });
+        let (specs, declared) = (Arc::new(parsed.specs), parsed.declared);
+        return Ok(Loaded { specs, tree, declared, lines: OnceLock::new() });
     }
     Err(Report::new(problems, tree.files))
 }
