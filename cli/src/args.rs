@@ -1,6 +1,6 @@
 //! What can be said on the command line.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::str::FromStr;
 use std::time::Duration;
 
@@ -10,7 +10,7 @@ use lessor_specs::Address;
 use lessor_specs::kinds::Endpoint;
 use lessor_specs::quantity::Malformed;
 
-use crate::output::{Color, Format, Output};
+use crate::output::{Color, Files, Format, Output, ReportFormat};
 
 const EXIT_CODES: &str = "\
 Exit codes:
@@ -109,9 +109,8 @@ pub(crate) struct ValidateArgs {
     /// The spec directory.
     #[arg(default_value = ".")]
     pub(crate) dir: PathBuf,
-    /// The form of the result.
-    #[arg(long, value_enum, default_value_t = Format::Human)]
-    pub(crate) format: Format,
+    #[command(flatten)]
+    pub(crate) showing: Showing,
 }
 
 /// Which part is planned.
@@ -125,15 +124,44 @@ pub(crate) struct Selecting {
     pub(crate) excludes: Vec<Selector>,
 }
 
+impl Selecting {
+    /// Whether it names this thing, or everything. What a named thing needs is not looked for.
+    pub(crate) fn selects(&self, address: &Address, place: &Address) -> bool {
+        let any = |all: &[Selector]| all.iter().any(|selector| selector.matches(address, place));
+        (self.targets.is_empty() || any(&self.targets)) && !any(&self.excludes)
+    }
+}
+
 /// In which forms a result is written.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Showing {
-    /// The form of the result on stdout; `lessor schema --of plan` describes its JSON.
-    #[arg(long, value_enum, default_value_t = Format::Human)]
-    pub(crate) format: Format,
-    /// One more copy of the result, in a file: `json=plan.json`.
+    /// The form of the result on stdout.
+    #[arg(long, value_enum, default_value_t = ReportFormat::Human)]
+    pub(crate) format: ReportFormat,
+    /// One more copy of the result, in a file: `sarif=plan.sarif`. Can be said several times.
     #[arg(long = "output", value_name = "FORMAT=FILE")]
     pub(crate) outputs: Vec<Output>,
+}
+
+impl Showing {
+    /// Every form that is asked for.
+    pub(crate) fn formats(&self) -> impl Iterator<Item = ReportFormat> {
+        self.outputs.iter().map(|output| output.format).chain([self.format])
+    }
+
+    /// Every file that is asked for.
+    pub(crate) fn files(&self) -> impl Iterator<Item = &Path> {
+        self.outputs.iter().map(|output| output.file.as_path())
+    }
+
+    /// Makes every further copy ready to be put in its place.
+    pub(crate) fn stage(
+        &self,
+        files: &mut Files,
+        written: impl Fn(ReportFormat) -> String,
+    ) -> anyhow::Result<()> {
+        self.outputs.iter().try_for_each(|out| files.stage(&out.file, &written(out.format)))
+    }
 }
 
 #[derive(Debug, clap::Args)]
@@ -177,6 +205,10 @@ pub(crate) struct Applying {
     /// How long to wait for another run on the same host, such as `90s` or `5m`.
     #[arg(long, default_value = "30s", value_name = "DURATION", value_parser = parse_duration)]
     pub(crate) lock_timeout: Duration,
+    /// Tell what happens in a file as it happens, one JSON object a line; `-` is stdout, and the
+    /// plan is then shown on stderr.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) events: Option<PathBuf>,
 }
 
 fn parse_duration(text: &str) -> Result<Duration, String> {
@@ -248,9 +280,9 @@ pub(crate) struct ShowArgs {
     /// The spec directory, or a saved plan.
     #[arg(default_value = ".", value_name = "DIR|PLANFILE")]
     pub(crate) source: PathBuf,
-    /// The form of the result.
-    #[arg(long, value_enum, default_value_t = Format::Human)]
-    pub(crate) format: Format,
+    /// The form of the result: any for a saved plan, `human` or `json` for what is there.
+    #[arg(long, value_enum, default_value_t = ReportFormat::Human)]
+    pub(crate) format: ReportFormat,
 }
 
 /// In which language a graph is written.
@@ -325,6 +357,8 @@ pub(crate) enum Described {
     Plan,
     /// The JSON of `explain`.
     Explain,
+    /// One line of `apply --events`.
+    Events,
 }
 
 #[derive(Debug, clap::Args)]

@@ -7,10 +7,13 @@
 mod args;
 mod commands;
 mod config;
+mod declarations;
+mod events;
 mod exit;
 mod interrupt;
 mod output;
 mod progress;
+mod report;
 mod session;
 
 use std::io::{IsTerminal as _, Write as _};

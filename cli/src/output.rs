@@ -1,16 +1,19 @@
 //! What goes where: results to stdout, errors to stderr, files when asked for.
 
+use std::collections::BTreeSet;
 use std::fmt::Write as _;
-use std::fs;
+use std::fs::{self, File, Permissions};
 use std::io::{self, IsTerminal as _, Write as _};
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
 use anyhow::Context as _;
 use clap::ValueEnum;
 use lessor_plans::render::{self, View};
+use tempfile::NamedTempFile;
 
-use crate::exit::Failed;
+use crate::exit::{Exit, Failed};
 
 /// Whether to colour.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -53,11 +56,47 @@ pub(crate) enum Format {
     Json,
 }
 
+/// The form of a report.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum ReportFormat {
+    /// For people.
+    Human,
+    /// For programs; `lessor schema --of plan` describes it.
+    Json,
+    /// For a pull request; never above 60 000 bytes.
+    Markdown,
+    /// For code scanning: SARIF 2.1.0.
+    Sarif,
+    /// For test reports: JUnit XML.
+    Junit,
+    /// For the log of a GitHub workflow: annotations.
+    Github,
+}
+
+impl ReportFormat {
+    /// A view in this form.
+    pub(crate) fn of_view(self, view: &View, color: bool) -> String {
+        match self {
+            ReportFormat::Human => render::human(view, color),
+            ReportFormat::Json => render::json(view),
+            ReportFormat::Markdown => render::markdown(view),
+            ReportFormat::Sarif => render::sarif(view),
+            ReportFormat::Junit => render::junit(view),
+            ReportFormat::Github => render::github(view),
+        }
+    }
+
+    /// Whether it points to where things are declared.
+    pub(crate) fn points(self) -> bool {
+        matches!(self, ReportFormat::Sarif | ReportFormat::Junit | ReportFormat::Github)
+    }
+}
+
 /// `FORMAT=FILE`: one more copy of the result.
 #[derive(Clone, Debug)]
 pub(crate) struct Output {
-    format: Format,
-    file: PathBuf,
+    pub(crate) format: ReportFormat,
+    pub(crate) file: PathBuf,
 }
 
 impl FromStr for Output {
@@ -65,27 +104,114 @@ impl FromStr for Output {
 
     fn from_str(text: &str) -> Result<Self, String> {
         let (format, file) = text.split_once('=').ok_or("expected FORMAT=FILE")?;
-        let format = Format::from_str(format, false)?;
+        let format = ReportFormat::from_str(format, false)?;
         Ok(Output { format, file: file.into() })
     }
 }
 
-/// Writes a view to stdout and to every further output.
-pub(crate) fn show(
-    view: &View,
-    format: Format,
-    more: &[Output],
-    color: bool,
-) -> anyhow::Result<()> {
-    let written = |format, color| match format {
-        Format::Human => render::human(view, color),
-        Format::Json => render::json(view),
-    };
-    for output in more {
-        fs::write(&output.file, written(output.format, false))
-            .with_context(|| format!("could not write `{}`", output.file.display()))?;
+/// Refuses to write two results into one file.
+pub(crate) fn distinct<'p>(files: impl Iterator<Item = &'p Path>) -> anyhow::Result<()> {
+    let mut seen = BTreeSet::new();
+    for file in files {
+        if !seen.insert(resolved(file)) {
+            let message = format!("two results are to be written to `{}`", file.display());
+            let failed = Failed::new(message).exit(Exit::Usage);
+            return Err(failed.hint("name a file of its own for each").into());
+        }
     }
-    print(&written(format, color))
+    Ok(())
+}
+
+/// A path that is equal for equal files, whether or not they are there yet.
+fn resolved(file: &Path) -> PathBuf {
+    let parent = match file.parent() {
+        Some(parent) if !parent.as_os_str().is_empty() => parent,
+        _ => Path::new("."),
+    };
+    file.canonicalize()
+        .or_else(|_| {
+            Ok::<_, io::Error>(parent.canonicalize()?.join(file.file_name().unwrap_or_default()))
+        })
+        .unwrap_or_else(|_| file.to_owned())
+}
+
+/// Files that are ready to be put in their places: each whole or not at all, and none before all
+/// are ready.
+#[derive(Default)]
+pub(crate) struct Files {
+    staged: Vec<(PathBuf, Staged)>,
+}
+
+enum Staged {
+    /// Lies beside its place.
+    Beside(NamedTempFile, PathBuf),
+    /// Goes into a pipe or a device, which cannot be replaced.
+    Into(File, String),
+}
+
+impl Files {
+    /// Makes a file ready.
+    ///
+    /// # Errors
+    /// Names the file. Nothing is in its place then.
+    pub(crate) fn stage(&mut self, path: &Path, text: &str) -> anyhow::Result<()> {
+        let staged = stage(path, text).map_err(plain).with_context(|| unwritten(path))?;
+        self.staged.push((path.to_owned(), staged));
+        Ok(())
+    }
+
+    /// Puts every file in its place.
+    ///
+    /// # Errors
+    /// Names the file. Each file is as it was before, or whole.
+    pub(crate) fn persist(self) -> anyhow::Result<()> {
+        for (path, staged) in self.staged {
+            let persisted = match staged {
+                Staged::Beside(file, target) => file.persist(target).map(drop).map_err(Into::into),
+                Staged::Into(mut file, text) => file.write_all(text.as_bytes()),
+            };
+            persisted.with_context(|| unwritten(&path))?;
+        }
+        Ok(())
+    }
+}
+
+fn unwritten(path: &Path) -> String {
+    format!("could not write `{}`", path.display())
+}
+
+fn stage(path: &Path, text: &str) -> io::Result<Staged> {
+    let there = fs::metadata(path).ok();
+    if there.as_ref().is_some_and(|there| !there.is_file() && !there.is_dir()) {
+        return Ok(Staged::Into(File::options().write(true).open(path)?, text.to_owned()));
+    }
+    // A link stays one.
+    let target = path.canonicalize().unwrap_or_else(|_| path.to_owned());
+    if target.is_dir() {
+        return Err(io::ErrorKind::IsADirectory.into());
+    }
+    let beside = match target.parent() {
+        Some(parent) if !parent.as_os_str().is_empty() => parent,
+        _ => Path::new("."),
+    };
+    let mut file = tempfile::Builder::new()
+        .prefix(".lessor-")
+        .permissions(Permissions::from_mode(0o666))
+        .tempfile_in(beside)?;
+    if let Some(there) = there {
+        file.as_file().set_permissions(there.permissions())?;
+    }
+    file.write_all(text.as_bytes())?;
+    file.as_file().sync_all()?;
+    Ok(Staged::Beside(file, target))
+}
+
+/// Without the name of a temporary file that nobody knows; it stands at the end.
+fn plain(error: io::Error) -> io::Error {
+    match error.to_string().split_once(" at path ") {
+        Some((text, _)) => io::Error::new(error.kind(), text.to_owned()),
+        None => error,
+    }
 }
 
 /// Writes a result to stdout. A reader that has seen enough is no error.

@@ -19,6 +19,7 @@ use tokio::sync::mpsc;
 
 use crate::args::{ApplyArgs, Applying, Common};
 use crate::commands::show::read_saved;
+use crate::events::Events;
 use crate::exit::{self, Exit, Failed};
 use crate::interrupt;
 use crate::output::{self, Streams, say};
@@ -37,17 +38,41 @@ pub(crate) async fn run(
     args: &ApplyArgs,
     streams: &Streams,
 ) -> anyhow::Result<Exit> {
-    if args.source.is_file() {
-        return saved(common, args, streams).await;
-    }
-    let session = Session::open(&args.source, common, streams)?;
-    let asked = Asked::new(&args.selecting, &args.applying.destroy_data);
-    let work = Work { session: &session, applying: &args.applying, streams, granted: &[] };
-    work.plan_and_apply(asked, session.loaded.tree.clone()).await
+    let events = args.applying.events.as_deref();
+    output::distinct(events.into_iter().chain([args.source.as_path()]))?;
+    watched(&args.applying, async |events| {
+        if args.source.is_file() {
+            return saved(common, args, streams, events).await;
+        }
+        let session = Session::open(&args.source, common, streams)?;
+        let asked = Asked::new(&args.selecting, &args.applying.destroy_data);
+        let (session, applying) = (&session, &args.applying);
+        let work = Work { session, applying, streams, events, granted: &[] };
+        work.plan_and_apply(asked, session.loaded.tree.clone()).await
+    })
+    .await
+}
+
+/// Tells how a command ends to whoever watches its events.
+pub(super) async fn watched(
+    applying: &Applying,
+    run: impl AsyncFnOnce(&Events) -> anyhow::Result<Exit>,
+) -> anyhow::Result<Exit> {
+    let events = Events::open(applying.events.as_deref())?;
+    let result = run(&events).await;
+    let told = events.ended(&result);
+    // What went wrong before goes before what could not be told of it.
+    let exit = result?;
+    told.map(|()| exit)
 }
 
 /// Applies a saved plan exactly as it stands.
-async fn saved(common: &Common, args: &ApplyArgs, streams: &Streams) -> anyhow::Result<Exit> {
+async fn saved(
+    common: &Common,
+    args: &ApplyArgs,
+    streams: &Streams,
+    events: &Events,
+) -> anyhow::Result<Exit> {
     if !args.selecting.targets.is_empty() || !args.selecting.excludes.is_empty() {
         let failed = Failed::new("a saved plan is applied whole").exit(Exit::Usage);
         return Err(failed.hint("select when the plan is made: `lessor plan --target …`").into());
@@ -71,7 +96,8 @@ async fn saved(common: &Common, args: &ApplyArgs, streams: &Streams) -> anyhow::
         let failed = Failed::new(message).code(Code::Expired).exit(Exit::Stale);
         return Err(failed.hint("run `lessor plan` again").into());
     }
-    let work = Work { session: &session, applying: &args.applying, streams, granted: &[] };
+    let (session, applying) = (&session, &args.applying);
+    let work = Work { session, applying, streams, events, granted: &[] };
     let store = session.store().await?;
     let leases = work.lease(&store, &plan).await?;
     let exit = work.apply(&store, &leases, plan, &tree).await;
@@ -85,6 +111,7 @@ pub(super) struct Work<'w> {
     pub(super) session: &'w Session,
     pub(super) applying: &'w Applying,
     pub(super) streams: &'w Streams,
+    pub(super) events: &'w Events,
     /// Rules the command itself agrees to.
     pub(super) granted: &'w [Rule],
 }
@@ -152,7 +179,13 @@ impl Work<'_> {
         plan: Plan,
         tree: &Tree,
     ) -> anyhow::Result<Exit> {
-        output::print(&human(&View::of(&plan, Purpose::Plan), self.streams.stdout_color))?;
+        let view = View::of(&plan, Purpose::Plan);
+        if self.events.are_on_stdout() {
+            say(human(&view, self.streams.stderr_color).trim_end());
+        } else {
+            output::print(&human(&view, self.streams.stdout_color))?;
+        }
+        self.events.planned(&plan, &view)?;
         if plan.fatal().next().is_some() {
             return Err(Failed::new("the plan cannot be carried out; nothing was done").into());
         }
@@ -163,6 +196,7 @@ impl Work<'_> {
             Ok(approved) => approved,
             Err(held) => {
                 say(&Self::held(&held));
+                self.events.held(&held);
                 return Ok(Exit::Held);
             }
         };
@@ -182,7 +216,9 @@ impl Work<'_> {
             }
             Err(error) => return Err(error.into()),
         };
+        self.events.begun(&apply, &plan);
         let outcome = self.execute(&approved, leases, &apply).await?;
+        self.events.outcome(&plan, &outcome);
         store.apply_end(&apply, ending(&outcome)).await?;
         Self::report(&approved, &outcome);
         Ok(exit::of_outcome(&plan, &outcome))
@@ -256,7 +292,10 @@ impl Work<'_> {
         };
         let progress = Progress::new("beginning");
         progress.steps(approved.plan().steps.len());
-        let telling = tell(listener, &progress);
+        let telling = tell(listener, |event| {
+            progress.event(event);
+            self.events.event(approved.plan(), event);
+        });
         let doing = async {
             let outcome = execute(approved, &run).await;
             // The listener ends when nobody can tell it anything any more.
@@ -335,9 +374,9 @@ fn quoted(word: String) -> String {
     format!("'{}'", word.replace('\'', r"'\''"))
 }
 
-async fn tell(mut events: mpsc::UnboundedReceiver<Event>, progress: &Progress) {
+async fn tell(mut events: mpsc::UnboundedReceiver<Event>, mut hear: impl FnMut(&Event)) {
     while let Some(event) = events.recv().await {
-        progress.event(&event);
+        hear(&event);
     }
 }
 

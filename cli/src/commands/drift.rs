@@ -1,24 +1,30 @@
 //! `lessor drift`: what differs from what was declared. Changes nothing.
 
-use lessor_plans::render::{Purpose, View};
+use lessor_plans::render::Purpose;
 use lessor_plans::{NoteKind, Plan, Reason};
 
 use crate::args::{Common, DriftArgs, DriftKind};
 use crate::exit::{self, Exit};
-use crate::output::{self, Streams};
-use crate::session::{Asked, Looked, Session};
+use crate::output::{self, Files, Streams};
+use crate::report;
+use crate::session::{Asked, Session};
 
 pub(crate) async fn run(
     common: &Common,
     args: &DriftArgs,
     streams: &Streams,
 ) -> anyhow::Result<Exit> {
+    output::distinct(args.showing.files())?;
     let session = Session::open(&args.dir, common, streams)?;
-    let Looked { plan, .. } = session.look(Asked::new(&args.selecting, &[])).await?;
+    let looked = session.look(Asked::new(&args.selecting, &[])).await?;
 
-    let view = View::of(&plan, Purpose::Drift);
-    output::show(&view, args.showing.format, &args.showing.outputs, streams.stdout_color)?;
-    Ok(verdict(&plan, &args.fail_on))
+    let asked = (&args.selecting, &args.showing);
+    let view = report::of_look(&session, &looked, Purpose::Drift, asked);
+    let mut files = Files::default();
+    args.showing.stage(&mut files, |format| format.of_view(&view, false))?;
+    files.persist()?;
+    output::print(&args.showing.format.of_view(&view, streams.stdout_color))?;
+    Ok(verdict(&looked.plan, &args.fail_on))
 }
 
 fn verdict(plan: &Plan, fail_on: &[DriftKind]) -> Exit {

@@ -2,43 +2,50 @@
 
 use std::path::Path;
 
-use anyhow::Context as _;
 use lessor_plans::Plan;
-use lessor_plans::render::{Purpose, View};
+use lessor_plans::render::Purpose;
 use lessor_plans::saved::Saved;
 
 use crate::args::{Common, PlanArgs};
 use crate::exit::{self, Exit};
-use crate::output::{self, Streams, say};
-use crate::session::{Asked, Looked, Session};
+use crate::output::{self, Files, Streams, say};
+use crate::report;
+use crate::session::{Asked, Session};
 
 pub(crate) async fn run(
     common: &Common,
     args: &PlanArgs,
     streams: &Streams,
 ) -> anyhow::Result<Exit> {
+    output::distinct(args.showing.files().chain(args.save.as_deref()))?;
     let session = Session::open(&args.dir, common, streams)?;
     let asked = Asked::new(&args.selecting, &args.destroy_data);
-    let Looked { plan, .. } = session.look(asked).await?;
+    let looked = session.look(asked).await?;
+    let plan = &looked.plan;
 
-    let view = View::of(&plan, Purpose::Plan);
-    output::show(&view, args.showing.format, &args.showing.outputs, streams.stdout_color)?;
+    let asked = (&args.selecting, &args.showing);
+    let view = report::of_look(&session, &looked, Purpose::Plan, asked);
+    let mut files = Files::default();
+    args.showing.stage(&mut files, |format| format.of_view(&view, false))?;
     if let Some(path) = &args.save {
-        save(&plan, &session, path)?;
+        files.stage(path, &saved(plan, &session, path))?;
+    }
+    files.persist()?;
+    output::print(&args.showing.format.of_view(&view, streams.stdout_color))?;
+    if let Some(path) = &args.save {
         say(&format!("saved plan {} to `{}`", plan.id().short(), path.display()));
     }
     let differs = args.detailed_exitcode && !plan.is_empty();
-    Ok(exit::of_look(&plan, differs))
+    Ok(exit::of_look(plan, differs))
 }
 
-fn save(plan: &Plan, session: &Session, path: &Path) -> anyhow::Result<()> {
+fn saved(plan: &Plan, session: &Session, path: &Path) -> String {
     let saved = Saved {
         plan: plan.clone(),
         tree: session.loaded.tree.clone(),
         directory: relative(&session.dir, path.parent().unwrap_or(Path::new(""))),
     };
-    std::fs::write(path, saved.to_json())
-        .with_context(|| format!("could not write `{}`", path.display()))
+    saved.to_json()
 }
 
 /// The way from one directory to another, where both are relative or both absolute; otherwise the

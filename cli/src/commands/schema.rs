@@ -1,6 +1,7 @@
 //! `lessor schema`: what editors and readers of our JSON need.
 
 use crate::args::{Described, SchemaArgs};
+use crate::events;
 use crate::exit::Exit;
 use crate::output;
 
@@ -9,6 +10,7 @@ pub(crate) fn run(args: &SchemaArgs) -> anyhow::Result<Exit> {
         Described::Specs => lessor_specs::json_schema(),
         Described::Plan => lessor_plans::render::json_schema(),
         Described::Explain => lessor_plans::render::explanation::json_schema(),
+        Described::Events => events::schema(),
     };
     output::print(&(serde_json::to_string_pretty(&schema)? + "\n"))?;
     Ok(Exit::Done)

@@ -1,20 +1,20 @@
 //! `lessor show`: what is there, or what a saved plan says.
 
-use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::path::Path;
 
 use anyhow::Context as _;
 use lessor_engine::World;
-use lessor_plans::render::{Purpose, View};
 use lessor_plans::saved::{Saved, SavedError};
 use lessor_plans::{Body, Code, Gap, Naming, Plan, Present, name_for};
+use lessor_specs::load::parse;
 use lessor_specs::{Address, Kind, Specs};
 use serde::Serialize;
 
 use crate::args::{Common, ShowArgs};
 use crate::exit::{self, Exit, Failed};
-use crate::output::{self, Format, Streams, counted};
+use crate::output::{self, ReportFormat, Streams, counted};
+use crate::report::{self, now_called};
 use crate::session::{Asked, Looked, Session};
 
 pub(crate) async fn run(
@@ -23,20 +23,33 @@ pub(crate) async fn run(
     streams: &Streams,
 ) -> anyhow::Result<Exit> {
     if args.source.is_file() {
-        let saved = read_saved(&args.source)?;
-        let view = View::of(&saved.plan, Purpose::Plan);
-        output::show(&view, args.format, &[], streams.stdout_color)?;
-        return Ok(Exit::Done);
+        return saved(args, streams);
+    }
+    if !matches!(args.format, ReportFormat::Human | ReportFormat::Json) {
+        let failed =
+            Failed::new("what is there is listed for people and as JSON").exit(Exit::Usage);
+        return Err(failed.hint("`lessor plan` and `lessor drift` have the other forms").into());
     }
     let session = Session::open(&args.source, common, streams)?;
     let Looked { plan, world, .. } = session.look(Asked::default()).await?;
 
     let inventory = Inventory::of(&session.loaded.specs, &plan, &world);
     output::print(&match args.format {
-        Format::Human => inventory.human(),
-        Format::Json => serde_json::to_string_pretty(&inventory)? + "\n",
+        ReportFormat::Json => serde_json::to_string_pretty(&inventory)? + "\n",
+        _ => inventory.human(),
     })?;
     Ok(exit::of_look(&plan, false))
+}
+
+fn saved(args: &ShowArgs, streams: &Streams) -> anyhow::Result<Exit> {
+    let Saved { plan, tree, directory } = read_saved(&args.source)?;
+    let dir = args.source.parent().unwrap_or(Path::new("")).join(directory);
+    // A plan that was made has valid specs, unless another version made it; it can be shown then,
+    // and only the places of its entries are not known.
+    let loaded = parse(tree).unwrap_or_default();
+    let view = report::of_saved(&plan, &loaded, &dir, args.format);
+    output::print(&args.format.of_view(&view, streams.stdout_color))?;
+    Ok(Exit::Done)
 }
 
 /// Reads and verifies a saved plan.
@@ -124,23 +137,6 @@ impl Inventory {
         let _ = writeln!(text, "{}", counted(self.things.len(), "thing", "things"));
         text
     }
-}
-
-/// What things are called by now, by the address in their mark.
-fn now_called(specs: &Specs) -> BTreeMap<Address, Address> {
-    let names = |kind, names: Vec<&String>| {
-        names.into_iter().map(|name| Address::new(kind, &**name)).collect::<Vec<_>>()
-    };
-    let all = [
-        names(Kind::Network, specs.network.keys().collect()),
-        names(Kind::Volume, specs.volume.keys().chain(specs.instance.keys()).collect()),
-        names(Kind::Container, specs.container.keys().collect()),
-        names(Kind::Instance, specs.instance.keys().collect()),
-    ];
-    all.into_iter()
-        .flatten()
-        .flat_map(|now| specs.moved(&now).into_iter().map(move |old| (old, now.clone())))
-        .collect()
 }
 
 fn condition(plan: &Plan, place: &Address, present: &Present) -> &'static str {

@@ -1,47 +1,104 @@
 //! `lessor validate`: every problem of every file, without looking at a host.
 
+use lessor_plans::render::{
+    Site, github_problems, junit_problems, markdown_problems, sarif_problems,
+};
 use lessor_specs::load::load;
+use lessor_specs::{Loaded, Report, ReportEntry};
 use serde::Serialize;
 
 use crate::args::ValidateArgs;
 use crate::config::{self, Config};
+use crate::declarations::{prefix, slashed};
 use crate::exit::Exit;
-use crate::output::{self, Format, Streams, counted};
+use crate::output::{self, Files, ReportFormat, Streams, counted};
+use crate::report;
 
 /// The result for programs.
 #[derive(Serialize)]
-struct Verdict {
+struct Verdict<'r> {
     format_version: u32,
     valid: bool,
     entries: usize,
-    problems: Vec<lessor_specs::ReportEntry>,
+    problems: &'r [ReportEntry],
 }
 
 pub(crate) fn run(args: &ValidateArgs, streams: &Streams) -> anyhow::Result<Exit> {
+    output::distinct(args.showing.files())?;
     let result = load(&args.dir);
     if result.is_ok() && args.dir.join(config::FILE).exists() {
         Config::read(&args.dir)?;
     }
-    let exit = if result.is_ok() { Exit::Done } else { Exit::Error };
-    match (args.format, result) {
-        (Format::Human, Ok(loaded)) => {
-            let (entries, files) = (loaded.specs.count(), loaded.tree.files().len());
-            let entries = counted(entries, "entry", "entries");
-            let files = counted(files, "file", "files");
-            output::print(&format!("valid: {entries} in {files}\n"))?;
+    let problems = result.as_ref().map_or_else(Report::entries, |_| Vec::new());
+    let checked = Checked { args, result: &result, problems };
+
+    let mut files = Files::default();
+    args.showing.stage(&mut files, |format| checked.written(format, false))?;
+    files.persist()?;
+    match (args.showing.format, &result) {
+        (ReportFormat::Human, Err(_)) => {
+            output::say(checked.written(ReportFormat::Human, streams.stderr_color).trim_end());
         }
-        (Format::Human, Err(report)) => {
-            let directory = args.dir.to_string_lossy();
-            output::say(&report.render(&directory, streams.stderr_color));
-            output::say(&counted(report.diagnostics().len(), "problem", "problems"));
-        }
-        (Format::Json, result) => {
-            let entries = result.as_ref().map_or(0, |loaded| loaded.specs.count());
-            let problems = result.map_or_else(|report| report.entries(), |_| Vec::new());
-            let valid = problems.is_empty();
-            let verdict = Verdict { format_version: 1, valid, entries, problems };
-            output::print(&(serde_json::to_string_pretty(&verdict)? + "\n"))?;
+        (format, _) => output::print(&checked.written(format, streams.stdout_color))?,
+    }
+    Ok(if result.is_ok() { Exit::Done } else { Exit::Error })
+}
+
+/// What the check came to.
+struct Checked<'c> {
+    args: &'c ValidateArgs,
+    result: &'c Result<Loaded, Report>,
+    problems: Vec<ReportEntry>,
+}
+
+impl Checked<'_> {
+    fn written(&self, format: ReportFormat, color: bool) -> String {
+        let prefix = prefix(&self.args.dir);
+        let site = |problem: &ReportEntry| {
+            let Some(file) = &problem.file else { return Some(report::root(&prefix)) };
+            let (line, column) = (problem.line.unwrap_or(1), problem.column.unwrap_or(1));
+            Some(Site { file: slashed(&prefix.join(file)).into(), line, column })
+        };
+        match format {
+            ReportFormat::Human => self.human(color),
+            ReportFormat::Json => self.json(),
+            ReportFormat::Markdown => markdown_problems(&self.problems, site),
+            ReportFormat::Sarif => sarif_problems(&self.problems, site),
+            ReportFormat::Junit => junit_problems(self.files(), &self.problems, site),
+            ReportFormat::Github => github_problems(&self.problems, site),
         }
     }
-    Ok(exit)
+
+    fn human(&self, color: bool) -> String {
+        match self.result {
+            Ok(loaded) => {
+                let (entries, files) = (loaded.specs.count(), loaded.tree.files().len());
+                let entries = counted(entries, "entry", "entries");
+                format!("valid: {entries} in {}\n", counted(files, "file", "files"))
+            }
+            Err(report) => {
+                let text = report.render(&self.args.dir.to_string_lossy(), color);
+                let problems = counted(self.problems.len(), "problem", "problems");
+                format!("{text}\n{problems}\n")
+            }
+        }
+    }
+
+    fn json(&self) -> String {
+        let verdict = Verdict {
+            format_version: 1,
+            valid: self.problems.is_empty(),
+            entries: self.result.as_ref().map_or(0, |loaded| loaded.specs.count()),
+            problems: &self.problems,
+        };
+        // Plain data with text keys: this cannot fail.
+        serde_json::to_string_pretty(&verdict).unwrap_or_default() + "\n"
+    }
+
+    fn files(&self) -> Vec<&str> {
+        match self.result {
+            Ok(loaded) => loaded.tree.files().keys().map(String::as_str).collect(),
+            Err(report) => report.files().collect(),
+        }
+    }
 }

@@ -37,8 +37,9 @@ fn no_secret_is_shown_or_kept_anywhere() {
     for args in [
         "plan",
         "plan --format json --output json=plan.json -o a.plan",
+        "plan --output markdown=a.md --output sarif=a.sarif --output junit=a.xml --format github",
         "show a.plan",
-        "apply a.plan --yes",
+        "apply a.plan --yes --events a.ndjson",
         "plan",
         "show --format json",
         "explain container.app",
@@ -51,7 +52,12 @@ fn no_secret_is_shown_or_kept_anywhere() {
     }
     // Both change, and the change is applied with every word there is.
     shop.write("password.txt", format!("new-{PASSWORD}"));
-    for args in ["plan", "drift --format json", "apply --yes"] {
+    for args in [
+        "plan",
+        "drift --format json",
+        "drift --output markdown=b.md --output sarif=b.sarif --output junit=b.xml --format github",
+        "apply --yes --events b.ndjson",
+    ] {
         let mut command = shop.command(args);
         let command = command.env("SHOP_TOKEN", format!("new-{TOKEN}")).env("LESSOR_LOG", "trace");
         let ran = shop.ran(&command.output().unwrap());

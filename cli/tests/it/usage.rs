@@ -120,16 +120,20 @@ fn help_goes_to_stdout_and_names_the_exit_codes() {
 
     Options:
           --format <FORMAT>
-              The form of the result on stdout; `lessor schema --of plan` describes its JSON
+              The form of the result on stdout
 
               Possible values:
-              - human: For people
-              - json:  For programs
+              - human:    For people
+              - json:     For programs; `lessor schema --of plan` describes it
+              - markdown: For a pull request; never above 60 000 bytes
+              - sarif:    For code scanning: SARIF 2.1.0
+              - junit:    For test reports: JUnit XML
+              - github:   For the log of a GitHub workflow: annotations
               
               [default: human]
 
           --output <FORMAT=FILE>
-              One more copy of the result, in a file: `json=plan.json`
+              One more copy of the result, in a file: `sarif=plan.sarif`. Can be said several times
 
           --fail-on <SORT>
               Which differences to answer 2 for, separated by commas
