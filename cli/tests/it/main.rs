@@ -13,6 +13,7 @@ mod graph;
 mod ground;
 mod pipelines;
 mod planning;
+mod recipes;
 mod saved;
 mod secrets;
 mod starting;

@@ -202,3 +202,16 @@ fn a_watcher_hears_of_every_step_while_it_goes_on() {
     let why = events[3]["why"].as_str().unwrap();
     assert!(why.contains("`host.json` is not a pretend host"), "{text}");
 }
+
+#[test]
+fn the_page_names_every_event() {
+    let schema: Value =
+        serde_json::from_str(&Shop::new(WEB).lessor("schema --of events").stdout).unwrap();
+    let page = concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/ci.md");
+    let page = std::fs::read_to_string(page).unwrap();
+    let (_, table) = page.split_once("| event | says |").unwrap();
+    let sorts = schema["oneOf"].as_array().unwrap();
+    let names = sorts.iter().map(|sort| sort["properties"]["event"]["const"].as_str().unwrap());
+    let missing: Vec<_> = names.filter(|name| !table.contains(&format!("`{name}`"))).collect();
+    assert!(sorts.len() > 8 && missing.is_empty(), "docs/ci.md says nothing of {missing:?}");
+}
