@@ -138,6 +138,8 @@ struct OneStep<'e> {
 struct HeldRule<'e> {
     /// The rule.
     rule: String,
+    /// Its code, which `lessor explain` explains.
+    code: &'static str,
     /// What the plan would do.
     why: &'e str,
     /// What to add to the command to agree.
@@ -221,6 +223,7 @@ impl Events {
         self.tell(|| {
             let rules = held.rules.iter().map(|held| HeldRule {
                 rule: held.rule.to_string(),
+                code: held.rule.code().page().code,
                 why: &held.why,
                 consent: &held.consent,
             });

@@ -166,7 +166,7 @@ fn what_is_declared_nowhere_is_shown_at_its_host() {
     // And a slip in the command itself at the directory's own file: there has to be a place.
     shop.lessor("plan --target network.nope --output sarif=r.sarif");
     assert_snapshot!(results(&json(&shop, "r.sarif")), @"
-    error cannot-be-done lessor.toml:1:1 selection: cannot be done: `network.nope` selects nothing
+    error E1001 lessor.toml:1:1 selection: cannot be done[E1001]: `network.nope` selects nothing
     hint: name what `lessor plan` or `lessor show` lists, or a connection
     ");
 }
@@ -271,12 +271,12 @@ fn problems_of_spec_files_have_every_form_too() {
     let shop = repository(&WEB.replace("memory =", "memroy =").replace("front\"]", "fornt\"]"));
     let ran = shop.lessor(&format!("validate infra --format github {ALL}"));
     assert_snapshot!(ran, @"
-    ::error file=infra/far off/web.toml,line=10,col=1,title=A spec file is not as it should be::`container.web` has no field `memroy`%0Ahint: did you mean `memory`?
+    ::error file=infra/far off/web.toml,line=10,col=1,title=An entry has no such field (E0302)::`container.web` has no field `memroy`%0Ahint: did you mean `memory`?
     exit 1
     ");
     hold(&shop, "r.sarif", "r.xml");
     assert_snapshot!(results(&json(&shop, "r.sarif")), @"
-    error invalid-spec infra/far%20off/web.toml:10:1 `container.web` has no field `memroy`
+    error E0302 infra/far%20off/web.toml:10:1 `container.web` has no field `memroy`
     hint: did you mean `memory`?
     ");
     assert_snapshot!(shop.read("r.xml"), @r#"
@@ -284,7 +284,7 @@ fn problems_of_spec_files_have_every_form_too() {
     <testsuites name="lessor validate" tests="1" failures="1" errors="0">
       <testsuite name="lessor" tests="1" failures="1" errors="0" skipped="0">
         <testcase name="far off/web.toml" classname="lessor">
-          <failure type="invalid-spec" message="`container.web` has no field `memroy`">`container.web` has no field `memroy`
+          <failure type="E0302" message="`container.web` has no field `memroy`">`container.web` has no field `memroy`
     hint: did you mean `memory`?
     infra/far off/web.toml:10:1</failure>
         </testcase>
@@ -296,9 +296,9 @@ fn problems_of_spec_files_have_every_form_too() {
 
     **1 problem.**
 
-    | where | what |
-    | --- | --- |
-    | `infra/far off/web.toml:10:1` | `container.web` has no field `memroy`<br>hint: did you mean `memory`? |
+    | where | | what |
+    | --- | --- | --- |
+    | `infra/far off/web.toml:10:1` | `E0302` | `container.web` has no field `memroy`<br>hint: did you mean `memory`? |
     ");
     assert_eq!(shop.read("r.txt"), shop.lessor("validate infra").stderr);
     // And none of them says anything once all is well.
@@ -374,4 +374,16 @@ fn an_inventory_has_no_form_for_pipelines() {
     err|   hint: `lessor plan` and `lessor drift` have the other forms
     exit 64
     ");
+}
+
+#[test]
+fn the_page_names_every_rule() {
+    let document: Value =
+        serde_json::from_str(&Shop::new(WEB).lessor("plan --format sarif").stdout).unwrap();
+    let page = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/ci.md");
+    let page = fs::read_to_string(page).unwrap();
+    let rules = document["runs"][0]["tool"]["driver"]["rules"].as_array().unwrap().clone();
+    let ids = rules.iter().map(|rule| rule["id"].as_str().unwrap());
+    let missing: Vec<_> = ids.filter(|id| !page.contains(&format!("`{id}`"))).collect();
+    assert!(rules.len() > 10 && missing.is_empty(), "docs/ci.md says nothing of {missing:?}");
 }

@@ -123,7 +123,7 @@ fn held_and_wrong_input_are_told_too() {
     assert_eq!(ran.code, 3, "{ran}");
     assert_snapshot!(told(&events(&shop, &shop.read("run.ndjson"))), @r#"
     {"event":"planned","plan":"ID","steps":2}
-    {"event":"held","rules":[{"consent":"--allow-removals 2","rule":"removals","why":"the plan removes 2 of 3 things, and more than 1 at once needs consent"}]}
+    {"event":"held","rules":[{"code":"E1101","consent":"--allow-removals 2","rule":"removals","why":"the plan removes 2 of 3 things, and more than 1 at once needs consent"}]}
     {"event":"ended","exit":3,"outcome":"held","steps":{"blocked":0,"done":0,"failed":0,"stopped":0}}
     "#);
     shop.write("web.toml", "[contaner.web]\n");

@@ -1,7 +1,7 @@
 //! What a report names one by one, as readers of pipelines count it: each line and gap of a plan, or
 //! each problem of a spec file, under a rule.
 
-use lessor_specs::ReportEntry;
+use lessor_specs::{Page, ReportEntry};
 
 use super::value::Shown;
 use super::view::{Danger, Line, Purpose, Site, View};
@@ -10,8 +10,10 @@ use crate::{Action, Gap, NoteKind};
 /// One thing that is found, at its place.
 pub(super) struct Finding {
     /// What sort of thing it is.
-    pub(super) rule: &'static Rule,
+    pub(super) rule: Rule,
     pub(super) level: Level,
+    /// What tells it from others of its rule, the same from run to run.
+    pub(super) key: [String; 3],
     /// What it is about: an address, or words.
     pub(super) about: String,
     /// The connection.
@@ -31,14 +33,37 @@ pub(super) enum Level {
     Note,
 }
 
-/// A sort of finding. Its id is a promise: readers follow findings by it from run to run.
+/// A sort of finding. Its id is a promise: readers follow findings by it from run to run. What has
+/// a code has it for its id.
+#[derive(Clone, Copy)]
 pub(super) struct Rule {
     pub(super) id: &'static str,
     /// What it says, in a few words.
-    pub(super) title: &'static str,
-    /// What it means, and what to do.
+    title: &'static str,
+    /// What it means, and what to do; of a code, its page in Markdown.
     pub(super) help: &'static str,
     pub(super) level: Level,
+    /// Whether `lessor explain` knows the id.
+    pub(super) is_code: bool,
+}
+
+impl Rule {
+    /// Of what has a code and a page.
+    const fn of(page: &'static Page) -> Rule {
+        let Page { code, title, text, section: _ } = *page;
+        Rule { id: code, title, help: text, level: Level::Error, is_code: true }
+    }
+
+    /// What it says, as a heading.
+    pub(super) fn heading(self) -> String {
+        let mut letters = self.title.chars();
+        let first = letters.next().into_iter().flat_map(char::to_uppercase);
+        first.chain(letters).collect()
+    }
+
+    const fn new(id: &'static str, level: Level, title: &'static str, help: &'static str) -> Rule {
+        Rule { id, title, help, level, is_code: false }
+    }
 }
 
 /// How many differing attributes of one thing are told; the rest is counted.
@@ -68,8 +93,9 @@ pub(super) fn of_problems(
     site: impl Fn(&ReportEntry) -> Option<Site>,
 ) -> Vec<Finding> {
     let of_problem = |problem: &ReportEntry| Finding {
-        rule: &INVALID,
-        level: INVALID.level,
+        rule: Rule::of(problem.code.page()),
+        level: Level::Error,
+        key: [problem.file.clone().unwrap_or_default(), problem.message.clone(), String::new()],
         about: problem.file.clone().unwrap_or_default(),
         connection: None,
         message: problem.message.clone(),
@@ -95,11 +121,13 @@ pub(super) fn of_line(view: &View, line: &Line) -> Finding {
         details.push(format!("and {} more", line.differences.len() - DETAILS));
     }
     details.extend(line.hint.iter().map(|hint| format!("hint: {hint}")));
+    let connection = line.connection.as_ref().map(ToString::to_string);
     Finding {
         rule,
         level: level(rule, view.purpose),
+        key: [line.about.clone(), connection.clone().unwrap_or_default(), String::new()],
         about: line.about.clone(),
-        connection: line.connection.as_ref().map(ToString::to_string),
+        connection,
         message,
         details,
         site: view.sites.of_line(line).cloned(),
@@ -109,8 +137,9 @@ pub(super) fn of_line(view: &View, line: &Line) -> Finding {
 /// Of one gap.
 pub(super) fn of_gap(view: &View, gap: &Gap) -> Finding {
     Finding {
-        rule: &UNSEEN,
+        rule: UNSEEN,
         level: UNSEEN.level,
+        key: [gap.place.to_string(), gap.place.to_string(), gap.what.clone()],
         about: gap.place.to_string(),
         connection: Some(gap.place.to_string()),
         message: format!("{}: could not see {}: {}", gap.place, gap.what, gap.why),
@@ -120,131 +149,120 @@ pub(super) fn of_gap(view: &View, gap: &Gap) -> Finding {
 }
 
 /// Whoever asks for drift wants to hear of it; a plan sets it back.
-fn level(rule: &Rule, purpose: Purpose) -> Level {
+fn level(rule: Rule, purpose: Purpose) -> Level {
     let is_drift = rule.id == DRIFTED.id || rule.id == MISSING.id;
     if is_drift && purpose == Purpose::Drift { Level::Error } else { rule.level }
 }
 
-fn rule(line: &Line) -> &'static Rule {
+fn rule(line: &Line) -> Rule {
+    if let Some(code) = line.code {
+        return Rule::of(code.page());
+    }
     match (line.note, line.action) {
-        (Some(NoteKind::Fatal), _) => &IMPOSSIBLE,
-        (Some(NoteKind::Unseen), _) => &UNSEEN,
-        (Some(NoteKind::Unmanaged), _) => &UNMANAGED,
-        (Some(NoteKind::Waiting), _) => &WAITING,
-        (Some(NoteKind::Info), _) => &INFO,
-        (None, _) if line.destroys_data => &DATA_DESTROYED,
-        (None, Some(Action::Create)) if line.is_drift() => &MISSING,
-        (None, Some(_)) if line.is_drift() => &DRIFTED,
-        (None, Some(Action::Create)) => &CREATED,
-        (None, Some(Action::Update)) => &CHANGED,
-        (None, Some(Action::Replace)) => &REPLACED,
-        (None, Some(Action::Delete)) => &REMOVED,
-        (None, None) => &DATA_KEPT,
+        (Some(NoteKind::Fatal), _) => IMPOSSIBLE,
+        (Some(NoteKind::Unseen), _) => UNSEEN,
+        (Some(NoteKind::Unmanaged), _) => UNMANAGED,
+        (Some(NoteKind::Waiting), _) => WAITING,
+        (Some(NoteKind::Info), _) => INFO,
+        (None, _) if line.destroys_data => DATA_DESTROYED,
+        (None, Some(Action::Create)) if line.is_drift() => MISSING,
+        (None, Some(_)) if line.is_drift() => DRIFTED,
+        (None, Some(Action::Create)) => CREATED,
+        (None, Some(Action::Update)) => CHANGED,
+        (None, Some(Action::Replace)) => REPLACED,
+        (None, Some(Action::Delete)) => REMOVED,
+        (None, None) => DATA_KEPT,
     }
 }
 
-/// Every rule a plan or a drift report can use.
-pub(super) const OF_PLANS: [&Rule; 13] = [
-    &IMPOSSIBLE,
-    &UNSEEN,
-    &DATA_DESTROYED,
-    &REMOVED,
-    &REPLACED,
-    &DRIFTED,
-    &MISSING,
-    &CHANGED,
-    &DATA_KEPT,
-    &CREATED,
-    &UNMANAGED,
-    &WAITING,
-    &INFO,
+/// Every rule a plan or a drift report can use, apart from those of codes.
+pub(super) const OF_PLANS: [Rule; 13] = [
+    IMPOSSIBLE,
+    UNSEEN,
+    DATA_DESTROYED,
+    REMOVED,
+    REPLACED,
+    DRIFTED,
+    MISSING,
+    CHANGED,
+    DATA_KEPT,
+    CREATED,
+    UNMANAGED,
+    WAITING,
+    INFO,
 ];
 
-/// Every rule a check of spec files can use.
-pub(super) const OF_SPECS: [&Rule; 1] = [&INVALID];
-
-const IMPOSSIBLE: Rule = Rule {
-    id: "cannot-be-done",
-    title: "The plan cannot be carried out",
-    help: "Something stands in the way, and `lessor apply` refuses the whole plan until it is gone.",
-    level: Level::Error,
-};
-const UNSEEN: Rule = Rule {
-    id: "not-seen",
-    title: "Something could not be seen or compared",
-    help: "Not seen is not absent: nothing is known about this part, and nothing is removed \
-           anywhere until it can be seen again.",
-    level: Level::Error,
-};
-const DATA_DESTROYED: Rule = Rule {
-    id: "data-destroyed",
-    title: "Data is destroyed",
-    help: "What is lost cannot be made again. The gate holds it until somebody agrees by name: \
-           `lessor apply --destroy-data ADDRESS`.",
-    level: Level::Error,
-};
-const REMOVED: Rule = Rule {
-    id: "removed",
-    title: "A thing is removed",
-    help: "No spec declares it any more. If it was renamed, write `moved = [\"old.address\"]` in \
-           its entry.",
-    level: Level::Warning,
-};
-const REPLACED: Rule = Rule {
-    id: "replaced",
-    title: "A thing is replaced",
-    help: "What changed cannot be changed where it stands, so the thing goes and comes again. \
-           Volumes and ports stay.",
-    level: Level::Warning,
-};
-const DRIFTED: Rule = Rule {
-    id: "changed-outside",
-    title: "Somebody else changed a thing",
-    help: "It was applied as declared and looks different now. `lessor apply` sets it back; to \
-           keep the change, write it into the spec.",
-    level: Level::Warning,
-};
-const MISSING: Rule = Rule {
-    id: "removed-outside",
-    title: "Somebody else removed a thing",
-    help: "It was made as declared and is gone. `lessor apply` makes it again.",
-    level: Level::Warning,
-};
-const CHANGED: Rule = Rule {
-    id: "changed",
-    title: "A thing is changed",
-    help: "Its spec asks for something else than what is there. It is changed where it stands.",
-    level: Level::Note,
-};
-const DATA_KEPT: Rule = Rule {
-    id: "data-kept",
-    title: "Data nobody declares any more is kept for a while",
-    help: "Declare it again to take it back. It is kept for as long as `[policy.retention]` says.",
-    level: Level::Note,
-};
-const CREATED: Rule = Rule {
-    id: "created",
-    title: "A thing is made",
-    help: "A spec declares it, and it is not there yet.",
-    level: Level::Note,
-};
-const UNMANAGED: Rule = Rule {
-    id: "not-ours",
-    title: "A thing carries our mark and is not ours",
-    help: "It is a copy, or was marked by a later version. It is left alone.",
-    level: Level::Warning,
-};
-const WAITING: Rule = Rule {
-    id: "waiting",
-    title: "Something happens later",
-    help: "Nothing has to be done now.",
-    level: Level::Note,
-};
-const INFO: Rule =
-    Rule { id: "note", title: "Good to know", help: "Nothing has to be done.", level: Level::Note };
-const INVALID: Rule = Rule {
-    id: "invalid-spec",
-    title: "A spec file is not as it should be",
-    help: "`lessor validate` shows every problem at its place. Nothing is done while there is one.",
-    level: Level::Error,
-};
+const IMPOSSIBLE: Rule = Rule::new(
+    "cannot-be-done",
+    Level::Error,
+    "The plan cannot be carried out",
+    "Something stands in the way, and `lessor apply` refuses the whole plan until it is gone.",
+);
+const UNSEEN: Rule = Rule::new(
+    "not-seen",
+    Level::Error,
+    "Something could not be seen or compared",
+    "Not seen is not absent: nothing is known about this part, and nothing is removed \
+     anywhere until it can be seen again.",
+);
+const DATA_DESTROYED: Rule = Rule::new(
+    "data-destroyed",
+    Level::Error,
+    "Data is destroyed",
+    "What is lost cannot be made again. The gate holds it until somebody agrees by name: \
+     `lessor apply --destroy-data ADDRESS`.",
+);
+const REMOVED: Rule = Rule::new(
+    "removed",
+    Level::Warning,
+    "A thing is removed",
+    "No spec declares it any more. If it was renamed, write `moved = [\"old.address\"]` in \
+     its entry.",
+);
+const REPLACED: Rule = Rule::new(
+    "replaced",
+    Level::Warning,
+    "A thing is replaced",
+    "What changed cannot be changed where it stands, so the thing goes and comes again. \
+     Volumes and ports stay.",
+);
+const DRIFTED: Rule = Rule::new(
+    "changed-outside",
+    Level::Warning,
+    "Somebody else changed a thing",
+    "It was applied as declared and looks different now. `lessor apply` sets it back; to \
+     keep the change, write it into the spec.",
+);
+const MISSING: Rule = Rule::new(
+    "removed-outside",
+    Level::Warning,
+    "Somebody else removed a thing",
+    "It was made as declared and is gone. `lessor apply` makes it again.",
+);
+const CHANGED: Rule = Rule::new(
+    "changed",
+    Level::Note,
+    "A thing is changed",
+    "Its spec asks for something else than what is there. It is changed where it stands.",
+);
+const DATA_KEPT: Rule = Rule::new(
+    "data-kept",
+    Level::Note,
+    "Data nobody declares any more is kept for a while",
+    "Declare it again to take it back. It is kept for as long as `[policy.retention]` says.",
+);
+const CREATED: Rule = Rule::new(
+    "created",
+    Level::Note,
+    "A thing is made",
+    "A spec declares it, and it is not there yet.",
+);
+const UNMANAGED: Rule = Rule::new(
+    "not-ours",
+    Level::Warning,
+    "A thing carries our mark and is not ours",
+    "It is a copy, or was marked by a later version. It is left alone.",
+);
+const WAITING: Rule =
+    Rule::new("waiting", Level::Note, "Something happens later", "Nothing has to be done now.");
+const INFO: Rule = Rule::new("note", Level::Note, "Good to know", "Nothing has to be done.");

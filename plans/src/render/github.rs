@@ -34,8 +34,11 @@ fn annotations(found: &[Finding]) -> String {
         if let Some(Site { file, line, column }) = &finding.site {
             let _ = write!(out, "file={},line={line},col={column},", property(file));
         }
-        let title = property(finding.rule.title);
-        let _ = writeln!(out, "title={title}::{}", data(&finding.text()));
+        let mut title = finding.rule.heading();
+        if finding.rule.is_code {
+            let _ = write!(title, " ({})", finding.rule.id);
+        }
+        let _ = writeln!(out, "title={}::{}", property(&title), data(&finding.text()));
     }
     out
 }

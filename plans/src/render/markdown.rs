@@ -32,7 +32,7 @@ const ELSEWHERE: &str = "everything";
 
 /// The view as Markdown of at most [`MARKDOWN_MAX`] bytes: what it comes to, a summary of the
 /// hosts, and for each host its changes, the most dangerous first. Where there is no room for all,
-/// the least dangerous ones are left out, and the last line says how many.
+/// the least dangerous ones are left out, and a line at the end says how many of which.
 pub fn markdown(view: &View) -> String {
     let title = match view.purpose {
         Purpose::Plan => "lessor plan",
@@ -62,9 +62,12 @@ pub fn markdown_problems(
     let mut out = String::from("### lessor validate\n\n");
     let _ = match found.len() {
         0 => writeln!(out, "**Valid.**"),
-        1 => writeln!(out, "**1 problem.**\n\n| where | what |\n| --- | --- |"),
-        count => writeln!(out, "**{count} problems.**\n\n| where | what |\n| --- | --- |"),
+        1 => writeln!(out, "**1 problem.**"),
+        count => writeln!(out, "**{count} problems.**"),
     };
+    if !found.is_empty() {
+        out.push_str("\n| where | | what |\n| --- | --- | --- |\n");
+    }
     for (written, finding) in found.iter().enumerate() {
         let row = problem_row(finding);
         if out.len() + row.len() + RESERVE > MARKDOWN_MAX {
@@ -79,7 +82,8 @@ pub fn markdown_problems(
 fn problem_row(finding: &Finding) -> String {
     let place = finding.site.as_ref();
     let place = place.map(|Site { file, line, column }| code(&format!("{file}:{line}:{column}")));
-    let mut row = format!("| {} | {}", place.unwrap_or_default(), prose(&finding.message));
+    let (place, rule) = (place.unwrap_or_default(), code(finding.rule.id));
+    let mut row = format!("| {place} | {rule} | {}", prose(&finding.message));
     for detail in &finding.details {
         let _ = write!(row, "<br>{}", prose(detail));
     }

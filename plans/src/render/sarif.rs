@@ -32,7 +32,7 @@ pub fn sarif(view: &View) -> String {
     };
     let Summary { unseen, not_compared, .. } = view.summary;
     let complete = unseen == 0 && not_compared == 0;
-    document(category, &finding::OF_PLANS, finding::of_view(view), complete)
+    document(category, finding::OF_PLANS.to_vec(), finding::of_view(view), complete)
 }
 
 /// Problems of spec files as one SARIF document on one line, with a line break at its end. `site`
@@ -42,12 +42,12 @@ pub fn sarif_problems(
     site: impl Fn(&ReportEntry) -> Option<Site>,
 ) -> String {
     let found = finding::of_problems(problems, site);
-    document("lessor/validate/", &finding::OF_SPECS, found, true)
+    document("lessor/validate/", Vec::new(), found, true)
 }
 
 fn document(
     category: &'static str,
-    rules: &[&'static Rule],
+    mut rules: Vec<Rule>,
     mut found: Vec<Finding>,
     complete: bool,
 ) -> String {
@@ -57,13 +57,18 @@ fn document(
         level: "warning",
         message: Text { text: format!("{left_out} results of lesser weight are left out") },
     });
+    for finding in &found {
+        if rules.iter().all(|rule| rule.id != finding.rule.id) {
+            rules.push(finding.rule);
+        }
+    }
     let mut seen = BTreeMap::new();
-    let results = found.iter().map(|finding| result(finding, rules, &mut seen)).collect();
+    let results = found.iter().map(|finding| result(finding, &rules, &mut seen)).collect();
     let log = Log {
         schema: SCHEMA,
         version: "2.1.0",
         runs: [Run {
-            tool: Tool { driver: driver(rules) },
+            tool: Tool { driver: driver(&rules) },
             automation_details: AutomationDetails { id: category },
             invocations: [Invocation {
                 execution_successful: complete,
@@ -77,13 +82,13 @@ fn document(
     serde_json::to_string(&log).unwrap_or_default() + "\n"
 }
 
-fn driver(rules: &[&'static Rule]) -> Driver {
+fn driver(rules: &[Rule]) -> Driver {
     let version = env!("CARGO_PKG_VERSION");
     let rules = rules.iter().map(|rule| Descriptor {
         id: rule.id,
-        short_description: Text { text: rule.title.to_owned() },
-        full_description: Text { text: rule.help.to_owned() },
-        help: Text { text: rule.help.to_owned() },
+        short_description: Text { text: rule.heading() },
+        full_description: Text { text: rule.heading() },
+        help: Help { text: rule.help, markdown: rule.help },
         default_configuration: Configuration { level: level(rule.level) },
     });
     Driver { name: "lessor", version, semantic_version: version, rules: rules.collect() }
@@ -91,7 +96,7 @@ fn driver(rules: &[&'static Rule]) -> Driver {
 
 fn result<'f>(
     finding: &'f Finding,
-    rules: &[&'static Rule],
+    rules: &[Rule],
     seen: &mut BTreeMap<String, usize>,
 ) -> SarifResult<'f> {
     let print = fingerprint(finding);
@@ -112,10 +117,7 @@ fn result<'f>(
 
 /// The same from run to run while it is the same thing and the same rule, wherever it is declared.
 fn fingerprint(finding: &Finding) -> String {
-    let place = finding.connection.as_deref().unwrap_or_default();
-    // A file can have many problems, and they differ only in words.
-    let words = if finding.rule.id == "invalid-spec" { &finding.message } else { "" };
-    Digest::of_json(&[finding.rule.id, &finding.about, place, words]).to_string()
+    Digest::of_json(&(finding.rule.id, &finding.key)).to_string()
 }
 
 /// In a message, `[words](place)` is a link; nothing here means one.
@@ -180,8 +182,14 @@ struct Descriptor {
     id: &'static str,
     short_description: Text,
     full_description: Text,
-    help: Text,
+    help: Help,
     default_configuration: Configuration,
+}
+
+#[derive(Serialize)]
+struct Help {
+    text: &'static str,
+    markdown: &'static str,
 }
 
 #[derive(Serialize)]
