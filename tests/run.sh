@@ -11,6 +11,8 @@ install() {
   command -v openssl >/dev/null || missing+=(openssl)
   command -v dot >/dev/null || missing+=(graphviz)
   command -v xmllint >/dev/null || missing+=(libxml2-utils)
+  [ -x /usr/sbin/sshd ] || missing+=(openssh-server)
+  command -v ssh-agent >/dev/null || missing+=(openssh-client)
   command -v cc >/dev/null || missing+=(gcc libc6-dev)
   [ ${#missing[@]} -eq 0 ] && return
   echo "installing ${missing[*]}"

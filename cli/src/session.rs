@@ -231,6 +231,7 @@ fn registry(
     secrets: &Arc<Secrets>,
 ) -> anyhow::Result<Registry> {
     let docker_host = std::env::var("DOCKER_HOST").ok();
+    let ssh_agent = std::env::var_os("SSH_AUTH_SOCK").map(PathBuf::from);
     let providers: Result<Vec<_>, _> = loaded
         .specs
         .docker
@@ -242,6 +243,7 @@ fn registry(
                 installation,
                 spec_dir: dir,
                 docker_host: docker_host.as_deref(),
+                ssh_agent: ssh_agent.as_deref(),
                 secrets,
             })
         })

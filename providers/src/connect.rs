@@ -5,14 +5,12 @@ use std::sync::Arc;
 
 use lessor_engine::Provider;
 use lessor_plans::InstallationId;
-use lessor_specs::kinds::{Endpoint, Tls};
+use lessor_specs::kinds::{Endpoint, SshEndpoint, Tls};
 use lessor_specs::{Address, Kind, SecretRef, kinds};
 
 use crate::docker::{Door, TlsFiles};
+use crate::ssh::{Key, Ssh, Target};
 use crate::{Docker, Memory, Secrets};
-
-/// Where an engine listens when nobody says otherwise.
-const LOCAL_SOCKET: &str = "/var/run/docker.sock";
 
 /// A connection as specs declare it, with what they cannot know.
 #[derive(Clone, Copy)]
@@ -27,6 +25,8 @@ pub struct Connection<'a> {
     pub spec_dir: &'a Path,
     /// The value of `DOCKER_HOST`, if it is set: where to go without an `endpoint`.
     pub docker_host: Option<&'a str>,
+    /// The value of `SSH_AUTH_SOCK`, if it is set: where the ssh agent listens.
+    pub ssh_agent: Option<&'a Path>,
     /// What the specs refer to.
     pub secrets: &'a Arc<Secrets>,
 }
@@ -54,6 +54,14 @@ pub enum ConnectError {
         /// What the entry says.
         found: SecretRef,
     },
+    /// Nobody says by which key the machine is known.
+    #[error("`docker.{name}` goes to `{endpoint}`, and its entry has no `host_key`")]
+    NoHostKey {
+        /// The connection.
+        name: String,
+        /// Where it goes, by whoever says so.
+        endpoint: SshEndpoint,
+    },
 }
 
 /// Makes the provider that an entry asks for. Nothing is called or opened yet: an engine that does
@@ -77,6 +85,10 @@ pub fn connect(connection: Connection<'_>) -> Result<Arc<dyn Provider>, ConnectE
             let tls = docker.tls.as_ref().map(|tls| files(name, tls, spec_dir)).transpose()?;
             Arc::new(Docker::new(place, installation, secrets, Door::Tcp(address, tls)))
         }
+        Endpoint::Ssh(endpoint) => {
+            let ssh = Arc::new(Ssh::new(target(&connection, endpoint)?));
+            Arc::new(Docker::new(place, installation, secrets, Door::Ssh(ssh)))
+        }
     })
 }
 
@@ -85,13 +97,25 @@ fn endpoint(connection: &Connection<'_>) -> Result<Endpoint, ConnectError> {
         return Ok(endpoint.clone());
     }
     let Some(found) = connection.docker_host.filter(|host| !host.is_empty()) else {
-        return Ok(Endpoint::Unix(LOCAL_SOCKET.into()));
+        return Ok(Endpoint::Unix(SshEndpoint::SOCKET.into()));
     };
     found.parse().map_err(|malformed: lessor_specs::quantity::Malformed| ConnectError::DockerHost {
         name: connection.name.into(),
         found: found.into(),
         expected: malformed.expected,
     })
+}
+
+fn target(connection: &Connection<'_>, endpoint: SshEndpoint) -> Result<Target, ConnectError> {
+    let Connection { name, docker, spec_dir, ssh_agent, .. } = *connection;
+    let Some(host_key) = docker.host_key.clone() else {
+        return Err(ConnectError::NoHostKey { name: name.into(), endpoint });
+    };
+    let key = match &docker.key {
+        Some(reference) => Key::Secret(reference.clone(), spec_dir.to_owned()),
+        None => Key::Agent(ssh_agent.map(Path::to_owned)),
+    };
+    Ok(Target { endpoint, host_key, key })
 }
 
 fn files(name: &str, tls: &Tls, spec_dir: &Path) -> Result<TlsFiles, ConnectError> {
@@ -113,6 +137,8 @@ mod tests {
         let docker = kinds::Docker {
             endpoint: declared.map(|text| text.parse().unwrap()),
             tls: None,
+            host_key: None,
+            key: None,
             location: None,
             capacity: None,
             overcommit: None,
@@ -123,6 +149,7 @@ mod tests {
             installation: &"test-1".parse().unwrap(),
             spec_dir: Path::new("/specs"),
             docker_host,
+            ssh_agent: None,
             secrets: &Arc::default(),
         };
         match endpoint(&connection) {
@@ -139,9 +166,8 @@ mod tests {
         assert_eq!(endpoint_of(None, Some("")), "unix:///var/run/docker.sock");
         assert_eq!(endpoint_of(None, None), "unix:///var/run/docker.sock");
         assert_eq!(
-            endpoint_of(None, Some("ssh://h")),
-            "`DOCKER_HOST` of `docker.par1` is `ssh://h`: expected `unix:///path`, \
-             `tcp://host:port`, `memory:file` or `memory:`"
+            endpoint_of(None, Some("ssh://h/")),
+            "`DOCKER_HOST` of `docker.par1` is `ssh://h/`: expected `ssh://user@host[:port][/socket]`"
         );
     }
 }

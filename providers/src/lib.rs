@@ -1,7 +1,8 @@
 //! The systems behind the engine's [`Provider`](lessor_engine::Provider) port.
 //!
 //! In reading order: how a connection becomes a provider ([`connect()`]), where secret values come
-//! from ([`Secrets`]), what both providers share (`reference`, `compare`, `seen`), the real thing
+//! from ([`Secrets`]), what both providers share (`reference`, `compare`, `seen`), how other
+//! machines are reached (`ssh`), the real thing
 //! ([`Docker`]) and a pretend one ([`Memory`]). Both answer to the same contract, which stands in
 //! `tests/contract.rs`.
 //!
@@ -15,6 +16,7 @@ mod memory;
 mod reference;
 mod secrets;
 mod seen;
+mod ssh;
 
 pub use connect::{ConnectError, Connection, connect};
 pub use docker::Docker;

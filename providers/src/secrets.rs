@@ -84,7 +84,8 @@ impl fmt::Debug for Secrets {
     }
 }
 
-fn read(reference: &SecretRef, spec_dir: &Path) -> Result<SecretString, String> {
+/// The value behind a reference, or why it cannot be had.
+pub(crate) fn read(reference: &SecretRef, spec_dir: &Path) -> Result<SecretString, String> {
     match reference {
         SecretRef::Env(name) => read_variable(name),
         SecretRef::File(path) => read_file(&spec_dir.join(path)),

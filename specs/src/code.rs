@@ -110,6 +110,7 @@ codes! {
             E0409 MalformedPorts = "a range of ports cannot be read",
             E0410 MalformedMountPath = "a path in a container cannot be read",
             E0411 MalformedEndpoint = "an endpoint cannot be read",
+            E0412 MalformedHostKey = "the fingerprint of a machine cannot be read",
         }
         "How entries fit together" {
             E0501 DeclaredTwice = "an entry is declared twice",
@@ -134,6 +135,8 @@ codes! {
             E0611 BridgeTooNarrow = "a bridge is smaller than the networks carved from it",
             E0612 BridgeTwice = "two bridges carve networks on one connection",
             E0613 NetworkInBridge = "a network takes addresses that a bridge carves for tenants",
+            E0614 NoHostKey = "nothing says which machine is meant behind ssh",
+            E0615 NotOverSsh = "a connection has keys for ssh and is not reached over it",
         }
         "Renting out" {
             E0701 ImageEmpty = "an image is neither a container nor a virtual machine",

@@ -24,7 +24,7 @@ pub use code::{Code, Page};
 pub use diagnostic::{Diagnostic, Label, Report, ReportEntry, Span};
 pub use load::{Loaded, Tree};
 pub use quantity::{
-    ByteSize, Cidr, Cpu, Currency, Duration, EnvValue, Money, PortRange, SecretRef,
+    ByteSize, Cidr, Cpu, Currency, Duration, EnvValue, HostKey, Money, PortRange, SecretRef,
 };
 pub use schema::json_schema;
 pub use specs::Specs;

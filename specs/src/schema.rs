@@ -6,7 +6,8 @@ use serde_json::Value;
 use crate::kinds::Endpoint;
 use crate::quantity::{Malformed, MountPath, TextQuantity};
 use crate::{
-    Address, ByteSize, Cidr, Cpu, Currency, Duration, EnvValue, Money, PortRange, SecretRef, Specs,
+    Address, ByteSize, Cidr, Cpu, Currency, Duration, EnvValue, HostKey, Money, PortRange,
+    SecretRef, Specs,
 };
 
 /// The schema of a spec file, in draft-07, which Taplo reads.
@@ -32,6 +33,7 @@ pub(crate) fn check_format(format: &str, text: &str) -> Option<Result<(), Malfor
         Duration::FORMAT => check::<Duration>(text),
         Endpoint::FORMAT => check::<Endpoint>(text),
         EnvValue::FORMAT => check::<EnvValue>(text),
+        HostKey::FORMAT => check::<HostKey>(text),
         Money::FORMAT => check::<Money>(text),
         MountPath::FORMAT => check::<MountPath>(text),
         PortRange::FORMAT => check::<PortRange>(text),
@@ -49,7 +51,7 @@ mod tests {
     proptest! {
         #[test]
         fn no_text_makes_a_quantity_panic(text in ".{0,24}") {
-            for format in ["address", "byte-size", "endpoint", "cidr", "cpu", "currency", "lessor-duration", "env-value",
+            for format in ["address", "byte-size", "endpoint", "cidr", "cpu", "currency", "lessor-duration", "env-value", "host-key",
                            "money", "mount-path", "port-range", "secret-ref"] {
                 prop_assert!(check_format(format, &text).is_some());
             }

@@ -352,6 +352,64 @@ tls = {{ ca = "ca.pem", cert = "cert.pem", key = "hunter2" }}
 }
 
 #[test]
+fn a_machine_behind_ssh_is_known_by_its_key() {
+    let text = report(
+        r#"
+[docker.unpinned]
+endpoint = "ssh://deploy@edge-1"
+[docker.old]
+endpoint = "ssh://deploy@edge-1:2222"
+host_key = "MD5:16:27:ac:a5:76:28:2d:36:63:1b:56:4d:eb:df:a6:48"
+[docker.anybody]
+endpoint = "ssh://edge-1"
+[docker.near]
+endpoint = "unix:///var/run/docker.sock"
+host_key = "SHA256:uNiVztksCsDhcc0u9e8BrrQXVUDcEjQ6vNVzQ5e6PGA"
+key = "secret://file/id"
+"#,
+    );
+    assert_snapshot!(text, @r#"
+    error[E0614]: `docker.unpinned` is reached over ssh and has no `host_key`
+     --> web.toml:3:12
+      |
+    3 | endpoint = "ssh://deploy@edge-1"
+      |            ^^^^^^^^^^^^^^^^^^^^^
+      |
+      = hint: add `host_key = "SHA256:…"` with what `ssh-keygen -lf /etc/ssh/ssh_host_ed25519_key.pub` shows on `edge-1`
+
+    error[E0412]: `host_key` of `docker.old` should be the fingerprint of an ssh key, `SHA256:` and 43 letters, found a string
+     --> web.toml:6:12
+      |
+    6 | host_key = "MD5:16:27:ac:a5:76:28:2d:36:63:1b:56:4d:eb:df:a6:48"
+      |            ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^
+      |
+      = hint: `ssh-keygen -lf /etc/ssh/ssh_host_ed25519_key.pub` on that machine shows it
+
+    error[E0411]: `endpoint` of `docker.anybody` should be `ssh://user@host[:port][/socket]`, found `ssh://edge-1`
+     --> web.toml:8:12
+      |
+    8 | endpoint = "ssh://edge-1"
+      |            ^^^^^^^^^^^^^^
+
+    error[E0615]: `docker.near` has a `host_key`, but `unix:///var/run/docker.sock` is not reached over ssh
+      --> web.toml:11:12
+       |
+    11 | host_key = "SHA256:uNiVztksCsDhcc0u9e8BrrQXVUDcEjQ6vNVzQ5e6PGA"
+       |            ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^
+       |
+       = hint: remove the line, or make the endpoint `ssh://user@host`
+
+    error[E0615]: `docker.near` has a `key`, but `unix:///var/run/docker.sock` is not reached over ssh
+      --> web.toml:12:7
+       |
+    12 | key = "secret://file/id"
+       |       ^^^^^^^^^^^^^^^^^^
+       |
+       = hint: remove the line, or make the endpoint `ssh://user@host`
+    "#);
+}
+
+#[test]
 fn syntax_errors_of_all_files_are_reported_without_echoes() {
     assert_snapshot!(report_of(&[
         ("a.toml", "[network.front\n"),

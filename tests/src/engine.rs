@@ -327,6 +327,7 @@ pub fn quiet(command: &mut Command) {
     for name in ours.filter(|name| name.to_string_lossy().starts_with("LESSOR_")) {
         command.env_remove(name);
     }
+    command.env_remove("SSH_AUTH_SOCK");
     command.env("DOCKER_HOST", format!("unix://{SOCKET}")).env("NO_COLOR", "1");
 }
 

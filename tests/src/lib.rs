@@ -15,6 +15,7 @@ pub mod crash;
 pub mod engine;
 pub mod estate;
 pub mod proxy;
+pub mod sshd;
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};

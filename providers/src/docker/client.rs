@@ -5,6 +5,7 @@ use std::error::Error as StdError;
 use std::fmt;
 use std::io;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 use bollard::errors::Error;
@@ -22,6 +23,9 @@ use bollard::{API_DEFAULT_VERSION, BollardRequest, ClientVersion};
 use futures_util::{Stream, StreamExt, TryStreamExt};
 use lessor_engine::ApplyError;
 use tokio::sync::OnceCell;
+
+use super::over_ssh;
+use crate::ssh::{Ssh, SshError};
 
 /// How long one call may take. An engine under load answers an inspect in seconds; one that takes
 /// a minute is stuck.
@@ -43,6 +47,8 @@ pub(crate) enum Door {
     Unix(String),
     /// `host:port`, in clear unless there are keys.
     Tcp(String, Option<TlsFiles>),
+    /// A socket on another machine.
+    Ssh(Arc<Ssh>),
 }
 
 impl fmt::Display for Door {
@@ -50,6 +56,7 @@ impl fmt::Display for Door {
         match self {
             Door::Unix(path) => write!(f, "unix://{path}"),
             Door::Tcp(address, _) => write!(f, "tcp://{address}"),
+            Door::Ssh(ssh) => fmt::Display::fmt(ssh.endpoint(), f),
         }
     }
 }
@@ -105,6 +112,9 @@ pub(super) enum CallError {
     /// The keys for it cannot be used.
     #[error("{0}")]
     Keys(String),
+    /// The machine it runs on cannot be reached, or not in this way.
+    #[error("{0}")]
+    Ssh(SshError),
     /// No answer, half an answer, or “not now”.
     #[error("{0}")]
     Unanswered(String),
@@ -123,6 +133,7 @@ impl CallError {
             ),
             CallError::Outdated(_) => Some("lessor needs Docker 20.10 or newer".into()),
             CallError::Keys(_) => Some("check the files named in the entry's `tls`".into()),
+            CallError::Ssh(error) => Some(error.hint()),
             _ => None,
         }
     }
@@ -135,10 +146,12 @@ impl From<CallError> for ApplyError {
             // What a step builds on was seen or made before it.
             CallError::Missing(_) => ApplyError::Stale { why },
             CallError::Unanswered(_) | CallError::Garbled(_) => ApplyError::Transient { why },
+            CallError::Ssh(error) if error.may_pass() => ApplyError::Transient { why },
             CallError::Conflict(_)
             | CallError::Refused(_)
             | CallError::Denied { .. }
             | CallError::Outdated(_)
+            | CallError::Ssh(_)
             | CallError::Keys(_) => ApplyError::Refused { why, hint },
         }
     }
@@ -390,6 +403,7 @@ impl Client {
             Door::Tcp(_, Some(TlsFiles { ca, certificate, key })) => {
                 bollard::Docker::connect_with_ssl(&address, key, certificate, ca, timeout, version)
             }
+            Door::Ssh(ssh) => over_ssh::connect(ssh, timeout, version),
         }
     }
 
@@ -417,6 +431,9 @@ impl Client {
     }
 
     fn not_reached(&self, error: &Error) -> CallError {
+        if let Some(error) = causes(error).find_map(|cause| cause.downcast_ref::<SshError>()) {
+            return CallError::Ssh(error.clone());
+        }
         let io = match error {
             // It shows the causes of what it holds, and not that itself.
             Error::IOError { err } => Some(err),

@@ -1,6 +1,6 @@
 //! A real Docker Engine.
 //!
-//! In reading order: the calls ([`client`]), what labels remember ([`labels`]), answers to bodies
+//! In reading order: the calls ([`client`]), also to other machines ([`over_ssh`]), what labels remember ([`labels`]), answers to bodies
 //! ([`read`]) and back ([`mod@write`]), whose a thing is ([`whose`]), looking ([`observe`]), and acting:
 //! what is small ([`act`]), containers ([`container`]), and when one is [`ready`].
 
@@ -9,6 +9,7 @@ mod client;
 mod container;
 mod labels;
 mod observe;
+mod over_ssh;
 mod read;
 mod ready;
 mod whose;

@@ -7,10 +7,11 @@ use lessor_engine::ApplyError;
 use lessor_plans::ContainerBody;
 use lessor_specs::EnvValue;
 use lessor_specs::kinds::{Protocol, Ready};
-use tokio::io::AsyncReadExt;
+use tokio::io::{AsyncRead, AsyncReadExt};
 use tokio::net::TcpStream;
 use tokio::time::{sleep, timeout};
 
+use super::client::CallError;
 use super::{Docker, Door};
 
 /// How often it is looked at: soon enough for a person, seldom enough for an engine.
@@ -65,7 +66,7 @@ async fn poll(
             return Err(stopped(docker, id, body, code).await);
         }
         let healthy = !ready.healthy || is_healthy(&inspect);
-        if healthy && listens(docker, &inspect, body, ready.tcp).await {
+        if healthy && listens(docker, &inspect, body, ready.tcp).await? {
             return Ok(());
         }
         sleep(EVERY).await;
@@ -114,18 +115,18 @@ async fn listens(
     inspect: &ContainerInspectResponse,
     body: &ContainerBody,
     port: Option<u16>,
-) -> bool {
-    let Some(port) = port else { return true };
+) -> Result<bool, ApplyError> {
+    let Some(port) = port else { return Ok(true) };
     for (host, port) in doors(docker, inspect, body, port) {
-        if answers(&host, port).await {
-            return true;
+        if answers(docker.client.door(), &host, port).await? {
+            return Ok(true);
         }
     }
-    false
+    Ok(false)
 }
 
-/// Where a port of the container can be reached: on this host by the container's own addresses,
-/// and everywhere where it is published.
+/// Where a port of the container can be reached: on its host by the container's own addresses,
+/// and everywhere where it is published. Over ssh, we are on its host.
 fn doors(
     docker: &Docker,
     inspect: &ContainerInspectResponse,
@@ -135,7 +136,7 @@ fn doors(
     let mut doors = Vec::new();
     let host = match docker.client.door() {
         Door::Tcp(address, _) => address.rsplit_once(':').map_or("", |(host, _)| host),
-        Door::Unix(_) => {
+        Door::Unix(_) | Door::Ssh(_) => {
             doors.extend(own_addresses(inspect).map(|address| (address, port)));
             "127.0.0.1"
         }
@@ -158,11 +159,25 @@ fn own_addresses(inspect: &ContainerInspectResponse) -> impl Iterator<Item = Str
 }
 
 /// Whether a connection is taken and stays open, or brings something.
-async fn answers(host: &str, port: u16) -> bool {
-    let Ok(Ok(mut stream)) = timeout(CONNECT_DEADLINE, TcpStream::connect((host, port))).await
-    else {
-        return false;
-    };
+async fn answers(door: &Door, host: &str, port: u16) -> Result<bool, ApplyError> {
+    match door {
+        Door::Unix(_) | Door::Tcp(..) => {
+            match timeout(CONNECT_DEADLINE, TcpStream::connect((host, port))).await {
+                Ok(Ok(stream)) => Ok(stays_open(stream).await),
+                Ok(Err(_)) | Err(_) => Ok(false),
+            }
+        }
+        Door::Ssh(ssh) => {
+            match timeout(CONNECT_DEADLINE, ssh.port(host, port)).await.unwrap_or(Ok(None)) {
+                Ok(Some(conversation)) => Ok(stays_open(conversation).await),
+                Ok(None) => Ok(false),
+                Err(error) => Err(CallError::Ssh(error).into()),
+            }
+        }
+    }
+}
+
+async fn stays_open(mut stream: impl AsyncRead + Unpin) -> bool {
     match timeout(STAYS_OPEN, stream.read(&mut [0; 1])).await {
         Ok(Ok(read)) => read > 0,
         Ok(Err(_)) => false,

@@ -381,6 +381,8 @@ fn at(socket: &Path) -> Arc<dyn Provider> {
     let docker = kinds::Docker {
         endpoint: Some(Endpoint::Unix(socket.display().to_string())),
         tls: None,
+        host_key: None,
+        key: None,
         location: None,
         capacity: None,
         overcommit: None,
@@ -391,6 +393,7 @@ fn at(socket: &Path) -> Arc<dyn Provider> {
         installation: &"test-1".parse().unwrap(),
         spec_dir: Path::new("."),
         docker_host: None,
+        ssh_agent: None,
         secrets: &Arc::default(),
     };
     connect(connection).unwrap()

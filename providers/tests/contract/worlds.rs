@@ -164,6 +164,8 @@ impl Engine {
         let docker = kinds::Docker {
             endpoint: None,
             tls: None,
+            host_key: None,
+            key: None,
             location: None,
             capacity: None,
             overcommit: None,
@@ -175,6 +177,7 @@ impl Engine {
             installation: &installation,
             spec_dir: directory.path(),
             docker_host: docker_host.as_deref(),
+            ssh_agent: None,
             secrets: &secrets,
         });
         let subnet = free_subnet();

@@ -3,6 +3,7 @@
 //! Each rule takes the entries and adds what it finds; none stops at the first.
 
 mod capacity;
+mod connections;
 mod cycles;
 mod docker;
 mod references;
@@ -80,6 +81,7 @@ struct Checker<'s> {
 pub(crate) fn check(specs: &Specs, declared: &Declared) -> Vec<Finding> {
     let mut checker = Checker { specs, declared, findings: Vec::new() };
     references::check(&mut checker);
+    connections::check(&mut checker);
     docker::check(&mut checker);
     rent::check(&mut checker);
     capacity::check(&mut checker);

@@ -1,25 +1,30 @@
 //! Where things run: connections, locations, and what there is to hand out on them.
 
-use std::fmt;
 use std::net::{IpAddr, Ipv4Addr};
-use std::str::FromStr;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::quantity::{Malformed, TextQuantity, text_quantity};
-use crate::{ByteSize, Cidr, Code, Cpu, PortRange, SecretRef};
+use super::Endpoint;
+use crate::quantity::Malformed;
+use crate::{ByteSize, Cidr, Code, Cpu, HostKey, PortRange, SecretRef};
 
 /// A connection to one Docker Engine.
 #[derive(Clone, Debug, Deserialize, Serialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Docker {
-    /// Where the engine listens: `unix:///var/run/docker.sock`, `tcp://host:2376`, or
-    /// `memory:host.json` for a pretend host kept in a file. Without it, `DOCKER_HOST`, and
-    /// without that, the local socket.
+    /// Where the engine listens: `unix:///var/run/docker.sock`, `tcp://host:2376`,
+    /// `ssh://user@host`, or `memory:host.json` for a pretend host kept in a file. Without it,
+    /// `DOCKER_HOST`, and without that, the local socket.
     pub endpoint: Option<Endpoint>,
     /// Keys for a `tcp://` endpoint. Without them, the connection is not encrypted.
     pub tls: Option<Tls>,
+    /// The fingerprint of the machine behind an `ssh://` endpoint, which needs one:
+    /// `SHA256:…`, as `ssh-keygen -l` shows it. Another machine is refused.
+    pub host_key: Option<HostKey>,
+    /// Our private key for an `ssh://` endpoint: `secret://file/…`. Without it, the keys of the
+    /// ssh agent.
+    pub key: Option<SecretRef>,
     /// The `location` this host stands in.
     pub location: Option<String>,
     /// What may be promised to instances on this host. Without it, there is no limit.
@@ -111,67 +116,6 @@ impl JsonSchema for Ratio {
         schemars::json_schema!({ "type": "number", "minimum": 0.001, "maximum": 1000 })
     }
 }
-
-/// Where an engine listens.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Endpoint {
-    /// A socket on this machine.
-    Unix(String),
-    /// `host:port`.
-    Tcp(String),
-    /// A pretend host kept in this file, relative to the spec directory.
-    MemoryFile(String),
-    /// A pretend host that lives as long as the process.
-    Memory,
-}
-
-impl fmt::Display for Endpoint {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Endpoint::Unix(path) => write!(f, "unix://{path}"),
-            Endpoint::Tcp(address) => write!(f, "tcp://{address}"),
-            Endpoint::MemoryFile(path) => write!(f, "memory:{path}"),
-            Endpoint::Memory => f.write_str("memory:"),
-        }
-    }
-}
-
-impl FromStr for Endpoint {
-    type Err = Malformed;
-
-    fn from_str(text: &str) -> Result<Self, Malformed> {
-        let expected = || {
-            Malformed::new(
-                Code::MalformedEndpoint,
-                "`unix:///path`, `tcp://host:port`, `memory:file` or `memory:`",
-            )
-        };
-        if let Some(path) = text.strip_prefix("unix://").filter(|path| path.starts_with('/')) {
-            return Ok(Endpoint::Unix(path.into()));
-        }
-        if let Some(address) = text.strip_prefix("tcp://") {
-            let address = address.trim_end_matches('/');
-            let (host, port) = address.rsplit_once(':').ok_or_else(expected)?;
-            port.parse::<u16>().map_err(|_| expected())?;
-            let plain = !host.is_empty() && !host.contains(['/', '@', ' ']);
-            return plain.then(|| Endpoint::Tcp(address.into())).ok_or_else(expected);
-        }
-        match text.strip_prefix("memory:") {
-            Some("") => Ok(Endpoint::Memory),
-            Some(path) => Ok(Endpoint::MemoryFile(path.into())),
-            None => Err(expected()),
-        }
-    }
-}
-
-impl TextQuantity for Endpoint {
-    const FORMAT: &'static str = "endpoint";
-    const PATTERN: &'static str = "^(unix:///.+|tcp://.+:[0-9]+/?|memory:.*)$";
-    const DESCRIPTION: &'static str =
-        "Where an engine listens: `unix:///path`, `tcp://host:port` or `memory:file`.";
-}
-
-text_quantity!(Endpoint, "Endpoint");
 
 /// A place in the world that customers choose from.
 #[derive(Clone, Debug, Deserialize, Serialize, JsonSchema)]

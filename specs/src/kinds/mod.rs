@@ -4,6 +4,7 @@
 //! depends on another entry; [`crate::Specs`] answers such questions.
 
 mod docker;
+mod endpoint;
 mod host;
 mod image;
 mod offer;
@@ -13,9 +14,8 @@ mod tenant;
 pub use docker::{
     Container, Healthcheck, Logging, Mount, Network, Port, Protocol, Ready, Restart, Volume,
 };
-pub use host::{
-    Bridge, Capacity, Docker, Endpoint, Location, Overcommit, PortRangeSpec, Ratio, Tls,
-};
+pub use endpoint::{Endpoint, SshEndpoint};
+pub use host::{Bridge, Capacity, Docker, Location, Overcommit, PortRangeSpec, Ratio, Tls};
 pub use image::{ContainerImage, Image, VmImage};
 pub use offer::{
     ContainerOffer, FlexCpu, FlexSize, Lifecycle, MachineOffer, Offer, OfferPort, Price,

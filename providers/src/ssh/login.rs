@@ -1,0 +1,93 @@
+//! That we may come in.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use russh::keys::agent::client::AgentClient;
+use russh::keys::{Algorithm, HashAlg, PrivateKey, PrivateKeyWithHashAlg, decode_secret_key};
+use secrecy::ExposeSecret as _;
+
+use super::{Key, Session, SshError, Target, gatekeeper};
+use crate::secrets;
+
+/// Reaches the machine, sees that it is the right one, and logs in.
+///
+/// Our key is read first: without one, nobody needs to be bothered.
+///
+/// # Errors
+/// See [`SshError`].
+pub(super) async fn log_in(target: &Target) -> Result<Session, SshError> {
+    match &target.key {
+        Key::Secret(reference, spec_dir) => {
+            let text = secrets::read(reference, spec_dir)
+                .map_err(|why| SshError::Key(format!("the key `{reference}`: {why}")))?;
+            let key = private_key(text.expose_secret())
+                .map_err(|why| SshError::Key(format!("the key `{reference}` {why}")))?;
+            with_key(target, key).await
+        }
+        Key::Agent(socket) => with_agent(target, socket.as_deref()).await,
+    }
+}
+
+async fn with_key(target: &Target, key: PrivateKey) -> Result<Session, SshError> {
+    let mut session = gatekeeper::greet(target).await?;
+    let key = PrivateKeyWithHashAlg::new(Arc::new(key), None);
+    let fingerprint = key.public_key().fingerprint(HashAlg::Sha256);
+    let answer = session.authenticate_publickey(&target.endpoint.user, key).await;
+    let answer = answer.map_err(|error| SshError::lost(&target.endpoint, &error))?;
+    if answer.success() {
+        return Ok(session);
+    }
+    Err(refused(target, format!("with the key `{fingerprint}`")))
+}
+
+async fn with_agent(target: &Target, socket: Option<&Path>) -> Result<Session, SshError> {
+    let Some(socket) = socket else {
+        return Err(SshError::Agent("there is no ssh agent".into()));
+    };
+    let failed = |error: russh::keys::Error| {
+        SshError::Agent(format!("the ssh agent at `{}` failed: {error}", socket.display()))
+    };
+    let mut agent = AgentClient::connect_uds(socket).await.map_err(failed)?;
+    let keys = agent.request_identities().await.map_err(failed)?;
+    if keys.is_empty() {
+        return Err(SshError::Agent("the ssh agent has no keys".into()));
+    }
+    let mut session = gatekeeper::greet(target).await?;
+    for key in &keys {
+        let key = key.public_key().into_owned();
+        // What was once the only digest of RSA is refused nowadays.
+        let digest = matches!(key.algorithm(), Algorithm::Rsa { .. }).then_some(HashAlg::Sha512);
+        let user = &target.endpoint.user;
+        let answer = session.authenticate_publickey_with(user, key, digest, &mut agent).await;
+        // One key that the agent will not use is no reason not to try the next.
+        if answer.is_ok_and(|answer| answer.success()) {
+            return Ok(session);
+        }
+    }
+    let tried = match keys.len() {
+        1 => "with the one key of the ssh agent".into(),
+        many => format!("with any of the {many} keys of the ssh agent"),
+    };
+    Err(refused(target, tried))
+}
+
+fn refused(target: &Target, tried: String) -> SshError {
+    let (user, host) = (target.endpoint.user.clone(), target.endpoint.host.clone());
+    SshError::Refused { user, host, tried }
+}
+
+/// The key in a text, or what is the matter with it.
+fn private_key(text: &str) -> Result<PrivateKey, &'static str> {
+    let key = decode_secret_key(text, None).map_err(|error| match error {
+        russh::keys::Error::KeyIsEncrypted => "is locked by a passphrase",
+        russh::keys::Error::UnsupportedKeyType { .. } => NOT_USED,
+        _ => "is not a private key as `ssh-keygen` writes it",
+    })?;
+    match key.algorithm() {
+        Algorithm::Ed25519 | Algorithm::Ecdsa { .. } => Ok(key),
+        _ => Err(NOT_USED),
+    }
+}
+
+const NOT_USED: &str = "is neither an ed25519 nor an ecdsa key";
