@@ -301,7 +301,11 @@ async fn a_container_that_cannot_be_inspected_is_unknown() {
     for (inspect, why) in [
         (r#"{"Id": "abc", "Na"#, "the answer of"),
         (r#"{"Id": 7}"#, "the engine's answer was not understood"),
-        ("{}", "it was renamed while it was looked at"),
+        ("{}", "the engine's answer was not understood"),
+        (
+            r#"{"Id": "abc", "Name": "/other", "Config": {}}"#,
+            "it was renamed while it was looked at",
+        ),
     ] {
         let mut answers = one_container().to_vec();
         answers.push(("/v1.41/containers/abc/json", inspect));
