@@ -11,6 +11,7 @@ install() {
   command -v openssl >/dev/null || missing+=(openssl)
   command -v dot >/dev/null || missing+=(graphviz)
   command -v xmllint >/dev/null || missing+=(libxml2-utils)
+  command -v git >/dev/null || missing+=(git)
   [ -x /usr/sbin/sshd ] || missing+=(openssh-server)
   command -v ssh-agent >/dev/null || missing+=(openssh-client)
   command -v cc >/dev/null || missing+=(gcc libc6-dev)

@@ -89,6 +89,8 @@ pub(crate) enum Command {
     Explain(ExplainArgs),
     /// Remove what a spec directory made. Data is kept for as long as the policy says.
     Destroy(DestroyArgs),
+    /// Check the connections and this machine, and say what to do. Changes nothing.
+    Doctor(DoctorArgs),
     /// Print a JSON Schema.
     Schema(SchemaArgs),
     /// Print a script that completes the command in a shell.
@@ -349,6 +351,16 @@ pub(crate) struct ExplainArgs {
     pub(crate) format: Format,
 }
 
+#[derive(Debug, clap::Args)]
+pub(crate) struct DoctorArgs {
+    /// The spec directory.
+    #[arg(default_value = ".")]
+    pub(crate) dir: PathBuf,
+    /// The form of the result; `lessor schema --of doctor` describes its JSON.
+    #[arg(long, value_enum, default_value_t = Format::Human)]
+    pub(crate) format: Format,
+}
+
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Described {
     /// Spec files.
@@ -359,6 +371,8 @@ pub(crate) enum Described {
     Explain,
     /// One line of `apply --events`.
     Events,
+    /// The JSON of `doctor`.
+    Doctor,
 }
 
 #[derive(Debug, clap::Args)]

@@ -69,6 +69,7 @@ fn run(args: Args, streams: &Streams) -> anyhow::Result<Exit> {
             Command::Graph(args) => commands::graph::run(common, &args, streams).await,
             Command::Explain(args) => commands::explain::run(common, &args, streams).await,
             Command::Destroy(args) => commands::destroy::run(common, &args, streams).await,
+            Command::Doctor(args) => commands::doctor::run(common, &args, streams).await,
             Command::Schema(args) => commands::schema::run(&args),
             Command::Completions(args) => commands::describe::completions(&args),
             Command::Man => commands::describe::man(),

@@ -14,7 +14,7 @@ use lessor_plans::{Claim, ClaimKey, InstallationId, Plan};
 use lessor_providers::{Connection, Secrets, connect};
 use lessor_specs::kinds::Endpoint;
 use lessor_specs::load::{load, parse};
-use lessor_specs::{Address, Loaded, Tree};
+use lessor_specs::{Address, Loaded, Specs, Tree};
 use lessor_store::Store;
 
 use crate::args::{Common, Selecting};
@@ -24,7 +24,7 @@ use crate::output::{Streams, counted, say, within};
 use crate::progress::Progress;
 
 /// Where the database is, from the spec directory, unless somebody says otherwise.
-const DATABASE: &str = "sqlite:.lessor/lessor.db";
+pub(crate) const DATABASE: &str = "sqlite:.lessor/lessor.db";
 
 /// A spec directory, read and connected.
 pub(crate) struct Session {
@@ -88,10 +88,9 @@ impl Session {
         let configured = config.endpoint.iter();
         let said = common.endpoints.iter().map(|(name, endpoint)| (name, endpoint));
         for (name, endpoint) in configured.chain(said) {
-            redirect(&mut loaded, name, endpoint)?;
+            redirect(Arc::make_mut(&mut loaded.specs), name, endpoint)?;
         }
-        // Where paths start; `.` would only stand in front of every name in a message.
-        let base = if dir == Path::new(".") { Path::new("") } else { dir };
+        let base = base(dir);
         let secrets = Arc::new(Secrets::resolve(loaded.specs.secrets(), base));
         let registry = registry(base, &loaded, &config.installation, &secrets)?;
         let database = database(dir, common, Some(&config));
@@ -203,16 +202,21 @@ fn database(dir: &Path, common: &Common, config: Option<&Config>) -> String {
     located(common.database.as_deref().or(configured).unwrap_or(DATABASE), dir)
 }
 
+/// Where paths start; `.` would only stand in front of every name in a message.
+pub(crate) fn base(dir: &Path) -> &Path {
+    if dir == Path::new(".") { Path::new("") } else { dir }
+}
+
 /// A database file's path starts at the spec directory.
-fn located(url: &str, dir: &Path) -> String {
+pub(crate) fn located(url: &str, dir: &Path) -> String {
     match url.strip_prefix("sqlite:") {
         Some(path) => format!("sqlite:{}", dir.join(path.trim_start_matches("//")).display()),
         None => url.to_owned(),
     }
 }
 
-fn redirect(loaded: &mut Loaded, name: &str, endpoint: &Endpoint) -> anyhow::Result<()> {
-    let specs = Arc::make_mut(&mut loaded.specs);
+/// Puts another endpoint behind a connection.
+pub(crate) fn redirect(specs: &mut Specs, name: &str, endpoint: &Endpoint) -> anyhow::Result<()> {
     let Some(docker) = specs.docker.get_mut(name) else {
         let names = specs.docker.keys().map(|name| format!("`docker.{name}`"));
         let names: Vec<_> = names.collect();

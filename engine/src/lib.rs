@@ -7,7 +7,7 @@
 //!
 //! The planning half knows no clock, no network and no chance; what it needs of those is handed in
 //! as [`Wishes`] and [`World`]. The acting half meets the world only through three [ports]:
-//! [`Provider`], [`Journal`] and [`Clock`].
+//! [`Provider`], [`Journal`] and [`Clock`]. A fourth, [`Examiner`], is for looking at a system itself.
 
 mod allocate;
 mod desire;
@@ -29,7 +29,8 @@ pub use observe::{World, observe};
 pub use outline::{Outline, Outlined, outline};
 pub use plan::plan;
 pub use ports::{
-    ApplyError, ApplyId, Clock, Entry, Journal, JournalError, Phase, Provider, Registry,
+    ApplyError, ApplyId, Clock, DiskLimits, Entry, Examination, Examiner, Journal, JournalError,
+    Lack, Phase, Provider, Registry,
 };
 pub use select::{Selection, Selector};
 pub use trace::{Choice, How, Part, Source, choices, parts, sources};

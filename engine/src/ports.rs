@@ -5,8 +5,10 @@ use std::fmt;
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use jiff::Timestamp;
-use lessor_plans::{Act, Body, Change, Digest, Observation, Present, Sighting, Transition, Wanted};
+use jiff::{SignedDuration, Timestamp};
+use lessor_plans::{
+    Act, Body, Change, Digest, Gap, Observation, Present, Sighting, Transition, Wanted,
+};
 use lessor_specs::Address;
 
 /// Drives one system behind one connection: looks, compares and acts. Decides nothing.
@@ -38,6 +40,58 @@ pub trait Provider: Send + Sync {
     /// See [`ApplyError`]. After an error, the thing may be as before, as wished, or half done; the
     /// next look tells.
     async fn apply(&self, act: Act, change: &Change) -> Result<(), ApplyError>;
+}
+
+/// Says in which condition one system is, rather than what is on it. Changes nothing.
+#[async_trait]
+pub trait Examiner: Send + Sync {
+    /// Looks at the system. Each call has its own deadline.
+    ///
+    /// # Errors
+    /// When it could not be seen, with what to do about it.
+    async fn examine(&self) -> Result<Examination, Gap>;
+}
+
+/// What a system says of itself.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Examination {
+    /// What it is, in words: its version, and that of its API.
+    pub system: String,
+    /// How far its clock is ahead of ours; `None` when it has no clock of its own.
+    pub clock_ahead: Option<SignedDuration>,
+    /// Whether what is promised of its disk can be kept by force.
+    pub disk: DiskLimits,
+    /// What does not work there that should, each with what one can do.
+    pub lacks: Vec<Lack>,
+}
+
+/// Whether a system can keep a thing from taking more disk than it was promised.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum DiskLimits {
+    /// It can.
+    Possible {
+        /// By what.
+        by: String,
+    },
+    /// It does not say.
+    Unclear {
+        /// What it depends on.
+        on: String,
+    },
+    /// It cannot.
+    Impossible {
+        /// What stores its things.
+        storage: String,
+    },
+}
+
+/// Something that does not work on a system.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Lack {
+    /// What.
+    pub what: String,
+    /// Something one can do now.
+    pub hint: Option<String>,
 }
 
 /// Why an act was not done.

@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use lessor_engine::Provider;
+use lessor_engine::{Examiner, Provider};
 use lessor_plans::InstallationId;
 use lessor_specs::kinds::{Endpoint, SshEndpoint, Tls};
 use lessor_specs::{Address, Kind, SecretRef, kinds};
@@ -70,26 +70,50 @@ pub enum ConnectError {
 /// # Errors
 /// See [`ConnectError`].
 pub fn connect(connection: Connection<'_>) -> Result<Arc<dyn Provider>, ConnectError> {
+    Ok(match driver(connection)? {
+        Driver::Docker(docker) => docker,
+        Driver::Memory(memory) => memory,
+    })
+}
+
+/// As [`connect()`], for who wants to know about the system itself.
+///
+/// # Errors
+/// See [`ConnectError`].
+pub fn examiner(connection: Connection<'_>) -> Result<Arc<dyn Examiner>, ConnectError> {
+    Ok(match driver(connection)? {
+        Driver::Docker(docker) => docker,
+        Driver::Memory(memory) => memory,
+    })
+}
+
+/// What an entry asks for.
+enum Driver {
+    Docker(Arc<Docker>),
+    Memory(Arc<Memory>),
+}
+
+fn driver(connection: Connection<'_>) -> Result<Driver, ConnectError> {
     let Connection { name, installation, secrets, spec_dir, docker, .. } = connection;
     let place = Address::new(Kind::Docker, name);
     let (installation, secrets) = (installation.clone(), Arc::clone(secrets));
-    Ok(match endpoint(&connection)? {
-        Endpoint::Memory => Arc::new(Memory::in_process(place, installation, secrets)),
+    let door = match endpoint(&connection)? {
+        Endpoint::Memory => {
+            let memory = Memory::in_process(place, installation, secrets);
+            return Ok(Driver::Memory(Arc::new(memory)));
+        }
         Endpoint::MemoryFile(path) => {
-            Arc::new(Memory::in_file(place, installation, secrets, spec_dir.join(path)))
+            let memory = Memory::in_file(place, installation, secrets, spec_dir.join(path));
+            return Ok(Driver::Memory(Arc::new(memory)));
         }
-        Endpoint::Unix(path) => {
-            Arc::new(Docker::new(place, installation, secrets, Door::Unix(path)))
-        }
+        Endpoint::Unix(path) => Door::Unix(path),
         Endpoint::Tcp(address) => {
             let tls = docker.tls.as_ref().map(|tls| files(name, tls, spec_dir)).transpose()?;
-            Arc::new(Docker::new(place, installation, secrets, Door::Tcp(address, tls)))
+            Door::Tcp(address, tls)
         }
-        Endpoint::Ssh(endpoint) => {
-            let ssh = Arc::new(Ssh::new(target(&connection, endpoint)?));
-            Arc::new(Docker::new(place, installation, secrets, Door::Ssh(ssh)))
-        }
-    })
+        Endpoint::Ssh(endpoint) => Door::Ssh(Arc::new(Ssh::new(target(&connection, endpoint)?))),
+    };
+    Ok(Driver::Docker(Arc::new(Docker::new(place, installation, secrets, door))))
 }
 
 fn endpoint(connection: &Connection<'_>) -> Result<Endpoint, ConnectError> {

@@ -18,7 +18,7 @@ mod secrets;
 mod seen;
 mod ssh;
 
-pub use connect::{ConnectError, Connection, connect};
+pub use connect::{ConnectError, Connection, connect, examiner};
 pub use docker::Docker;
 pub use memory::{Host, Memory, Thing};
 pub use secrets::Secrets;

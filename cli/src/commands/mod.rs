@@ -3,6 +3,7 @@
 pub(crate) mod apply;
 pub(crate) mod describe;
 pub(crate) mod destroy;
+pub(crate) mod doctor;
 pub(crate) mod drift;
 pub(crate) mod explain;
 pub(crate) mod explain_code;

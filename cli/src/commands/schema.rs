@@ -1,5 +1,6 @@
 //! `lessor schema`: what editors and readers of our JSON need.
 
+use super::doctor;
 use crate::args::{Described, SchemaArgs};
 use crate::events;
 use crate::exit::Exit;
@@ -11,6 +12,7 @@ pub(crate) fn run(args: &SchemaArgs) -> anyhow::Result<Exit> {
         Described::Plan => lessor_plans::render::json_schema(),
         Described::Explain => lessor_plans::render::explanation::json_schema(),
         Described::Events => events::schema(),
+        Described::Doctor => doctor::json_schema(),
     };
     output::print(&(serde_json::to_string_pretty(&schema)? + "\n"))?;
     Ok(Exit::Done)

@@ -6,6 +6,7 @@
 mod applying;
 mod codes;
 mod data;
+mod doctor;
 mod documents;
 mod drifting;
 mod explaining;

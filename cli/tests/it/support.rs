@@ -107,9 +107,14 @@ impl Shop {
     /// The command in this directory, knowing nothing of the machine's own settings.
     pub(crate) fn command(&self, args: &str) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_lessor"));
-        for name in
-            ["LESSOR_DATABASE_URL", "LESSOR_ENDPOINT", "LESSOR_LOG", "DOCKER_HOST", "NO_COLOR"]
-        {
+        for name in [
+            "LESSOR_DATABASE_URL",
+            "LESSOR_ENDPOINT",
+            "LESSOR_LOG",
+            "DOCKER_HOST",
+            "NO_COLOR",
+            "SSH_AUTH_SOCK",
+        ] {
             command.env_remove(name);
         }
         // One after the other, so that every run tells the same story.

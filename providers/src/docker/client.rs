@@ -12,7 +12,7 @@ use bollard::errors::Error;
 use bollard::models::{
     ContainerCreateBody, ContainerInspectResponse, ContainerSummary, ContainerUpdateBody,
     ImageInspect, ImageSummary, Network, NetworkConnectRequest, NetworkCreateRequest,
-    NetworkDisconnectRequest, NetworkInspect, Volume, VolumeCreateRequest,
+    NetworkDisconnectRequest, NetworkInspect, SystemInfo, Volume, VolumeCreateRequest,
 };
 use bollard::query_parameters::{
     CreateContainerOptionsBuilder, CreateImageOptionsBuilder, ListContainersOptionsBuilder,
@@ -340,6 +340,16 @@ impl Client {
         let output = self.api().await?.logs(id, Some(options));
         let output: Vec<_> = self.call(output.try_collect()).await?;
         Ok(output.iter().map(ToString::to_string).collect())
+    }
+
+    /// What the engine says of itself, and the version of the API we agreed on.
+    pub(super) async fn info(&self) -> Result<(SystemInfo, ClientVersion), CallError> {
+        let api = self.api().await?;
+        let info = self.call(api.info()).await?;
+        if info.server_version.is_none() {
+            return Err(CallError::Garbled("it does not name the engine's version".into()));
+        }
+        Ok((info, api.client_version()))
     }
 
     /// Fetches an image by name and tag or digest.

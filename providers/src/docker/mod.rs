@@ -2,11 +2,13 @@
 //!
 //! In reading order: the calls ([`client`]), also to other machines ([`over_ssh`]), what labels remember ([`labels`]), answers to bodies
 //! ([`read`]) and back ([`mod@write`]), whose a thing is ([`whose`]), looking ([`observe`]), and acting:
-//! what is small ([`act`]), containers ([`container`]), and when one is [`ready`].
+//! what is small ([`act`]), containers ([`container`]), and when one is [`ready`]. The engine itself is
+//! looked at in [`examine`].
 
 mod act;
 mod client;
 mod container;
+mod examine;
 mod labels;
 mod observe;
 mod over_ssh;
@@ -18,9 +20,9 @@ mod write;
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use lessor_engine::{ApplyError, Provider};
+use lessor_engine::{ApplyError, Examination, Examiner, Provider};
 use lessor_plans::{
-    Act, Body, Change, InstallationId, Observation, Present, Sighting, Transition, Wanted,
+    Act, Body, Change, Gap, InstallationId, Observation, Present, Sighting, Transition, Wanted,
 };
 use lessor_specs::Address;
 
@@ -72,5 +74,12 @@ impl Provider for Docker {
 
     async fn apply(&self, act: Act, change: &Change) -> Result<(), ApplyError> {
         act::apply(self, act, change).await
+    }
+}
+
+#[async_trait]
+impl Examiner for Docker {
+    async fn examine(&self) -> Result<Examination, Gap> {
+        examine::examine(self).await
     }
 }

@@ -11,7 +11,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use lessor_engine::{ApplyError, Provider};
+use lessor_engine::{ApplyError, DiskLimits, Examination, Examiner, Provider};
 use lessor_plans::{
     Act, Body, Change, Fingerprint, Gap, InstallationId, Mark, MarkError, Naming, Observation,
     Oddity, Present, Sighting, Stranger, Transition, Wanted, name_for,
@@ -28,6 +28,9 @@ use crate::seen::{
     why_not,
 };
 use keep::Keep;
+
+/// What to do about a file that is no host.
+const RESTORE: &str = "restore the file, or remove it to begin with an empty host";
 
 /// Drives a pretend Docker host, kept in a file or as long as the program runs.
 ///
@@ -106,8 +109,7 @@ impl Provider for Memory {
         let (owner, wanted) = (self.owner.clone(), wanted.to_vec());
         let seen = self.keep.take(move |host| owner.observe(host, &wanted)).await;
         seen.unwrap_or_else(|why| {
-            let hint = "restore the file, or remove it to begin with an empty host".to_owned();
-            Observation::unreachable(self.owner.place.clone(), why, Some(hint))
+            Observation::unreachable(self.owner.place.clone(), why, Some(RESTORE.into()))
         })
     }
 
@@ -124,6 +126,27 @@ impl Provider for Memory {
     async fn apply(&self, act: Act, change: &Change) -> Result<(), ApplyError> {
         let (owner, change) = (self.owner.clone(), change.clone());
         self.keep.change(move |host| owner.apply(host, act, &change)).await
+    }
+}
+
+#[async_trait]
+impl Examiner for Memory {
+    async fn examine(&self) -> Result<Examination, Gap> {
+        let doubt = self.keep.read(Host::doubt).await;
+        let gap = |why| Gap {
+            what: "the host".into(),
+            hint: Some(RESTORE.into()),
+            ..self.owner.gap(why)
+        };
+        if let Some(why) = doubt.map_err(gap)? {
+            return Err(self.owner.gap(why));
+        }
+        Ok(Examination {
+            system: "a pretend Docker host".into(),
+            clock_ahead: None,
+            disk: DiskLimits::Impossible { storage: "a pretend host".into() },
+            lacks: Vec::new(),
+        })
     }
 }
 

@@ -5,9 +5,9 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use lessor_engine::{ApplyError, Provider};
-use lessor_plans::{Act, Body, MountBody, Observation, Present, Sighting, Transition};
-use lessor_providers::{Connection, Secrets, connect};
+use lessor_engine::{ApplyError, DiskLimits, Examination, Lack, Provider};
+use lessor_plans::{Act, Body, Gap, MountBody, Observation, Present, Sighting, Transition};
+use lessor_providers::{Connection, Secrets, connect, examiner};
 use lessor_specs::EnvValue;
 use lessor_specs::kinds::{self, Endpoint, Ready};
 use tempfile::TempDir;
@@ -15,6 +15,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::UnixListener;
 
 use crate::bodies::{address, change, container, network, port, volume};
+use crate::machine::{Machine, Mood};
 use crate::worlds::{Engine, PLACE, World, docker};
 use crate::{assert_as_wished, create, delete, mark, observe, present, update, with};
 
@@ -337,6 +338,82 @@ fn one_container() -> [(&'static str, &'static str); 5] {
     ]
 }
 
+#[tokio::test]
+async fn a_machine_that_opens_no_socket_says_why() {
+    let why = async |status| {
+        let directory = tempfile::tempdir().unwrap();
+        let machine = Machine::start(Mood::Closed(status)).await;
+        let engine = machine.engine("/run/x.sock", "test-1", directory.path(), &Arc::default());
+        let [gap] = engine.observe(&[]).await.gaps.try_into().unwrap();
+        format!("{}\n{}", gap.why, gap.hint.unwrap())
+    };
+    assert_eq!(
+        why(3).await,
+        "there is no socket `/run/x.sock` on `127.0.0.1`\n\
+         start Docker there, or name the socket it has: `ssh://tester@127.0.0.1/path`"
+    );
+    assert_eq!(
+        why(4).await,
+        "`tester` has no permission to use the socket `/run/x.sock` on `127.0.0.1`\n\
+         add it to the `docker` group there: `usermod -aG docker tester` on `127.0.0.1`"
+    );
+    assert!(
+        why(0).await.starts_with("the socket `/run/x.sock` on `127.0.0.1` could not be opened")
+    );
+}
+
+#[tokio::test]
+async fn a_container_behind_ssh_is_ready_when_its_machine_reaches_it() {
+    for (mood, reached) in [(Mood::Open, true), (Mood::NoPorts, false)] {
+        let world = Engine::behind(mood).await;
+        let mut change = change(&shell(&world, "httpd -f -p 80"));
+        change.ready = Some(ready(Some(80), false, 30));
+        let created = world.provider().apply(Act::Create, &change).await;
+        match created {
+            Ok(()) => assert!(reached),
+            Err(ApplyError::Refused { why, hint }) => {
+                assert!(!reached);
+                assert_eq!(why, "`127.0.0.1` does not let us reach ports over ssh");
+                assert!(hint.unwrap().contains("`AllowTcpForwarding no`"));
+            }
+            Err(error) => panic!("{error}"),
+        }
+    }
+}
+
+#[tokio::test]
+async fn an_engine_says_what_it_lacks_and_what_time_it_is() {
+    let (socket, _directory) = broken(&[
+        ("/version", VERSION),
+        (
+            "/v1.41/info",
+            r#"{"ServerVersion": "20.10.24", "Driver": "overlay2", "CgroupVersion": "2",
+                "DriverStatus": [["Backing Filesystem", "xfs"]],
+                "SystemTime": "2001-02-03T04:05:06.789Z",
+                "Warnings": ["WARNING: No swap limit support"], "LiveRestoreEnabled": true}"#,
+        ),
+    ]);
+
+    let seen = examine(&socket).await.unwrap();
+
+    assert_eq!(seen.system, "Docker Engine 20.10.24, API 1.41, cgroup v2");
+    assert!(seen.clock_ahead.unwrap().as_secs() < -20 * 365 * 24 * 3600);
+    assert!(matches!(seen.disk, DiskLimits::Unclear { .. }), "{:?}", seen.disk);
+    let [Lack { what, hint }] = seen.lacks.try_into().unwrap();
+    assert_eq!(what, "No swap limit support");
+    assert!(hint.unwrap().contains("swapaccount=1"));
+}
+
+#[tokio::test]
+async fn an_engine_that_says_nothing_of_itself_is_not_seen() {
+    let (socket, _directory) = broken(&[("/version", VERSION), ("/v1.41/info", "{}")]);
+    let gap = examine(&socket).await.unwrap_err();
+    assert_eq!(
+        gap.why,
+        "the engine's answer was not understood: it does not name the engine's version"
+    );
+}
+
 const VERSION: &str = r#"{"ApiVersion": "1.41"}"#;
 
 const VOLUMES: &str = r#"{"Volumes": [{"Name": "data", "Driver": "local", "Mountpoint": "/x", "Scope": "local",
@@ -382,6 +459,15 @@ fn broken(answers: &[(&'static str, &'static str)]) -> (PathBuf, TempDir) {
 }
 
 fn at(socket: &Path) -> Arc<dyn Provider> {
+    with_connection(socket, |connection| connect(connection).unwrap())
+}
+
+/// What such an engine says of itself.
+async fn examine(socket: &Path) -> Result<Examination, Gap> {
+    with_connection(socket, |connection| examiner(connection).unwrap()).examine().await
+}
+
+fn with_connection<T>(socket: &Path, make: impl FnOnce(Connection<'_>) -> T) -> T {
     let docker = kinds::Docker {
         endpoint: Some(Endpoint::Unix(socket.display().to_string())),
         tls: None,
@@ -391,7 +477,7 @@ fn at(socket: &Path) -> Arc<dyn Provider> {
         capacity: None,
         overcommit: None,
     };
-    let connection = Connection {
+    make(Connection {
         name: PLACE,
         docker: &docker,
         installation: &"test-1".parse().unwrap(),
@@ -399,8 +485,7 @@ fn at(socket: &Path) -> Arc<dyn Provider> {
         docker_host: None,
         ssh_agent: None,
         secrets: &Arc::default(),
-    };
-    connect(connection).unwrap()
+    })
 }
 
 async fn serve(listener: UnixListener, answers: BTreeMap<&'static str, &'static str>) {

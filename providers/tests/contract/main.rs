@@ -7,6 +7,7 @@
 
 mod bodies;
 mod engine;
+mod machine;
 mod pretend;
 mod worlds;
 
@@ -29,6 +30,7 @@ macro_rules! contract {
         mod in_process { $(#[tokio::test] async fn $claim() { super::$claim(&super::worlds::Pretend::in_process().await).await })* }
         mod in_a_file { $(#[tokio::test] async fn $claim() { super::$claim(&super::worlds::Pretend::in_a_file().await).await })* }
         mod on_docker { $(#[tokio::test] async fn $claim() { super::$claim(&super::worlds::Engine::new()).await })* }
+        mod over_ssh { $(#[tokio::test] async fn $claim() { super::$claim(&super::worlds::Engine::over_ssh().await).await })* }
     };
 }
 

@@ -10,8 +10,11 @@ use async_trait::async_trait;
 use lessor_engine::Provider;
 use lessor_plans::{Body, ContainerBody, InstallationId, NetworkBody};
 use lessor_providers::{Connection, Memory, Secrets, connect};
+use lessor_specs::kinds::SshEndpoint;
 use lessor_specs::{Address, Cidr, EnvValue, Kind, SecretRef, kinds};
 use tempfile::TempDir;
+
+use crate::machine::{Machine, Mood};
 
 /// The name of the connection in every world.
 pub(crate) const PLACE: &str = "par1";
@@ -156,32 +159,34 @@ pub(crate) struct Engine {
 }
 
 impl Engine {
+    /// The same, through a machine that is reached over ssh.
+    pub(crate) async fn over_ssh() -> Self {
+        Engine::behind(Mood::Open).await
+    }
+
+    pub(crate) async fn behind(mood: Mood) -> Self {
+        let beside = std::env::var("DOCKER_HOST").unwrap_or_default();
+        let socket = beside.strip_prefix("unix://").unwrap_or(SshEndpoint::SOCKET);
+        let machine = Machine::start(mood).await;
+        Engine::connected(move |installation, directory, secrets| {
+            machine.engine(socket, installation.as_str(), directory, secrets)
+        })
+    }
+
     pub(crate) fn new() -> Self {
+        Engine::connected(local)
+    }
+
+    fn connected(
+        connect: impl FnOnce(&InstallationId, &Path, &Arc<Secrets>) -> Arc<dyn Provider>,
+    ) -> Self {
         static IMPORTED: OnceLock<()> = OnceLock::new();
         IMPORTED.get_or_init(import_image);
         let installation = fresh_installation();
         let (directory, secrets) = secrets();
-        let docker = kinds::Docker {
-            endpoint: None,
-            tls: None,
-            host_key: None,
-            key: None,
-            location: None,
-            capacity: None,
-            overcommit: None,
-        };
-        let docker_host = std::env::var("DOCKER_HOST").ok();
-        let provider = connect(Connection {
-            name: PLACE,
-            docker: &docker,
-            installation: &installation,
-            spec_dir: directory.path(),
-            docker_host: docker_host.as_deref(),
-            ssh_agent: None,
-            secrets: &secrets,
-        });
+        let provider = connect(&installation, directory.path(), &secrets);
         let subnet = free_subnet();
-        Engine { provider: provider.unwrap(), installation, subnet, _directory: directory }
+        Engine { provider, installation, subnet, _directory: directory }
     }
 
     fn all(&self) -> Vec<(&'static str, String)> {
@@ -278,6 +283,34 @@ impl World for Engine {
         };
         self.all().into_iter().map(look).collect()
     }
+}
+
+/// The engine beside us.
+fn local(
+    installation: &InstallationId,
+    directory: &Path,
+    secrets: &Arc<Secrets>,
+) -> Arc<dyn Provider> {
+    let docker = kinds::Docker {
+        endpoint: None,
+        tls: None,
+        host_key: None,
+        key: None,
+        location: None,
+        capacity: None,
+        overcommit: None,
+    };
+    let docker_host = std::env::var("DOCKER_HOST").ok();
+    let provider = connect(Connection {
+        name: PLACE,
+        docker: &docker,
+        installation,
+        spec_dir: directory,
+        docker_host: docker_host.as_deref(),
+        ssh_agent: None,
+        secrets,
+    });
+    provider.unwrap()
 }
 
 fn run(body: &ContainerBody) -> Vec<String> {

@@ -121,6 +121,14 @@ pub fn parse(tree: Tree) -> Result<Loaded, Report> {
     assemble(tree, Vec::new())
 }
 
+/// What can be made out in `directory`, whatever else is wrong with it: entries without a problem
+/// of their own. What they refer to may be missing. For looking only.
+pub fn salvage(directory: &Path) -> (Specs, Option<Report>) {
+    let (tree, problems) = read::read(directory);
+    let sound = parse::parse(&tree).specs;
+    (sound, assemble(tree, problems).err())
+}
+
 fn assemble(tree: Tree, mut problems: Vec<Diagnostic>) -> Result<Loaded, Report> {
     let unread = !problems.is_empty();
     let parsed = parse::parse(&tree);
