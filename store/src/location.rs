@@ -4,6 +4,9 @@ use std::fs::{DirBuilder, File, OpenOptions};
 use std::io::{self, Read as _};
 use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
+use std::time::SystemTime;
+
+use tempfile::TempDir;
 
 use crate::StoreError;
 
@@ -86,8 +89,9 @@ pub(crate) fn companion(path: &Path, suffix: &str) -> PathBuf {
 /// them where they are missing. Opened without the right to write, it cannot take them away again.
 /// So: where a log lies already, of a writer that runs or was killed, the file is opened without
 /// that right and everything stays as it is. Where none lies, it is opened with it, writing is
-/// forbidden to the connection instead, and closing takes away what opening made. (`immutable`,
-/// which needs no such files, would read nonsense as soon as a writer came along.)
+/// forbidden to the connection instead, and closing takes away what opening made. Where that cannot
+/// be, a [`Snapshot`] is read. (`immutable`, which needs no such files, would read nonsense as soon
+/// as a writer came along.)
 pub(crate) fn read_access(path: &Path) -> Result<Option<Access>, StoreError> {
     let exists = |path: &Path| path.try_exists().map_err(|error| unavailable(path, &error));
     if !exists(path)? {
@@ -95,6 +99,55 @@ pub(crate) fn read_access(path: &Path) -> Result<Option<Access>, StoreError> {
     }
     let log = exists(&companion(path, "-wal"))?;
     Ok(Some(if log { Access::ReadBesideLog } else { Access::ReadAlone }))
+}
+
+/// A database as it was at one moment, for this user only. It goes when this is dropped.
+#[derive(Debug)]
+pub(crate) struct Snapshot(TempDir);
+
+impl Snapshot {
+    /// Copies the database at `path`, beside which nothing can be written.
+    ///
+    /// # Errors
+    /// [`StoreError::Busy`] when somebody was writing it meanwhile.
+    pub(crate) fn of(path: &Path) -> Result<Snapshot, StoreError> {
+        let before = stamp(path)?;
+        let copied = tempfile::Builder::new().prefix("lessor-").tempdir().and_then(|directory| {
+            let snapshot = Snapshot(directory);
+            std::fs::copy(path, snapshot.path()).map(|_| snapshot)
+        });
+        let snapshot = copied.map_err(|error| StoreError::Unavailable {
+            path: path.to_owned(),
+            why: format!(
+                "its directory cannot be written, and a copy in `{}` cannot be made: {error}",
+                std::env::temp_dir().display()
+            ),
+        })?;
+        // What a writer did is in the file only after it was in a log.
+        let is_whole = stamp(path)? == before && !before.log;
+        is_whole.then_some(snapshot).ok_or_else(|| StoreError::Busy { path: path.to_owned() })
+    }
+
+    pub(crate) fn path(&self) -> PathBuf {
+        self.0.path().join("snapshot.db")
+    }
+}
+
+/// Differs as soon as somebody wrote.
+#[derive(PartialEq, Eq)]
+struct Stamp {
+    length: u64,
+    modified: SystemTime,
+    log: bool,
+}
+
+fn stamp(path: &Path) -> Result<Stamp, StoreError> {
+    let stamp = || {
+        let metadata = std::fs::metadata(path)?;
+        let log = companion(path, "-wal").try_exists()?;
+        Ok(Stamp { length: metadata.len(), modified: metadata.modified()?, log })
+    };
+    stamp().map_err(|error| unavailable(path, &error))
 }
 
 /// Finds out that a file was cut short, which SQLite would notice only at the first missing page.
@@ -167,6 +220,22 @@ mod tests {
             error.hint().unwrap(),
             "name a file, or `sqlite:` and a file; PostgreSQL comes later"
         );
+    }
+
+    #[test]
+    fn a_snapshot_is_not_taken_while_somebody_writes_and_goes_when_it_is_dropped() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("lessor.db");
+        std::fs::write(&path, "rows").unwrap();
+
+        let snapshot = Snapshot::of(&path).unwrap();
+        let copied = snapshot.path();
+        assert_eq!(std::fs::read_to_string(&copied).unwrap(), "rows");
+        drop(snapshot);
+        assert!(!copied.exists());
+
+        std::fs::write(companion(&path, "-wal"), "").unwrap();
+        assert_eq!(Snapshot::of(&path).unwrap_err(), StoreError::Busy { path });
     }
 
     #[test]

@@ -13,7 +13,7 @@ use sqlx::{
 };
 use tracing::debug;
 
-use crate::location::{self, Access};
+use crate::location::{self, Access, Snapshot};
 use crate::{StoreError, row};
 
 /// How the schema came to be, step by step.
@@ -32,6 +32,8 @@ const BUSY_TIMEOUT: Duration = Duration::from_secs(10);
 pub struct Store {
     pool: AnyPool,
     path: Arc<Path>,
+    /// What is open in place of `path`; kept for as long as it is.
+    _snapshot: Option<Arc<Snapshot>>,
 }
 
 impl Store {
@@ -56,7 +58,7 @@ impl Store {
     /// `None` when there is no database, or an empty one.
     ///
     /// Reading needs SQLite's `-wal` and `-shm` files beside the database; [`Store::close`] takes
-    /// away what opening made.
+    /// away what opening made. Where they cannot be made, a copy is read that is taken now.
     ///
     /// # Errors
     /// See [`StoreError`]; any schema but the current one is refused.
@@ -65,7 +67,12 @@ impl Store {
         let Some(access) = location::read_access(&path)? else { return Ok(None) };
         let path = canonical(&path)?;
         location::check_length(&path)?;
-        let store = Store::connect(path, access).await?;
+        let store = match Store::connect(path.clone(), access).await {
+            Err(StoreError::Unavailable { .. }) if access == Access::ReadAlone => {
+                Store::connect_snapshot(path).await?
+            }
+            opened => opened?,
+        };
         let known = known_schema();
         match store.schema().await? {
             None => {
@@ -117,23 +124,17 @@ impl Store {
     }
 
     async fn connect(path: PathBuf, access: Access) -> Result<Store, StoreError> {
-        static DRIVERS: Once = Once::new();
-        DRIVERS.call_once(sqlx::any::install_default_drivers);
-        let failed = |error| StoreError::of(&error, &path);
-        let options: AnyConnectOptions = location::url_of(&path, access).parse().map_err(failed)?;
-        let options = options.disable_statement_logging();
-        probe(&options, access).await.map_err(failed)?;
-        let pool = AnyPoolOptions::new()
-            .max_connections(CONNECTIONS)
-            // Forgetting a connection that served long would only mean opening the file again.
-            .max_lifetime(None)
-            .idle_timeout(None)
-            .after_connect(move |connection, _| Box::pin(prepare(connection, access)))
-            .connect_with(options)
-            .await
-            .map_err(failed)?;
+        let pool = pool(&path, access).await.map_err(|error| StoreError::of(&error, &path))?;
         debug!(path = %path.display(), ?access, "opened the database");
-        Ok(Store { pool, path: path.into() })
+        Ok(Store { pool, path: path.into(), _snapshot: None })
+    }
+
+    async fn connect_snapshot(path: PathBuf) -> Result<Store, StoreError> {
+        let snapshot = Snapshot::of(&path)?;
+        let opened = pool(&snapshot.path(), Access::ReadAlone).await;
+        let pool = opened.map_err(|error| StoreError::of(&error, &path))?;
+        debug!(path = %path.display(), "opened a snapshot of the database");
+        Ok(Store { pool, path: path.into(), _snapshot: Some(Arc::new(snapshot)) })
     }
 
     async fn migrate(&self) -> Result<(), StoreError> {
@@ -168,10 +169,29 @@ impl Clock for Store {
     }
 }
 
+/// Opens the file at `path`.
+async fn pool(path: &Path, access: Access) -> Result<AnyPool, sqlx::Error> {
+    static DRIVERS: Once = Once::new();
+    DRIVERS.call_once(sqlx::any::install_default_drivers);
+    let options: AnyConnectOptions = location::url_of(path, access).parse()?;
+    let options = options.disable_statement_logging();
+    probe(&options, access).await?;
+    AnyPoolOptions::new()
+        .max_connections(CONNECTIONS)
+        // Forgetting a connection that served long would only mean opening the file again.
+        .max_lifetime(None)
+        .idle_timeout(None)
+        .after_connect(move |connection, _| Box::pin(prepare(connection, access)))
+        .connect_with(options)
+        .await
+}
+
 /// Connects once. A pool would try again and again, and say only that it took too long.
 async fn probe(options: &AnyConnectOptions, access: Access) -> Result<(), sqlx::Error> {
     let mut connection = options.connect().await?;
     prepare(&mut connection, access).await?;
+    // SQLite opens the file when it is first read.
+    connection.execute("PRAGMA schema_version").await?;
     connection.close().await
 }
 

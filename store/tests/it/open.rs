@@ -61,6 +61,25 @@ async fn looking_leaves_the_files_as_they_were() {
 }
 
 #[tokio::test]
+async fn where_nothing_can_be_written_beside_it_a_copy_is_looked_at() {
+    let database = Database::new(BACKENDS[0]).await;
+    create_all(&database.store, &["container.web"]).await;
+    database.store.close().await;
+    // A link to nowhere, in the place of a file that SQLite needs, stops root as well.
+    let mut needed = database.store.path().as_os_str().to_owned();
+    needed.push("-wal");
+    std::os::unix::fs::symlink("nowhere/wal", needed).unwrap();
+    let before = std::fs::read(database.store.path()).unwrap();
+
+    let looking = Store::open_read_only(&database.url()).await.unwrap().unwrap();
+
+    assert_eq!(looking.applied_list().await.unwrap().len(), 1);
+    assert_eq!(looking.path(), database.store.path(), "messages name the database, not its copy");
+    looking.close().await;
+    assert!(std::fs::read(looking.path()).unwrap() == before, "the database was changed");
+}
+
+#[tokio::test]
 async fn what_was_opened_for_looking_cannot_be_written() {
     let database = Database::new(BACKENDS[0]).await;
     let looking = Store::open_read_only(&database.url()).await.unwrap().unwrap();
