@@ -30,6 +30,10 @@ deny:
 tour engine="":
     examples/tour.sh {{ engine }}
 
+# A container image and a Debian package, in target/package; see docs/packages.md.
+package binary="":
+    packaging/package.sh {{ binary }}
+
 # What planning costs, and what applying costs beside raw calls; see docs/benchmarks.md.
 bench:
     cargo build --release --package lessor

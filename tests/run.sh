@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Passes every test. Installs and starts what they need: a Docker Engine with an image for it, and
-# what reads the drawings.
+# Passes every test. Installs and starts what they need: a Docker Engine with images for it, what
+# reads the drawings, and what makes the packages.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -15,6 +15,9 @@ install() {
   [ -x /usr/sbin/sshd ] || missing+=(openssh-server)
   command -v ssh-agent >/dev/null || missing+=(openssh-client)
   command -v cc >/dev/null || missing+=(gcc libc6-dev)
+  command -v dpkg-shlibdeps >/dev/null || missing+=(dpkg-dev)
+  command -v mmdebstrap >/dev/null || missing+=(mmdebstrap)
+  [ -e /etc/ssl/certs/ca-certificates.crt ] || missing+=(ca-certificates)
   [ ${#missing[@]} -eq 0 ] && return
   echo "installing ${missing[*]}"
   local as_root=()
@@ -48,6 +51,7 @@ install
 trap stop_engine EXIT
 start_engine
 examples/busybox-image.sh
+tests/debian-image.sh
 
 # One build serves the tests and the command they run.
 output=$(mktemp)
