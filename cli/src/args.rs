@@ -73,6 +73,8 @@ fn parse_endpoint(text: &str) -> Result<(String, Endpoint), String> {
 pub(crate) enum Command {
     /// Write a spec directory to start from.
     Init(InitArgs),
+    /// Write the entries of what is on a host already. Changes nothing there.
+    Adopt(AdoptArgs),
     /// Check spec files without looking at any host.
     Validate(ValidateArgs),
     /// Show what would be done.
@@ -104,6 +106,29 @@ pub(crate) struct InitArgs {
     /// Where to write it.
     #[arg(default_value = ".")]
     pub(crate) dir: PathBuf,
+}
+
+#[derive(Debug, clap::Args)]
+#[command(
+    override_usage = "lessor adopt [OPTIONS] [DIR] <NAME>...\n       lessor adopt [OPTIONS] [DIR] --all"
+)]
+pub(crate) struct AdoptArgs {
+    /// The spec directory; `.` when the first word is none.
+    #[arg(value_name = "DIR")]
+    pub(crate) dir: Option<String>,
+    /// Containers, networks and volumes, as `docker` names them. A container brings along the
+    /// networks and volumes that it uses.
+    #[arg(value_name = "NAME")]
+    pub(crate) names: Vec<String>,
+    /// Everything that can be adopted and is not yet.
+    #[arg(long)]
+    pub(crate) all: bool,
+    /// The `docker` connection; may be left out when there is just one.
+    #[arg(long, value_name = "NAME")]
+    pub(crate) docker: Option<String>,
+    /// The file to write, in the spec directory.
+    #[arg(long, value_name = "FILE", default_value = "adopted.toml")]
+    pub(crate) output: PathBuf,
 }
 
 #[derive(Debug, clap::Args)]

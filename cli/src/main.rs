@@ -62,6 +62,7 @@ fn run(args: Args, streams: &Streams) -> anyhow::Result<Exit> {
         match args.command {
             Command::Init(args) => commands::init::run(&args, streams),
             Command::Validate(args) => commands::validate::run(&args, streams),
+            Command::Adopt(args) => commands::adopt::run(common, &args, streams).await,
             Command::Plan(args) => commands::plan::run(common, &args, streams).await,
             Command::Apply(args) => commands::apply::run(common, &args, streams).await,
             Command::Drift(args) => commands::drift::run(common, &args, streams).await,

@@ -11,7 +11,7 @@ use futures_util::future::try_join;
 use jiff::Timestamp;
 use lessor_engine::{Registry, Selection, Wishes, World, desire, observe, plan};
 use lessor_plans::{Claim, ClaimKey, InstallationId, Plan};
-use lessor_providers::{Connection, Secrets, connect};
+use lessor_providers::{Connection, Found, Secrets, SurveyError, connect, survey};
 use lessor_specs::kinds::Endpoint;
 use lessor_specs::load::{load, parse};
 use lessor_specs::{Address, Loaded, Specs, Tree};
@@ -19,7 +19,7 @@ use lessor_store::Store;
 
 use crate::args::{Common, Selecting};
 use crate::config::{self, Config};
-use crate::exit::Failed;
+use crate::exit::{Exit, Failed};
 use crate::output::{Streams, counted, say, within};
 use crate::progress::Progress;
 
@@ -129,6 +129,32 @@ impl Session {
             store.close().await;
         }
         wishes
+    }
+
+    /// Lists everything on a host that the specs declare, whosever it is.
+    pub(crate) async fn survey(&self, docker: &str) -> anyhow::Result<Vec<Found>> {
+        let declared = self.loaded.specs.docker.get_key_value(docker);
+        let (name, docker) = declared.with_context(|| format!("there is no `docker.{docker}`"))?;
+        let _progress = Progress::new(format!("listing everything on docker.{name}"));
+        let docker_host = std::env::var("DOCKER_HOST").ok();
+        let ssh_agent = std::env::var_os("SSH_AUTH_SOCK").map(PathBuf::from);
+        let connection = Connection {
+            name,
+            docker,
+            installation: &self.config.installation,
+            spec_dir: base(&self.dir),
+            docker_host: docker_host.as_deref(),
+            ssh_agent: ssh_agent.as_deref(),
+            secrets: &self.secrets,
+        };
+        survey(connection).await.map_err(|SurveyError { why, hint }| {
+            let message = format!("could not list everything on `docker.{name}`: {why}");
+            let failed = Failed::new(message).exit(Exit::Unseen);
+            match hint {
+                Some(hint) => failed.hint(hint).into(),
+                None => failed.into(),
+            }
+        })
     }
 
     /// Everything planning knows apart from the world.

@@ -508,6 +508,7 @@ pub(crate) fn network_draft(address: &Address, network: &TenantNetwork) -> Draft
         address: address.clone(),
         place: network.docker.clone(),
         moved: Vec::new(),
+        adopted: None,
         body,
         networks: Vec::new(),
         mounts: Vec::new(),

@@ -7,12 +7,13 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use lessor_plans::{
-    Body, ContainerBody, HealthcheckBody, Hold, ImageBody, MountBody, NetworkBody, PortBody,
-    VolumeBody, Wanted,
+    Body, ContainerBody, HealthcheckBody, ImageBody, MountBody, NetworkBody, PortBody, VolumeBody,
+    Wanted, adopted_name,
 };
 use lessor_specs::kinds::{
     Container, ContainerImage, ContainerOffer, Network, OfferPort, Ready, Restart, Volume,
 };
+use lessor_specs::quantity::Adopted;
 use lessor_specs::{Address, EnvValue, Kind, Specs};
 
 /// Everything specs ask for.
@@ -28,6 +29,8 @@ pub(crate) struct Draft {
     pub(crate) address: Address,
     pub(crate) place: Address,
     pub(crate) moved: Vec<Address>,
+    /// The thing it stands for, if that was there before.
+    pub(crate) adopted: Option<Adopted>,
     /// Without its name, its networks and its mounts.
     pub(crate) body: Body,
     pub(crate) networks: Vec<Address>,
@@ -83,14 +86,14 @@ impl Desired<'_> {
     /// Everything that may come to live on a connection, so that a provider can look for what
     /// stands in the way. Instances get their ports and subnets only when it is known what is free.
     pub fn wanted_at(&self, specs: &Specs, docker: &str) -> Vec<Wanted> {
-        let mut wanted: BTreeMap<Address, Vec<Hold>> = self
+        let mut wanted: BTreeMap<Address, Wanted> = self
             .drafts
             .iter()
             .filter(|draft| draft.place.name() == docker)
-            .map(|draft| (draft.address.clone(), draft.body.holds()))
+            .map(|draft| (draft.address.clone(), draft.wanted()))
             .collect();
         let mut want = |address: Address| {
-            wanted.entry(address).or_default();
+            wanted.entry(address.clone()).or_insert_with(|| address.into());
         };
         for rental in self.rentals.iter().filter(|rental| rental.hosts.contains(&docker)) {
             want(rental.address.clone());
@@ -100,7 +103,19 @@ impl Desired<'_> {
                 want(tenant_network(bridge, rental.tenant));
             }
         }
-        wanted.into_iter().map(|(address, holds)| Wanted { address, holds }).collect()
+        wanted.into_values().collect()
+    }
+}
+
+impl Draft {
+    fn wanted(&self) -> Wanted {
+        let adopted = self.adopted.clone();
+        Wanted { address: self.address.clone(), adopted, holds: self.body.holds() }
+    }
+
+    /// The name of the thing it stands for, unless that is known by its id.
+    pub(crate) fn adopted_name(&self) -> Option<&str> {
+        self.adopted.as_ref().and_then(|adopted| adopted_name(&self.address, adopted))
     }
 }
 
@@ -129,6 +144,7 @@ fn bare(address: Address, place: Address, moved: &[Address], body: Body) -> Draf
         address,
         place,
         moved: moved.to_vec(),
+        adopted: None,
         body,
         networks: Vec::new(),
         mounts: Vec::new(),
@@ -145,7 +161,8 @@ fn network_draft(specs: &Specs, name: &str, network: &Network) -> Option<Draft> 
         internal: network.internal,
         labels: network.labels.clone(),
     });
-    Some(bare(Address::new(Kind::Network, name), place, &network.moved, body))
+    let draft = bare(Address::new(Kind::Network, name), place, &network.moved, body);
+    Some(Draft { adopted: network.adopted.clone(), ..draft })
 }
 
 fn volume_draft(specs: &Specs, name: &str, volume: &Volume) -> Option<Draft> {
@@ -156,7 +173,8 @@ fn volume_draft(specs: &Specs, name: &str, volume: &Volume) -> Option<Draft> {
         options: volume.options.clone(),
         labels: volume.labels.clone(),
     });
-    Some(bare(Address::new(Kind::Volume, name), place, &volume.moved, body))
+    let draft = bare(Address::new(Kind::Volume, name), place, &volume.moved, body);
+    Some(Draft { adopted: volume.adopted.clone(), ..draft })
 }
 
 fn container_draft(docker: &str, name: &str, container: &Container) -> Draft {
@@ -200,6 +218,7 @@ fn container_draft(docker: &str, name: &str, container: &Container) -> Draft {
             .collect(),
         needs: container.depends_on.clone(),
         ready: container.ready.clone(),
+        adopted: container.adopted.clone(),
         ..bare(address, docker_address(docker), &container.moved, Body::Container(Arc::new(body)))
     }
 }

@@ -17,16 +17,21 @@ pub trait Provider: Send + Sync {
     /// The connection, such as `docker.par1`.
     fn place(&self) -> &Address;
 
-    /// Looks at everything that is ours, by listing. Changes nothing.
+    /// Looks at everything that is ours, by listing, and at what is wanted and adopted. Changes
+    /// nothing.
+    ///
+    /// What a wanted entry adopts is present as if it had been made for that entry, unless
+    /// something of ours has been: then that is it. What is another installation's, or another
+    /// entry's, is refused.
     ///
     /// What is held by others is looked for only as far as it could stand in the way of what is
     /// wanted here. What could not be seen is a gap or unknown, never left out.
     async fn observe(&self, wanted: &[Wanted]) -> Observation;
 
-    /// Looks at the one thing of this sort and name. Changes nothing.
+    /// Looks at the one thing a change is about, by sort and name. Changes nothing.
     ///
     /// A thing that is there and not ours is [`Sighting::Unknown`].
-    async fn sight(&self, body: &Body) -> Sighting;
+    async fn sight(&self, change: &Change) -> Sighting;
 
     /// How to come from `present` to `desired`. Looks at nothing.
     fn compare(&self, desired: &Body, present: &Present) -> Transition;
@@ -34,7 +39,8 @@ pub trait Provider: Send + Sync {
     /// Does one act of a change. Safe to repeat: what is done already is left as it is.
     ///
     /// Creating carries the mark in the very call that creates. Deleting what is gone is done.
-    /// Nothing without our mark is ever touched. Each call has its own deadline.
+    /// Nothing without our mark is ever touched, but for exactly the thing that the change says is
+    /// adopted: that may be updated and deleted. Each call has its own deadline.
     ///
     /// # Errors
     /// See [`ApplyError`]. After an error, the thing may be as before, as wished, or half done; the

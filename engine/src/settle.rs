@@ -6,6 +6,7 @@ use foldhash::{HashMap, HashMapExt, HashSet, HashSetExt};
 use lessor_plans::{Body, Naming, Origin, Present, name_for};
 use lessor_specs::Address;
 use lessor_specs::kinds::Ready;
+use lessor_specs::quantity::Adopted;
 
 use crate::allocate::{Allocation, network_draft};
 use crate::desire::{Desired, Draft, image_address, image_draft};
@@ -25,6 +26,8 @@ pub(crate) struct Wish<'w> {
     pub(crate) present: Option<&'w Present>,
     /// The addresses its mark may have.
     pub(crate) births: Vec<Address>,
+    /// The thing it stands for, if that was there before.
+    pub(crate) adopted: Option<Adopted>,
 }
 
 /// All wishes, in order of address.
@@ -58,10 +61,14 @@ fn all_drafts(desired: Desired<'_>, allocation: &Allocation<'_>) -> Vec<Draft> {
     drafts
 }
 
-/// The thing of ours whose mark names the draft, by its own address or an older one.
+/// The thing of ours whose mark names the draft, by its own address or an older one; without one,
+/// the thing the draft adopts.
 fn find<'w>(draft: &Draft, world: &'w World) -> Option<&'w Present> {
     let seen = world.at(&draft.place)?;
-    std::iter::once(&draft.address).chain(&draft.moved).find_map(|birth| seen.present.get(birth))
+    let births = std::iter::once(&draft.address).chain(&draft.moved);
+    let mut marked = births.filter_map(|birth| seen.present.get(birth));
+    let adopted = || seen.present.get(&draft.address);
+    marked.find(|present| present.adopted.is_none()).or_else(adopted)
 }
 
 /// What each draft is called at its provider.
@@ -70,19 +77,19 @@ struct Names {
 }
 
 impl Names {
-    /// A thing that is there keeps its name, whatever its entry is called by now. A new one is
-    /// named after its address; if an older thing still has that name, a number tells them apart.
+    /// A thing that is there keeps its name, whatever its entry is called by now, and what is made
+    /// in place of an adopted thing has that one's. Anything else is named after its address; if an
+    /// older thing still has that name, a number tells them apart.
     fn of(drafts: &[Draft], matches: &[Option<&Present>]) -> Names {
         let mut by_address = HashMap::with_capacity(drafts.len());
         let mut taken: HashSet<(Address, &'static str, String)> = HashSet::new();
         for (draft, present) in drafts.iter().zip(matches) {
-            if let Some(present) = present {
-                let name = present.body.name().to_owned();
-                if present.birth != draft.address {
-                    taken.insert((draft.place.clone(), draft.body.sort(), name.clone()));
-                }
-                by_address.insert(draft.address.clone(), name);
+            let present = present.map(|present| present.body.name());
+            let Some(name) = present.or_else(|| draft.adopted_name()) else { continue };
+            if name != name_for(Naming::Docker, &draft.address) {
+                taken.insert((draft.place.clone(), draft.body.sort(), name.to_owned()));
             }
+            by_address.insert(draft.address.clone(), name.to_owned());
         }
         for draft in drafts {
             let free = |name: &String| {
@@ -104,7 +111,8 @@ impl Names {
 }
 
 fn wish<'w>(draft: Draft, present: Option<&'w Present>, names: &Names) -> Wish<'w> {
-    let Draft { address, place, moved, mut body, networks, mounts, mut needs, ready } = draft;
+    let Draft { address, place, moved, adopted, mut body, networks, mounts, mut needs, ready } =
+        draft;
     body.set_name(names.get(&address));
     if let Some(container) = body.container_mut() {
         container.networks = networks.iter().map(|network| names.get(network)).collect();
@@ -114,10 +122,12 @@ fn wish<'w>(draft: Draft, present: Option<&'w Present>, names: &Names) -> Wish<'
     needs.extend(networks);
     needs.extend(mounts.into_iter().map(|mount| mount.volume));
     let births = std::iter::once(address.clone()).chain(moved).collect();
-    Wish { address, place, origin: Origin::File, body, needs, ready, present, births }
+    let origin = Origin::File;
+    Wish { address, place, origin, body, needs, ready, present, births, adopted }
 }
 
-/// The things of ours that no wish means, by connection and the address in their mark.
+/// The things of ours that no wish means, by connection and the address in their mark. What carries
+/// none is forgotten rather than removed.
 pub(crate) fn orphans<'w>(
     wishes: &[Wish<'_>],
     world: &'w World,
@@ -130,7 +140,9 @@ pub(crate) fn orphans<'w>(
         seen.present.iter().map(move |(birth, present)| ((place, birth), present))
     });
     all.filter(|((place, birth), present)| {
-        !matches!(present.body, Body::Image(_)) && !meant.contains(&(*place, *birth))
+        !matches!(present.body, Body::Image(_))
+            && present.adopted.is_none()
+            && !meant.contains(&(*place, *birth))
     })
     .collect()
 }

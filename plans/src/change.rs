@@ -21,6 +21,9 @@ pub struct Change {
     pub place: Address,
     /// What asks for it.
     pub origin: Origin,
+    /// What tells its thing from any other, when that carries no mark and an entry adopts it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub adopted: Option<String>,
     /// What is done.
     pub action: Action,
     /// Why.
@@ -173,6 +176,11 @@ pub struct Difference {
 }
 
 impl Change {
+    /// The thing it is about: as it is, or as it will be when there is none.
+    pub fn body(&self) -> Option<&Body> {
+        self.before.as_ref().or(self.after.as_ref())
+    }
+
     /// Whether it loses what cannot be made again.
     pub fn destroys_data(&self) -> bool {
         matches!(self.action, Action::Replace | Action::Delete)

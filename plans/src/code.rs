@@ -14,6 +14,7 @@ codes! {
             E1006 PortHeld = "a port of a host belongs to something that is not ours",
             E1007 SubnetHeld = "a subnet on a host overlaps something that is not ours",
             E1008 StillOurs = "something of ours still holds what is asked for",
+            E1009 NotAdoptable = "an entry adopts what has an owner already",
         }
         "The gate" {
             E1101 TooManyRemovals = "a plan removes more than a few things",

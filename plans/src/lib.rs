@@ -23,8 +23,10 @@ pub use body::{
 pub use change::{Act, Action, Change, Difference, Origin, Reason, Transition, first_difference};
 pub use code::Code;
 pub use mark::{InstallationId, Mark, MarkError};
-pub use name::{Naming, name_for};
-pub use observation::{Fingerprint, Gap, Observation, Oddity, Present, Sighting, Stranger, Wanted};
+pub use name::{Naming, adopted_name, name_for};
+pub use observation::{
+    Adoption, Fingerprint, Gap, Observation, Oddity, Present, Sighting, Stranger, Wanted,
+};
 pub use plan::{
     Claim, ClaimKey, Digest, FORMAT_VERSION, Forget, GateRules, Keep, Note, NoteKind, Plan, Step,
 };

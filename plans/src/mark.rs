@@ -131,6 +131,17 @@ impl Mark {
         })
     }
 
+    /// The installation whose valid mark a thing called `own_name` carries, if it is another one.
+    pub fn anothers<'l>(
+        labels: &'l BTreeMap<String, String>,
+        installation: &InstallationId,
+        own_name: &str,
+    ) -> Option<&'l str> {
+        let label = |name: &str| labels.get(name).map(String::as_str);
+        let owner = label(LABEL_INSTALLATION).filter(|owner| *owner != installation.as_str())?;
+        (label(LABEL_NAME) == Some(own_name)).then_some(owner)
+    }
+
     /// Whether a label belongs to lessor rather than to the thing's owner.
     pub fn is_label(name: &str) -> bool {
         name.starts_with("lessor.")
@@ -172,7 +183,10 @@ mod tests {
         assert_eq!(read(&labels, "copy"), Err(MarkError::Copied { from: "acme_lobby".into() }));
         labels.insert(LABEL_FORMAT.into(), "lessor/2".into());
         assert_eq!(read(&labels, "acme_lobby"), Err(MarkError::Unreadable));
+        assert_eq!(Mark::anothers(&labels, &mark.installation, "acme_lobby"), None);
         labels.insert(LABEL_INSTALLATION.into(), "other".into());
         assert_eq!(read(&labels, "acme_lobby"), Err(MarkError::Foreign));
+        let anothers = |own_name| Mark::anothers(&labels, &mark.installation, own_name);
+        assert_eq!((anothers("acme_lobby"), anothers("copy")), (Some("other"), None));
     }
 }

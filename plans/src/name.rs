@@ -1,5 +1,6 @@
 //! From addresses to names that a provider takes.
 
+use lessor_specs::quantity::Adopted;
 use lessor_specs::{Address, Kind};
 
 use crate::Digest;
@@ -28,6 +29,12 @@ pub fn name_for(naming: Naming, address: &Address) -> String {
         }
         Naming::Docker => bounded(&address.name().replace('/', "_"), DOCKER_MAX),
     }
+}
+
+/// The name of the thing that the entry at `address` adopts; `None` when it is known by its id.
+pub fn adopted_name<'a>(address: &Address, adopted: &'a Adopted) -> Option<&'a str> {
+    let has_id = address.kind() != Kind::Volume;
+    (!(has_id && adopted.is_id())).then(|| adopted.as_str())
 }
 
 fn bounded(name: &str, max: usize) -> String {

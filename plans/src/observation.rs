@@ -3,33 +3,47 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use lessor_specs::Address;
+use lessor_specs::quantity::Adopted;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::{Body, Hold, Origin};
+use crate::{Body, Hold, Naming, Origin, adopted_name, name_for};
 
 /// Something that shall be on a host: what a look has to make sure nobody stands in the way of.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Wanted {
-    /// Its address; its name follows from that.
+    /// Its address; its name follows from that, unless it adopts a thing by name.
     pub address: Address,
+    /// The thing it stands for, if that was there before.
+    pub adopted: Option<Adopted>,
     /// What it takes beside its name, as far as that is known before looking.
     pub holds: Vec<Hold>,
 }
 
 impl From<Address> for Wanted {
     fn from(address: Address) -> Self {
-        Wanted { address, holds: Vec::new() }
+        Wanted { address, adopted: None, holds: Vec::new() }
+    }
+}
+
+impl Wanted {
+    /// What it is called where nothing of ours has another name already.
+    pub fn name(&self) -> String {
+        let adopted = self.adopted.as_ref();
+        let adopted = adopted.and_then(|adopted| adopted_name(&self.address, adopted));
+        adopted.map_or_else(|| name_for(Naming::Docker, &self.address), str::to_owned)
     }
 }
 
 /// All one look told us about one host.
 #[derive(Clone, Debug, Default)]
 pub struct Observation {
-    /// What is ours, by the address in its mark.
+    /// What is ours, by the address in its mark or, without one, of the entry that adopts it.
     pub present: BTreeMap<Address, Present>,
     /// What is ours and could not be read in full, and why.
     pub unknown: BTreeMap<Address, String>,
+    /// Entries that adopt what cannot be adopted, and why.
+    pub refused: BTreeMap<Address, String>,
     /// What others hold.
     pub strangers: Vec<Stranger>,
     /// What carries our mark and is not ours.
@@ -55,16 +69,28 @@ pub enum Sighting {
 /// A thing of ours, as it was seen.
 #[derive(Clone, Debug)]
 pub struct Present {
-    /// The address in its mark.
+    /// The address in its mark, or of the entry that adopts it.
     pub birth: Address,
     /// What asked for it, by its mark.
     pub origin: Origin,
+    /// What stands for the mark, when an entry adopts it.
+    pub adopted: Option<Adoption>,
     /// How it looks. Values that may be secret are hidden.
     pub body: Body,
-    /// Paths of attributes that it has from its image rather than from us.
+    /// Paths of attributes that it has from its image, or from before it was ours, rather than
+    /// from us.
     pub inherited: BTreeSet<String>,
     /// What stands for the values of hidden variables.
     pub secrets: BTreeMap<String, Fingerprint>,
+}
+
+/// What makes a thing without a mark ours: an entry adopts it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Adoption {
+    /// Tells it from any other thing there ever was on its host, whatever either is called.
+    pub id: String,
+    /// What it has that no entry can say: left alone, and lost when it is made anew.
+    pub beyond: Vec<String>,
 }
 
 /// Stands for a secret value: two are equal when the values are, within one run of the program.
@@ -171,6 +197,12 @@ impl Present {
                 if matches!(secret, Some(lessor_specs::EnvValue::Secret(_))) {
                     *value = Present::hidden();
                 }
+            }
+            if let Some(after) = wanted
+                && inherited("no_new_privileges".into())
+            {
+                // No entry says anything else, and it cannot be given later.
+                body.no_new_privileges = after.no_new_privileges;
             }
             let unasked = |asked: bool, path: &str| !asked && inherited(path.into());
             if unasked(wanted.is_some_and(|a| a.entrypoint.is_some()), "entrypoint") {

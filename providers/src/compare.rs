@@ -143,6 +143,7 @@ mod tests {
         Present {
             birth: Address::new(Kind::Container, "web"),
             origin: Origin::File,
+            adopted: None,
             body,
             inherited: BTreeSet::new(),
             secrets: BTreeMap::new(),

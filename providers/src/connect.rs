@@ -10,7 +10,7 @@ use lessor_specs::{Address, Kind, SecretRef, kinds};
 
 use crate::docker::{Door, TlsFiles};
 use crate::ssh::{Key, Ssh, Target};
-use crate::{Docker, Memory, Secrets};
+use crate::{Docker, Found, Memory, Secrets, SurveyError};
 
 /// A connection as specs declare it, with what they cannot know.
 #[derive(Clone, Copy)]
@@ -114,6 +114,21 @@ fn driver(connection: Connection<'_>) -> Result<Driver, ConnectError> {
         Endpoint::Ssh(endpoint) => Door::Ssh(Arc::new(Ssh::new(target(&connection, endpoint)?))),
     };
     Ok(Driver::Docker(Arc::new(Docker::new(place, installation, secrets, door))))
+}
+
+/// Lists everything on the host behind an entry, whosever it is, in order of sort and name.
+/// Changes nothing.
+///
+/// # Errors
+/// When the entry cannot be used, or not all of the host could be seen.
+pub async fn survey(connection: Connection<'_>) -> Result<Vec<Found>, SurveyError> {
+    let mut found = match driver(connection) {
+        Ok(Driver::Docker(docker)) => docker.survey().await?,
+        Ok(Driver::Memory(memory)) => memory.survey().await?,
+        Err(error) => return Err(SurveyError { why: error.to_string(), hint: None }),
+    };
+    found.sort_by(|a, b| (a.body.sort(), a.body.name()).cmp(&(b.body.sort(), b.body.name())));
+    Ok(found)
 }
 
 fn endpoint(connection: &Connection<'_>) -> Result<Endpoint, ConnectError> {

@@ -2,8 +2,8 @@
 //!
 //! In reading order: how a connection becomes a provider ([`connect()`]), where secret values come
 //! from ([`Secrets`]), what both providers share (`reference`, `compare`, `seen`), how other
-//! machines are reached (`ssh`), the real thing
-//! ([`Docker`]) and a pretend one ([`Memory`]). Both answer to the same contract, which stands in
+//! machines are reached (`ssh`), the real thing ([`Docker`]) and a pretend one ([`Memory`]), and what
+//! either host holds of anybody ([`survey()`]). Both answer to the same contract, which stands in
 //! `tests/contract.rs`.
 //!
 //! Not here: what to do about a difference, in which order, and whether it may be done. That is
@@ -17,8 +17,10 @@ mod reference;
 mod secrets;
 mod seen;
 mod ssh;
+mod survey;
 
-pub use connect::{ConnectError, Connection, connect, examiner};
+pub use connect::{ConnectError, Connection, connect, examiner, survey};
 pub use docker::Docker;
 pub use memory::{Host, Memory, Thing};
 pub use secrets::Secrets;
+pub use survey::{Found, Owner, SurveyError};

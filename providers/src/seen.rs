@@ -1,13 +1,15 @@
 //! What both providers say about what they see, in the same words.
 
+use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};
 
 use foldhash::HashSet;
 use lessor_engine::ApplyError;
 use lessor_plans::{
-    Body, Change, Hold, ImageBody, Mark, MarkError, Naming, Observation, Origin, Present, Stranger,
-    Wanted, name_for,
+    Adoption, Body, Change, Hold, ImageBody, InstallationId, Mark, MarkError, Observation, Origin,
+    Present, Stranger, Wanted, adopted_name,
 };
+use lessor_specs::quantity::Adopted;
 use lessor_specs::{Address, Kind};
 
 /// Adds a thing of ours. Two things of one address cannot both be it, and nobody knows which.
@@ -35,13 +37,14 @@ pub(crate) fn missing(
 ) -> BTreeMap<&'static str, BTreeSet<String>> {
     let mut missing: BTreeMap<&'static str, BTreeSet<String>> = BTreeMap::new();
     let ours: HashSet<Hold> = seen.present.values().flat_map(|p| p.body.holds()).collect();
-    for Wanted { address, holds } in wanted {
-        for hold in holds.iter().filter(|hold| !ours.contains(hold)) {
+    for wanted in wanted {
+        let address = &wanted.address;
+        for hold in wanted.holds.iter().filter(|hold| !ours.contains(hold)) {
             missing.entry(holder_of(hold)).or_default();
         }
         let known = seen.present.contains_key(address) || seen.unknown.contains_key(address);
         if let (false, Some(sort)) = (known, sort_of(address.kind())) {
-            missing.entry(sort).or_default().insert(name_for(Naming::Docker, address));
+            missing.entry(sort).or_default().insert(wanted.name());
         }
     }
     missing
@@ -57,7 +60,7 @@ fn holder_of(hold: &Hold) -> &'static str {
 }
 
 /// What a thing of this kind is to an engine, if it can have a name there that others can take.
-fn sort_of(kind: Kind) -> Option<&'static str> {
+pub(crate) fn sort_of(kind: Kind) -> Option<&'static str> {
     match kind {
         Kind::Container | Kind::Instance => Some("container"),
         Kind::Network | Kind::Bridge => Some("network"),
@@ -90,9 +93,94 @@ pub(crate) fn present_image(address: Address, name: String) -> Present {
     Present {
         birth: address,
         origin: Origin::File,
+        adopted: None,
         body: Body::Image(ImageBody { name }),
         inherited: BTreeSet::new(),
         secrets: BTreeMap::new(),
+    }
+}
+
+/// What is wanted and adopts something, and was not made by us long since.
+pub(crate) fn adopting<'w>(
+    wanted: &'w [Wanted],
+    seen: &Observation,
+) -> Vec<(&'static str, &'w Address, &'w Adopted)> {
+    let is_known = |address: &Address| {
+        seen.present.contains_key(address) || seen.unknown.contains_key(address)
+    };
+    let open = wanted.iter().filter(|wanted| !is_known(&wanted.address));
+    open.filter_map(|Wanted { address, adopted, .. }| {
+        Some((sort_of(address.kind())?, address, adopted.as_ref()?))
+    })
+    .collect()
+}
+
+/// Whether an entry's `adopted` means the thing of this name and id.
+pub(crate) fn is_meant(address: &Address, adopted: &Adopted, name: &str, id: &str) -> bool {
+    match adopted_name(address, adopted) {
+        Some(wanted) => wanted == name,
+        None => id.starts_with(adopted.as_str()),
+    }
+}
+
+/// The mark that a thing would carry if it had been made for the entry at `address`.
+///
+/// # Errors
+/// Why the thing cannot be adopted: it carries a mark that counts.
+pub(crate) fn stand_in(
+    address: &Address,
+    origin: &Origin,
+    name: &str,
+    labels: &BTreeMap<String, String>,
+    installation: &InstallationId,
+) -> Result<Mark, String> {
+    if let Some(owner) = Mark::anothers(labels, installation, name) {
+        return Err(format!("`{name}` belongs to installation `{owner}`"));
+    }
+    match Mark::from_labels(labels, installation, name) {
+        Ok(mark) => Err(format!("`{name}` is `{}` already, by its mark", mark.address)),
+        Err(error @ MarkError::Unreadable) => Err(format!("of `{name}`, {}", why_not(&error))),
+        // A copied mark was never that of this thing.
+        Err(MarkError::Foreign | MarkError::Copied { .. }) => Ok(Mark {
+            installation: installation.clone(),
+            address: address.clone(),
+            origin: origin.clone(),
+            name: name.into(),
+        }),
+    }
+}
+
+/// What tells adopted things from all others: they are no strangers.
+pub(crate) fn adopted_ids(seen: &Observation) -> impl Iterator<Item = &str> {
+    let adopted = seen.present.values().filter_map(|present| present.adopted.as_ref());
+    adopted.map(|adoption| adoption.id.as_str())
+}
+
+/// Adds what entries adopt, and sees to it that no thing has two entries.
+#[derive(Default)]
+pub(crate) struct Adoptions {
+    by_thing: BTreeMap<(&'static str, String), Address>,
+}
+
+impl Adoptions {
+    pub(crate) fn insert(&mut self, seen: &mut Observation, present: Present) {
+        let Some(Adoption { id, .. }) = &present.adopted else { return };
+        let (sort, name, address) =
+            (present.body.sort(), present.body.name().to_owned(), present.birth.clone());
+        match self.by_thing.entry((sort, id.clone())) {
+            Entry::Occupied(first) => {
+                let why = |other: &Address| format!("`{name}` is adopted by `{other}`, too");
+                seen.refused.insert(address.clone(), why(first.get()));
+                seen.present.remove(first.get());
+                seen.refused.insert(first.get().clone(), why(&address));
+            }
+            Entry::Vacant(free) => {
+                free.insert(address.clone());
+                // It may carry a copy of a mark, which is no riddle any more.
+                seen.oddities.retain(|oddity| oddity.thing != format!("{sort} `{name}`"));
+                seen.present.insert(address, present);
+            }
+        }
     }
 }
 

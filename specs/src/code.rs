@@ -111,6 +111,7 @@ codes! {
             E0410 MalformedMountPath = "a path in a container cannot be read",
             E0411 MalformedEndpoint = "an endpoint cannot be read",
             E0412 MalformedHostKey = "the fingerprint of a machine cannot be read",
+            E0413 MalformedAdopted = "the name of an adopted thing cannot be read",
         }
         "How entries fit together" {
             E0501 DeclaredTwice = "an entry is declared twice",
@@ -120,6 +121,7 @@ codes! {
             E0505 MovedKind = "an entry says it was of another kind",
             E0506 MovedDeclared = "an entry says it was something that is still declared",
             E0507 MovedTwice = "two entries say they were the same thing",
+            E0508 AdoptedTwice = "two entries adopt the same thing",
         }
         "Docker" {
             E0601 NoConnection = "there is no connection to live on",

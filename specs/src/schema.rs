@@ -4,7 +4,7 @@ use schemars::generate::SchemaSettings;
 use serde_json::Value;
 
 use crate::kinds::Endpoint;
-use crate::quantity::{Malformed, MountPath, TextQuantity};
+use crate::quantity::{Adopted, Malformed, MountPath, TextQuantity};
 use crate::{
     Address, ByteSize, Cidr, Cpu, Currency, Duration, EnvValue, HostKey, Money, PortRange,
     SecretRef, Specs,
@@ -26,6 +26,7 @@ pub(crate) fn check_format(format: &str, text: &str) -> Option<Result<(), Malfor
     }
     Some(match format {
         Address::FORMAT => check::<Address>(text),
+        Adopted::FORMAT => check::<Adopted>(text),
         ByteSize::FORMAT => check::<ByteSize>(text),
         Cidr::FORMAT => check::<Cidr>(text),
         Cpu::FORMAT => check::<Cpu>(text),
@@ -51,7 +52,7 @@ mod tests {
     proptest! {
         #[test]
         fn no_text_makes_a_quantity_panic(text in ".{0,24}") {
-            for format in ["address", "byte-size", "endpoint", "cidr", "cpu", "currency", "lessor-duration", "env-value", "host-key",
+            for format in ["address", "adopted", "byte-size", "endpoint", "cidr", "cpu", "currency", "lessor-duration", "env-value", "host-key",
                            "money", "mount-path", "port-range", "secret-ref"] {
                 prop_assert!(check_format(format, &text).is_some());
             }

@@ -9,6 +9,7 @@ use crate::kinds::{
     Bridge, Container, Docker, Image, Instance, Location, Network, Offer, Policy, PortRangeSpec,
     Quota, Tenant, Volume,
 };
+use crate::quantity::Adopted;
 use crate::{Address, EnvValue, Kind, SecretRef};
 
 /// Everything a spec directory declares: one map a kind, each by name.
@@ -114,6 +115,22 @@ impl Specs {
         let along = instance.iter().flat_map(|instance| &instance.moved);
         let along = along.map(|old| Address::new(Kind::Volume, old.name()));
         moved.into_iter().flatten().cloned().chain(along).collect()
+    }
+
+    /// What entries adopt, each with the connection it lives on, in order of address.
+    pub fn adopted(&self) -> impl Iterator<Item = (Address, &str, &Adopted)> {
+        let containers = self.container.iter().map(|(name, entry)| {
+            (Address::new(Kind::Container, &**name), &entry.docker, &entry.adopted)
+        });
+        let networks = self.network.iter().map(|(name, entry)| {
+            (Address::new(Kind::Network, &**name), &entry.docker, &entry.adopted)
+        });
+        let volumes = self.volume.iter().map(|(name, entry)| {
+            (Address::new(Kind::Volume, &**name), &entry.docker, &entry.adopted)
+        });
+        containers.chain(networks).chain(volumes).filter_map(|(address, docker, adopted)| {
+            Some((address, self.docker_of(docker.as_deref())?, adopted.as_ref()?))
+        })
     }
 
     /// Every secret an entry refers to.

@@ -773,3 +773,36 @@ fn a_policy_part_stands_once() {
       = hint: did you mean `retention`?
     ");
 }
+
+#[test]
+fn a_thing_has_one_entry_that_adopts_it() {
+    let specs = format!(
+        "{HOST}[network.a]\nadopted = \"shop_front\"\n[network.b]\nadopted = \"shop_front\"\n\
+         [volume.a]\nadopted = \"shop_front\"\n"
+    );
+    assert_snapshot!(report(&specs), @r#"
+    error[E0508]: `network.b` and `network.a` both adopt the network `shop_front`
+     --> web.toml:6:11
+      |
+    6 | adopted = "shop_front"
+      |           ^^^^^^^^^^^^
+      |
+     ::: web.toml:4:11
+      |
+    4 | adopted = "shop_front"
+      |           ------------ adopted here too
+      |
+      = hint: one thing has one entry; remove the other
+    "#);
+}
+
+#[test]
+fn what_is_adopted_is_named_as_docker_names_it() {
+    assert_snapshot!(report(&format!("{HOST}[volume.data]\nadopted = \"/shop data\"\n")), @r#"
+    error[E0413]: `adopted` of `volume.data` should be the name or the id of a thing as `docker` shows it, such as `shop_db_1`, found `/shop data`
+     --> web.toml:4:11
+      |
+    4 | adopted = "/shop data"
+      |           ^^^^^^^^^^^^
+    "#);
+}

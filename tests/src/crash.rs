@@ -92,8 +92,8 @@ impl Provider for Fragile {
         self.inner.observe(wanted).await
     }
 
-    async fn sight(&self, body: &Body) -> Sighting {
-        self.inner.sight(body).await
+    async fn sight(&self, change: &Change) -> Sighting {
+        self.inner.sight(change).await
     }
 
     fn compare(&self, desired: &Body, present: &Present) -> Transition {

@@ -232,6 +232,49 @@ impl Default for Site {
     }
 }
 
+/// Things that somebody makes by hand, gone with the test.
+pub struct Hands {
+    prefix: String,
+    label: String,
+}
+
+impl Hands {
+    /// Beside what a site makes, with names that begin like its.
+    pub fn new(site: &Site) -> Self {
+        let prefix = site.prefix.clone();
+        Hands { label: format!("lessor-test.hands={prefix}"), prefix }
+    }
+
+    /// The name of a thing on the engine.
+    pub fn name(&self, own: &str) -> String {
+        format!("{}-{own}", self.prefix)
+    }
+
+    /// Runs a container.
+    ///
+    /// # Panics
+    /// When it cannot be.
+    #[track_caller]
+    pub fn run(&self, args: &[&str]) {
+        docker(&[&["run", "--detach", "--label", &self.label], args].concat());
+    }
+
+    /// Makes a network or a volume.
+    ///
+    /// # Panics
+    /// When it cannot be.
+    #[track_caller]
+    pub fn create(&self, sort: &str, args: &[&str]) {
+        docker(&[&[sort, "create", "--label", &self.label], args].concat());
+    }
+}
+
+impl Drop for Hands {
+    fn drop(&mut self) {
+        remove(&format!("label={}", self.label));
+    }
+}
+
 /// Arguments of an apply that agrees to removals.
 pub const APPLY: [&str; 4] = ["apply", "--yes", "--allow", "removals"];
 
@@ -243,24 +286,28 @@ const LISTS: [(&str, &[&str]); 3] = [
 
 impl Drop for Site {
     fn drop(&mut self) {
-        // Containers first: they use the others.
-        for (list, remove) in [
-            (["ps", "-aq"], &["rm", "-f", "-v"][..]),
-            (["network", "ls"], &["network", "rm"][..]),
-            (["volume", "ls"], &["volume", "rm"][..]),
-        ] {
-            let mut listing = list.to_vec();
-            let filter = self.filter();
-            if list[1] == "ls" {
-                listing.push("-q");
-            }
-            listing.extend(["--filter", &filter]);
-            let Ok(found) = docker_run(&listing) else { continue };
-            let ids: Vec<&str> = found.split_whitespace().collect();
-            if !ids.is_empty() {
-                // What cannot be removed is not worth a panic in a panic.
-                let _ = docker_run(&[remove, &ids].concat());
-            }
+        remove(&self.filter());
+    }
+}
+
+/// Removes everything that has a label.
+fn remove(filter: &str) {
+    // Containers first: they use the others.
+    for (list, remove) in [
+        (["ps", "-aq"], &["rm", "-f", "-v"][..]),
+        (["network", "ls"], &["network", "rm"][..]),
+        (["volume", "ls"], &["volume", "rm"][..]),
+    ] {
+        let mut listing = list.to_vec();
+        if list[1] == "ls" {
+            listing.push("-q");
+        }
+        listing.extend(["--filter", filter]);
+        let Ok(found) = docker_run(&listing) else { continue };
+        let ids: Vec<&str> = found.split_whitespace().collect();
+        if !ids.is_empty() {
+            // What cannot be removed is not worth a panic in a panic.
+            let _ = docker_run(&[remove, &ids].concat());
         }
     }
 }

@@ -19,6 +19,8 @@ pub struct Estate {
     pub instances: BTreeSet<(u8, u8)>,
     /// Ends every name.
     suffix: String,
+    /// Whether every entry adopts the thing of its name.
+    adopts: bool,
 }
 
 /// A container.
@@ -55,6 +57,7 @@ pub fn estate(with_instances: bool) -> impl Strategy<Value = Estate> {
             containers: containers.into_iter().map(|(n, c)| (format!("c{n}"), c)).collect(),
             instances,
             suffix: String::new(),
+            adopts: false,
         })
 }
 
@@ -89,10 +92,10 @@ impl Estate {
             if *subnet {
                 let _ = writeln!(entry, "subnet = \"10.9.{index}.0/24\"");
             }
-            entries.push(entry + &moved_line("network", moved));
+            entries.push(entry + &self.last_lines("network", name, moved));
         }
         for (name, moved) in &self.volumes {
-            entries.push(format!("[volume.{name}]\n{}", moved_line("volume", moved)));
+            entries.push(format!("[volume.{name}]\n{}", self.last_lines("volume", name, moved)));
         }
         let mut ports = BTreeSet::new();
         for (name, container) in &self.containers {
@@ -134,7 +137,7 @@ impl Estate {
         let needs = known('c', &container.needs, &|n| n < name && self.containers.contains_key(n));
         let needs: Vec<_> = needs.iter().map(|name| format!("container.{name}")).collect();
         let _ = writeln!(entry, "depends_on = {needs:?}");
-        entry + &moved_line("container", &container.moved)
+        entry + &self.last_lines("container", name, &container.moved)
     }
 
     fn rent(&self) -> Vec<String> {
@@ -155,6 +158,18 @@ impl Estate {
                 .map(|(t, n)| format!("[instance.\"t{t}/i{n}\"]\noffer = \"small\"\n")),
         );
         entries
+    }
+
+    fn last_lines(&self, kind: &str, name: &str, moved: &[String]) -> String {
+        let moved: Vec<_> = moved.iter().map(|name| format!("{kind}.{name}")).collect();
+        let adopted = if self.adopts { format!("adopted = \"{name}\"\n") } else { String::new() };
+        format!("moved = {moved:?}\n{adopted}")
+    }
+
+    /// The same entries, each for the thing of its name that is there already.
+    #[must_use]
+    pub fn adopting(&self) -> Estate {
+        Estate { adopts: true, ..self.clone() }
     }
 
     /// The same things, each under another name.
@@ -181,9 +196,4 @@ impl Estate {
             .collect();
         renamed
     }
-}
-
-fn moved_line(kind: &str, moved: &[String]) -> String {
-    let moved: Vec<_> = moved.iter().map(|name| format!("{kind}.{name}")).collect();
-    format!("moved = {moved:?}\n")
 }

@@ -133,6 +133,20 @@ impl Sim {
         }
     }
 
+    /// A world where somebody made by hand what these specs ask for on a host.
+    pub async fn made_by_hand(docker: &str, text: &str) -> Self {
+        let stage = Sim::new();
+        stage.settle(text).await;
+        let staged = stage.host(docker).host().await.unwrap();
+        let sim = Sim::new();
+        sim.by_hand(docker, move |host| {
+            host.images = staged.images;
+            staged.things.into_iter().for_each(|thing| host.put(thing.body, BTreeMap::new()));
+        })
+        .await;
+        sim
+    }
+
     /// The same world, seen and changed through something around each provider.
     #[must_use]
     pub fn through(

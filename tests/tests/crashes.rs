@@ -131,3 +131,59 @@ async fn a_recovery_stopped_anywhere_is_finished_by_the_next() {
         }
     }
 }
+
+/// What was there before: it is adopted, and then changed in place, replaced, and joined by more.
+const ADOPTED: &str = r#"
+[docker.local]
+endpoint = "memory:"
+[network.front]
+adopted = "shop_front"
+internal = true
+[volume.data]
+adopted = "shop_data"
+[container.web]
+adopted = "shop_web_1"
+image = "a:2"
+networks = ["front"]
+volumes = [{ volume = "data", path = "/data" }]
+[container.db]
+adopted = "shop_db_1"
+image = "a:1"
+memory = "128MiB"
+"#;
+
+async fn by_hand() -> Sim {
+    let found = ADOPTED.replace("internal = true\n", "").replace("a:2", "a:1").replace("128", "64");
+    let sim = Sim::made_by_hand("local", &found).await;
+    assert!(sim.plan(&found).await.is_empty());
+    sim
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_replacement_of_adopted_things_stopped_anywhere_is_finished_by_the_next() {
+    let expected = {
+        let sim = by_hand().await;
+        sim.settle(ADOPTED).await;
+        world(&sim).await
+    };
+    let owners: Vec<_> = expected.iter().map(|(thing, _)| thing.as_str()).collect();
+    assert_eq!(
+        owners,
+        [
+            "container shop_db_1 ",
+            "container shop_web_1 container.web",
+            "network shop_front network.front",
+            "volume shop_data "
+        ]
+    );
+    for point in 0.. {
+        let sim = by_hand().await;
+        let completed = Crash::at(point).apply(&sim, ADOPTED).await;
+        sim.settle(ADOPTED).await;
+        assert_eq!(world(&sim).await, expected, "a crash at point {point}");
+        if completed {
+            assert!(point > 20, "only {point} points were tried");
+            break;
+        }
+    }
+}

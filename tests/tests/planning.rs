@@ -487,3 +487,132 @@ async fn a_strangers_port_stops_a_replacement_before_anything_is_removed() {
     1 to replace, 1 note. No data is destroyed.
     ");
 }
+
+/// What somebody made by hand, and the entries that adopt it.
+const SHOP: &str = r#"
+[docker.par1]
+endpoint = "memory:"
+[network.front]
+adopted = "shop_front"
+[volume.data]
+adopted = "shop_data"
+[container.web]
+adopted = "shop_web_1"
+image = "nginx:1.27"
+networks = ["front"]
+volumes = [{ volume = "data", path = "/srv" }]
+memory = "128MiB"
+"#;
+
+async fn shop_by_hand() -> Sim {
+    Sim::made_by_hand("par1", SHOP).await
+}
+
+#[tokio::test]
+async fn what_is_adopted_is_compared_and_changed_like_one_of_ours() {
+    let sim = shop_by_hand().await;
+    assert_snapshot!(rendered(&sim.plan(SHOP).await), @"In sync: 3 things are as declared.");
+    let bigger = SHOP.replace("128MiB", "256MiB");
+    assert_snapshot!(rendered(&sim.plan(&bigger).await), @"
+    ~ container.web  par1      memory changed
+          memory: 128MiB → 256MiB
+    1 to change. No data is destroyed.
+    ");
+    sim.settle(&bigger).await;
+    assert!(sim.things("par1").await.iter().any(|(thing, _)| thing == "container shop_web_1 "));
+}
+
+#[tokio::test]
+async fn what_replaces_an_adopted_thing_carries_our_mark_and_its_name() {
+    let sim = shop_by_hand().await;
+    let newer = SHOP.replace("1.27", "1.28");
+    assert_snapshot!(rendered(&sim.plan(&newer).await), @"
+    ± container.web          par1      image changed, replaced
+          image: nginx:1.27 → nginx:1.28
+    + image.par1/nginx:1.28  par1      new
+    ? container.web                    was adopted; the new one carries our mark
+    1 to add, 1 to replace, 1 note. No data is destroyed.
+    ");
+    sim.settle(&newer).await;
+    assert_snapshot!(rendered(&sim.plan(&newer).await), @r#"
+    ? container.web            carries our mark by now, so that `adopted` says nothing any more
+          hint: remove the line `adopted = "shop_web_1"` from its entry
+    In sync: 3 things are as declared; 1 note.
+    "#);
+    // The line can go, and then the entry means one of ours, with all that follows.
+    let without = newer.replace("adopted = \"shop_web_1\"\n", "");
+    assert_snapshot!(rendered(&sim.plan(&without).await), @"In sync: 3 things are as declared.");
+}
+
+#[tokio::test]
+async fn without_its_entry_an_adopted_thing_is_forgotten_and_stays() {
+    let sim = shop_by_hand().await;
+    sim.settle(SHOP).await;
+    let before = sim.things("par1").await;
+    assert_snapshot!(rendered(&sim.plan(HOST).await), @"In sync: nothing is there, as declared.");
+    sim.settle(HOST).await;
+    assert_eq!(sim.things("par1").await, before);
+}
+
+#[tokio::test]
+async fn an_adopted_thing_that_is_not_there_is_made_under_its_name() {
+    let sim = shop_by_hand().await;
+    sim.by_hand("par1", |host| host.things.retain(|thing| thing.body.sort() != "container")).await;
+    assert_snapshot!(rendered(&sim.plan(SHOP).await), @"
+    + container.web  par1      new
+    ? container.web            adopts container `shop_web_1`, which is not there; the new one carries our mark
+    1 to add, 1 note. No data is destroyed.
+    ");
+    sim.settle(SHOP).await;
+    let names: Vec<_> = sim.things("par1").await.into_iter().map(|(thing, _)| thing).collect();
+    assert_snapshot!(names.join("\n"), @"
+    container shop_web_1 container.web
+    network shop_front 
+    volume shop_data
+    ");
+}
+
+#[tokio::test]
+async fn what_cannot_be_adopted_stops_the_plan() {
+    let sim = shop_by_hand().await;
+    sim.by_hand("par1", |host| {
+        for thing in &mut host.things {
+            let name = thing.body.name().to_owned();
+            thing.mark = [
+                ("lessor.mark".to_owned(), "lessor/1".to_owned()),
+                ("lessor.installation".to_owned(), "another-1".to_owned()),
+                ("lessor.address".to_owned(), "network.front".to_owned()),
+                ("lessor.origin".to_owned(), "file".to_owned()),
+                ("lessor.name".to_owned(), name),
+            ]
+            .into();
+        }
+    })
+    .await;
+    assert_snapshot!(rendered(&sim.plan(SHOP).await), @"
+    ? container.web            cannot be done[E1009]: it cannot be adopted: `shop_web_1` belongs to installation `another-1`
+          hint: drop `adopted`, or name another thing
+    ? network.front            cannot be done[E1009]: it cannot be adopted: `shop_front` belongs to installation `another-1`
+          hint: drop `adopted`, or name another thing
+    ? volume.data              cannot be done[E1009]: it cannot be adopted: `shop_data` belongs to installation `another-1`
+          hint: drop `adopted`, or name another thing
+    In sync: nothing is there, as declared; 3 notes.
+    ");
+}
+
+#[tokio::test]
+async fn a_new_thing_takes_no_name_that_an_adopted_one_has() {
+    let sim = shop_by_hand().await;
+    let more = format!("{SHOP}[container.shop-web-1]\nimage = \"nginx:1.27\"\n")
+        .replace("shop_web_1", "shop-web-1");
+    sim.by_hand("par1", |host| {
+        let web = host.things.iter_mut().find(|thing| thing.body.sort() == "container").unwrap();
+        web.body.set_name("shop-web-1".into());
+    })
+    .await;
+    assert_snapshot!(rendered(&sim.plan(&more).await), @"
+    + container.shop-web-1  par1      new
+    1 to add. No data is destroyed.
+    ");
+    sim.settle(&more).await;
+}

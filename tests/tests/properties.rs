@@ -13,8 +13,8 @@ use lessor_plans::{
     Act, Action, Body, Change, Gap, Observation, Present, Sighting, Transition, Wanted,
 };
 use lessor_specs::{Address, Tree};
-use lessor_tests::Sim;
 use lessor_tests::estate::{Estate, estate};
+use lessor_tests::{Sim, rendered};
 use proptest::prelude::*;
 use proptest::strategy::ValueTree as _;
 
@@ -139,6 +139,29 @@ proptest! {
     }
 
     #[test]
+    fn what_is_adopted_needs_nothing_and_is_forgotten_with_its_entry(a in estate(false), b in estate(false)) {
+        run(async {
+            let sim = Sim::made_by_hand("local", &a.to_toml()).await;
+            let found = sim.things("local").await;
+
+            let plan = sim.plan(&a.adopting().to_toml()).await;
+            assert!(plan.is_empty() && plan.notes.is_empty(), "{}", rendered(&plan));
+            sim.settle(&a.adopting().to_toml()).await;
+            sim.settle("[docker.local]\nendpoint = \"memory:\"\n").await;
+            assert_eq!(sim.things("local").await, found);
+
+            // With other wishes for the same names, they come to look like those, unless what was
+            // forgotten stands in the way: it may use a network that is to be made anew.
+            let other = b.adopting().to_toml();
+            let is_free = sim.plan(&other).await.fatal().next().is_none();
+            if is_free && sim.apply(&other).await.is_complete() {
+                let plan = sim.plan(&other).await;
+                assert!(plan.is_empty(), "{}", rendered(&plan));
+            }
+        });
+    }
+
+    #[test]
     fn nothing_is_removed_while_something_cannot_be_seen(a in estate(true), b in estate(true)) {
         run(async {
             let sim = Sim::new();
@@ -254,8 +277,8 @@ macro_rules! passing_on {
             fn place(&self) -> &Address {
                 self.inner.place()
             }
-            async fn sight(&self, body: &Body) -> Sighting {
-                self.inner.sight(body).await
+            async fn sight(&self, change: &Change) -> Sighting {
+                self.inner.sight(change).await
             }
             fn compare(&self, desired: &Body, present: &Present) -> Transition {
                 self.inner.compare(desired, present)

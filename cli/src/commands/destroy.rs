@@ -9,8 +9,8 @@ use super::apply::{Work, watched};
 use crate::args::{Common, DestroyArgs};
 use crate::events::Events;
 use crate::exit::Exit;
-use crate::output::Streams;
-use crate::session::{Asked, Session};
+use crate::output::{Streams, counted, say};
+use crate::session::{Asked, Looked, Session};
 
 pub(crate) async fn run(
     common: &Common,
@@ -27,6 +27,9 @@ async fn destroy(
     events: &Events,
 ) -> anyhow::Result<Exit> {
     let mut session = Session::open(&args.dir, common, streams)?;
+    if let Some(text) = forgotten(&session).await? {
+        say(&text);
+    }
     // Nothing is wanted any more, but for the hosts to remove it from and how long data is kept.
     let Specs { docker, policy, .. } =
         Arc::unwrap_or_clone(std::mem::take(&mut session.loaded.specs));
@@ -40,4 +43,22 @@ async fn destroy(
     let (session, applying) = (&session, &args.applying);
     let work = Work { session, applying, streams, events, granted: &granted };
     work.plan_and_apply(asked, Tree::default()).await
+}
+
+/// What entries adopt and nobody of us made: it is not removed, but no longer known.
+async fn forgotten(session: &Session) -> anyhow::Result<Option<String>> {
+    if session.loaded.specs.adopted().next().is_none() {
+        return Ok(None);
+    }
+    let Looked { world, .. } = session.look(Asked::default()).await?;
+    let present = world.observations().values().flat_map(|seen| seen.present.values());
+    let adopted: Vec<_> = present
+        .filter(|present| present.adopted.is_some())
+        .map(|present| format!("{} `{}`", present.body.sort(), present.body.name()))
+        .collect();
+    if adopted.is_empty() {
+        return Ok(None);
+    }
+    let things = counted(adopted.len(), "adopted thing", "adopted things");
+    Ok(Some(format!("leaving {things} alone, and forgetting them: {}", adopted.join(", "))))
 }

@@ -1,7 +1,7 @@
 //! `lessor init`: a spec directory to start from.
 
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
 use lessor_specs::load::load;
@@ -25,16 +25,9 @@ pub(crate) fn run(args: &InitArgs, _: &Streams) -> anyhow::Result<Exit> {
         return Err(Failed::new(message).hint(hint).into());
     }
     fs::create_dir_all(dir).with_context(|| format!("could not make `{}`", dir.display()))?;
-    let schema = serde_json::to_string_pretty(&lessor_specs::json_schema())? + "\n";
     // Beside files of somebody's own, an example would be one thing more to make.
     let has_specs = load(dir).map_or(true, |loaded| !loaded.tree.files().is_empty());
-    let example = (!has_specs).then_some(("web.toml", SPECS));
-    let configuration = configuration();
-    // The configuration comes last: with it, the directory counts as made.
-    let files = [("lessor.schema.json", schema.as_str()), (".gitignore", IGNORE)];
-    for (name, text) in files.into_iter().chain(example).chain([(config::FILE, &*configuration)]) {
-        write_new(&dir.join(name), text)?;
-    }
+    write(dir, !has_specs)?;
     let here = dir.display().to_string();
     let argument = if here == "." { String::new() } else { format!(" {here}") };
     output::print(&format!(
@@ -42,6 +35,23 @@ pub(crate) fn run(args: &InitArgs, _: &Streams) -> anyhow::Result<Exit> {
          apply{argument}` makes it\n"
     ))?;
     Ok(Exit::Done)
+}
+
+/// Writes what a spec directory needs and does not have yet. Answers with what it wrote.
+pub(super) fn write(dir: &Path, with_example: bool) -> anyhow::Result<Vec<PathBuf>> {
+    let schema = serde_json::to_string_pretty(&lessor_specs::json_schema())? + "\n";
+    let example = with_example.then_some(("web.toml", SPECS));
+    let configuration = configuration();
+    // The configuration comes last: with it, the directory counts as made.
+    let files = [("lessor.schema.json", schema.as_str()), (".gitignore", IGNORE)];
+    let mut written = Vec::new();
+    for (name, text) in files.into_iter().chain(example).chain([(config::FILE, &*configuration)]) {
+        let path = dir.join(name);
+        if write_new(&path, text)? {
+            written.push(path);
+        }
+    }
+    Ok(written)
 }
 
 fn configuration() -> String {
@@ -61,12 +71,12 @@ fn installation() -> String {
     (0..16).filter_map(|_| LETTERS.choose(&mut rng)).map(|&letter| char::from(letter)).collect()
 }
 
-/// Writes a file, unless there is one already.
-fn write_new(path: &Path, text: &str) -> anyhow::Result<()> {
+/// Writes a file, unless there is one already; whether it did.
+fn write_new(path: &Path, text: &str) -> anyhow::Result<bool> {
     use std::io::Write as _;
     match fs::File::create_new(path) {
-        Ok(mut file) => file.write_all(text.as_bytes()),
-        Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => Ok(()),
+        Ok(mut file) => file.write_all(text.as_bytes()).map(|()| true),
+        Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => Ok(false),
         Err(error) => Err(error),
     }
     .with_context(|| format!("could not write `{}`", path.display()))

@@ -1,5 +1,6 @@
 //! One module a command.
 
+pub(crate) mod adopt;
 pub(crate) mod apply;
 pub(crate) mod describe;
 pub(crate) mod destroy;

@@ -103,7 +103,9 @@ impl Inventory {
             let ours = seen.present.iter().filter(|(birth, _)| birth.kind() != Kind::Image);
             things.extend(ours.map(|(birth, present)| {
                 let name = present.body.name().to_owned();
-                thing(birth, name, condition(plan, place, present), facts(&present.body))
+                let adopted = present.adopted.is_some().then(|| "adopted".to_owned());
+                let facts = facts(&present.body).into_iter().chain(adopted).collect();
+                thing(birth, name, condition(plan, place, present), facts)
             }));
             things.extend(seen.unknown.iter().map(|(birth, why)| {
                 let name = name_for(Naming::Docker, birth);

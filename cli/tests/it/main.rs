@@ -3,6 +3,7 @@
 
 #![expect(clippy::unwrap_used, reason = "what cannot be set up or read has failed the test")]
 
+mod adopting;
 mod applying;
 mod codes;
 mod data;

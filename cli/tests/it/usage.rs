@@ -71,6 +71,7 @@ fn help_goes_to_stdout_and_names_the_exit_codes() {
 
     Commands:
       init         Write a spec directory to start from
+      adopt        Write the entries of what is on a host already. Changes nothing there
       validate     Check spec files without looking at any host
       plan         Show what would be done
       apply        Carry it out, after showing it and asking

@@ -81,12 +81,9 @@ impl Work<'_> {
     /// Looks at the object once more: the plan may be old.
     async fn look(&self, provider: &SharedProvider) -> Result<Look, Unfinished> {
         let change = self.change();
-        let Some(body) = change.before.as_ref().or(change.after.as_ref()) else {
-            return Ok(Look::Done);
-        };
         let mut attempt = 1;
         loop {
-            let sighting = time::timeout(self.run.step_deadline, provider.sight(body)).await;
+            let sighting = time::timeout(self.run.step_deadline, provider.sight(change)).await;
             let why = match sighting {
                 Ok(Sighting::Absent) => return self.absent(),
                 Ok(Sighting::Present(present)) => return self.present(provider, &present),

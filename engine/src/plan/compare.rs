@@ -18,7 +18,12 @@ impl Planner<'_> {
         let is_container = |wish: &&Wish<'_>| matches!(wish.body, Body::Container(_));
         let (containers, others): (Vec<_>, Vec<_>) = settled.iter().partition(is_container);
         for wish in others.into_iter().chain(containers) {
-            let Some(change) = self.compare(wish, &replaced) else { continue };
+            if self.is_refused(wish) {
+                continue;
+            }
+            let change = self.compare(wish, &replaced);
+            self.adoption(wish, change.as_ref());
+            let Some(change) = change else { continue };
             if change.action == Action::Replace && !is_container(&wish) {
                 replaced.insert(&wish.address);
             }
@@ -156,6 +161,7 @@ fn change(wish: &Wish<'_>, action: Action, reason: Reason, present: Option<&Pres
         address: wish.address.clone(),
         place: wish.place.clone(),
         origin: wish.origin.clone(),
+        adopted: present.and_then(|present| Some(present.adopted.as_ref()?.id.clone())),
         action,
         reason,
         before: present.map(|present| present.beside(Some(&wish.body))),

@@ -1,5 +1,6 @@
 //! From wishes and a world to a plan. Pure: same inputs, same bytes.
 
+mod adopted;
 mod compare;
 mod holdings;
 mod orphans;

@@ -97,6 +97,7 @@ impl Planner<'_> {
             address: birth.clone(),
             place: place.clone(),
             origin: present.origin.clone(),
+            adopted: None,
             action: Action::Delete,
             reason,
             before: Some(present.beside(None)),

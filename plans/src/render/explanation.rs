@@ -100,6 +100,9 @@ pub struct Present {
     /// The address in its mark, when it is another one.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub made_as: Option<Address>,
+    /// Whether it was there before its entry, and carries no mark.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub adopted: bool,
     /// What it uses, by sort and name.
     pub uses: Vec<String>,
 }
@@ -292,7 +295,9 @@ impl std::fmt::Display for Place {
 impl Present {
     fn line(&self) -> String {
         let made_as = self.made_as.as_ref().map(|birth| format!(", made as {birth}"));
-        format!("{}, as {} `{}`{}", self.place, self.sort, self.name, made_as.unwrap_or_default())
+        let adopted = if self.adopted { ", adopted" } else { "" };
+        let made_as = made_as.unwrap_or_default();
+        format!("{}, as {} `{}`{made_as}{adopted}", self.place, self.sort, self.name)
     }
 }
 

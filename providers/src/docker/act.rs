@@ -1,13 +1,12 @@
 //! Acting: which act on which sort of thing, and the sorts that take few calls.
 
-use bollard::models::ContainerInspectResponse;
 use lessor_engine::ApplyError;
 use lessor_plans::{
     Act, Body, Change, ImageBody, Mark, NetworkBody, Present, Transition, VolumeBody,
 };
 
 use super::client::CallError;
-use super::whose::{Whose, container_labels};
+use super::whose::{Adopting, Whose};
 use super::{Docker, container, labels, read, write};
 use crate::compare::compare;
 use crate::reference;
@@ -30,11 +29,11 @@ pub(super) async fn apply(docker: &Docker, act: Act, change: &Change) -> Result<
         (Act::Create, Body::Volume(body)) => create_volume(docker, change, body).await,
         (Act::Create, Body::Container(body)) => container::create(docker, change, body).await,
         (Act::Update, Body::Container(body)) => container::update(docker, change, body).await,
-        (Act::Update, body) => confirm(docker, body).await,
+        (Act::Update, body) => confirm(docker, change, body).await,
         (Act::Delete, Body::Image(body)) => Err(image_stays(&body.name)),
-        (Act::Delete, Body::Network(body)) => delete_network(docker, &body.name).await,
-        (Act::Delete, Body::Volume(body)) => delete_volume(docker, &body.name).await,
-        (Act::Delete, Body::Container(body)) => container::delete(docker, &body.name).await,
+        (Act::Delete, Body::Network(body)) => delete_network(docker, change, &body.name).await,
+        (Act::Delete, Body::Volume(body)) => delete_volume(docker, change, &body.name).await,
+        (Act::Delete, Body::Container(body)) => container::delete(docker, change, &body.name).await,
     }
 }
 
@@ -120,20 +119,21 @@ async fn create_volume(
 /// # Errors
 /// When the name belongs to something else, or to a thing of ours that looks other than wished.
 async fn is_there(docker: &Docker, change: &Change, body: &Body) -> Result<bool, ApplyError> {
-    match docker.whose(body).await? {
+    // What is adopted is never what was to be made.
+    match docker.whose(body, None).await? {
         Whose::Nobodys => Ok(false),
         Whose::Others(why) => Err(taken(body.sort(), body.name(), &why)),
-        Whose::Ours(mark, present) => {
-            check_address(&mark, change)?;
+        Whose::Ours(own, present) => {
+            check_address(&own.mark, change)?;
             check_wished(docker, body, &present).map(|()| true)
         }
     }
 }
 
 /// A thing that cannot be changed: it is done when it is as it shall be.
-async fn confirm(docker: &Docker, body: &Body) -> Result<(), ApplyError> {
+async fn confirm(docker: &Docker, change: &Change, body: &Body) -> Result<(), ApplyError> {
     let (sort, name) = (body.sort(), body.name());
-    match docker.whose(body).await?.ours_or_gone(sort, name)? {
+    match docker.whose(body, Adopting::of(change)).await?.ours_or_gone(sort, name)? {
         Some(present) => check_wished(docker, body, &present),
         None => Err(ApplyError::Stale { why: format!("{sort} `{name}` is gone") }),
     }
@@ -148,26 +148,23 @@ fn check_wished(docker: &Docker, body: &Body, present: &Present) -> Result<(), A
     }
 }
 
-async fn delete_network(docker: &Docker, name: &str) -> Result<(), ApplyError> {
-    let network = docker.whose_network(name).await?.ours_or_gone("network", name)?;
+async fn delete_network(docker: &Docker, change: &Change, name: &str) -> Result<(), ApplyError> {
+    let network = docker.whose_network(name, Adopting::of(change)).await?;
+    let network = network.ours_or_gone("network", name)?;
     let Some(id) = network.and_then(|network| network.id) else { return Ok(()) };
     let Some(network) = docker.client.network(&id).await? else { return Ok(()) };
     for container in network.containers.unwrap_or_default().into_keys() {
         let inspect = docker.client.container(&container).await?;
-        if inspect.is_some_and(|inspect| is_ours(docker, &inspect)) {
+        if inspect.is_some_and(|inspect| docker.owns(&inspect, None)) {
             docker.client.disconnect_network(&id, &container).await?;
         }
     }
     Ok(docker.client.remove_network(&id).await?)
 }
 
-fn is_ours(docker: &Docker, inspect: &ContainerInspectResponse) -> bool {
-    let name = read::container_name(inspect).unwrap_or_default();
-    Mark::from_labels(&container_labels(inspect), &docker.installation, name).is_ok()
-}
-
-async fn delete_volume(docker: &Docker, name: &str) -> Result<(), ApplyError> {
-    match docker.whose_volume(name).await?.ours_or_gone("volume", name)? {
+async fn delete_volume(docker: &Docker, change: &Change, name: &str) -> Result<(), ApplyError> {
+    let volume = docker.whose_volume(name, Adopting::of(change)).await?;
+    match volume.ours_or_gone("volume", name)? {
         Some(volume) => Ok(docker.client.remove_volume(&volume.name).await?),
         None => Ok(()),
     }

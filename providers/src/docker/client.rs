@@ -212,6 +212,12 @@ impl Client {
         self.call(self.api().await?.list_images(Some(options))).await
     }
 
+    /// Where the output of containers goes unless somebody says otherwise.
+    pub(super) async fn logging_driver(&self) -> Result<String, CallError> {
+        let info = self.call(self.api().await?.info()).await?;
+        Ok(info.logging_driver.unwrap_or_default())
+    }
+
     /// All about one container, by name or id; `None` when there is none.
     pub(super) async fn container(
         &self,
@@ -293,9 +299,13 @@ impl Client {
         self.call_within(DEADLINE + grace, call).await
     }
 
-    /// Removes a container that does not run, with its anonymous volumes.
-    pub(super) async fn remove_container(&self, id: &str) -> Result<(), CallError> {
-        let options = RemoveContainerOptionsBuilder::new().v(true).build();
+    /// Removes a container that does not run; with its anonymous volumes, if those shall go.
+    pub(super) async fn remove_container(
+        &self,
+        id: &str,
+        with_volumes: bool,
+    ) -> Result<(), CallError> {
+        let options = RemoveContainerOptionsBuilder::new().v(with_volumes).build();
         gone(self.call(self.api().await?.remove_container(id, Some(options))).await)
     }
 

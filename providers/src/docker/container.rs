@@ -4,10 +4,10 @@ use std::time::Duration;
 
 use bollard::models::ContainerInspectResponse;
 use lessor_engine::ApplyError;
-use lessor_plans::{Body, Change, ContainerBody, Mark, Present, Transition};
+use lessor_plans::{Body, Change, ContainerBody, Present, Transition};
 
 use super::client::CallError;
-use super::whose::{Whose, container_labels};
+use super::whose::{Adopting, Own, Whose};
 use super::{Docker, labels, read, ready, write};
 use crate::compare::compare;
 use crate::seen::{check_address, not_as_planned, taken};
@@ -21,11 +21,12 @@ pub(super) async fn create(
     change: &Change,
     body: &ContainerBody,
 ) -> Result<(), ApplyError> {
-    let id = match docker.whose_container(&body.name).await? {
+    // What is adopted is never what was to be made.
+    let id = match docker.whose_container(&body.name, None).await? {
         Whose::Others(why) => return Err(taken("container", &body.name, &why)),
-        Whose::Ours(mark, inspect) => {
-            check_address(&mark, change)?;
-            resume(docker, mark, &inspect, body).await?
+        Whose::Ours(own, inspect) => {
+            check_address(&own.mark, change)?;
+            resume(docker, own, &inspect, body).await?
         }
         Whose::Nobodys => make(docker, change, body).await?,
     };
@@ -45,15 +46,15 @@ pub(super) async fn update(
     body: &ContainerBody,
 ) -> Result<(), ApplyError> {
     let name = &body.name;
-    let (mark, inspect) = match docker.whose_container(name).await? {
-        Whose::Ours(mark, inspect) => (mark, inspect),
+    let (own, inspect) = match docker.whose_container(name, Adopting::of(change)).await? {
+        Whose::Ours(own, inspect) => (own, inspect),
         other => {
             other.ours_or_gone("container", name)?;
             return Err(ApplyError::Stale { why: format!("container `{name}` is gone") });
         }
     };
     let id = id(&inspect)?;
-    let present = docker.present_container(mark, &inspect).await?;
+    let present = docker.present_container(own, &inspect).await?;
     let differing = changeable(docker, body, &present)?;
     change_limits(docker, id, body, &differing).await?;
     if !differing.iter().any(|path| path == "running") {
@@ -69,10 +70,12 @@ pub(super) async fn update(
     }
 }
 
-/// Stops and removes a container with its anonymous volumes. Named ones stay.
-pub(super) async fn delete(docker: &Docker, name: &str) -> Result<(), ApplyError> {
-    let inspect = docker.whose_container(name).await?.ours_or_gone("container", name)?;
-    let Some(inspect) = inspect else { return Ok(()) };
+/// Stops and removes a container with its anonymous volumes. Named ones stay, and so do all of an
+/// adopted one: nobody agreed to lose what is in them.
+pub(super) async fn delete(docker: &Docker, change: &Change, name: &str) -> Result<(), ApplyError> {
+    let adopting = Adopting::of(change);
+    let inspect = docker.whose_container(name, adopting).await?;
+    let Some(inspect) = inspect.ours_or_gone("container", name)? else { return Ok(()) };
     let id = id(&inspect)?;
     match stop(docker, &inspect).await {
         Ok(()) | Err(ApplyError::Stale { .. }) => {}
@@ -81,11 +84,12 @@ pub(super) async fn delete(docker: &Docker, name: &str) -> Result<(), ApplyError
     // Stopping takes its time. By id, a container that took the name meanwhile is out of reach.
     let Some(again) = docker.client.container(id).await? else { return Ok(()) };
     let now = read::container_name(&again).unwrap_or_default();
-    if Mark::from_labels(&container_labels(&again), &docker.installation, now).is_err() {
+    if now != name || !docker.owns(&again, adopting) {
         let why = format!("container `{name}` was renamed to `{now}` meanwhile");
         return Err(ApplyError::Stale { why });
     }
-    Ok(docker.client.remove_container(id).await?)
+    let with_volumes = docker.owns(&again, None);
+    Ok(docker.client.remove_container(id, with_volumes).await?)
 }
 
 /// Makes a new container and joins it to all of its networks.
@@ -132,12 +136,12 @@ async fn check_uses(docker: &Docker, body: &ContainerBody) -> Result<(), ApplyEr
 /// Goes on with a container that is there: the networks it lacks, and what can be changed.
 async fn resume(
     docker: &Docker,
-    mark: Mark,
+    own: Own,
     inspect: &ContainerInspectResponse,
     body: &ContainerBody,
 ) -> Result<String, ApplyError> {
     let id = id(inspect)?;
-    let mut present = docker.present_container(mark, inspect).await?;
+    let mut present = docker.present_container(own, inspect).await?;
     let lacking = complete_networks(&mut present, body);
     let differing = changeable(docker, body, &present)?;
     for network in &lacking {

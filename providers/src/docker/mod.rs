@@ -2,10 +2,13 @@
 //!
 //! In reading order: the calls ([`client`]), also to other machines ([`over_ssh`]), what labels remember ([`labels`]), answers to bodies
 //! ([`read`]) and back ([`mod@write`]), whose a thing is ([`whose`]), looking ([`observe`]), and acting:
-//! what is small ([`act`]), containers ([`container`]), and when one is [`ready`]. The engine itself is
-//! looked at in [`examine`].
+//! what is small ([`act`]), containers ([`container`]), and when one is [`ready`]. What was there
+//! before its entry is [`adopt`]ed, may have what no entry can say ([`beyond`]), and is found by a
+//! [`survey`]. The engine itself is looked at in [`examine`].
 
 mod act;
+mod adopt;
+mod beyond;
 mod client;
 mod container;
 mod examine;
@@ -14,6 +17,7 @@ mod observe;
 mod over_ssh;
 mod read;
 mod ready;
+mod survey;
 mod whose;
 mod write;
 
@@ -34,7 +38,8 @@ use client::Client;
 
 /// Drives one Docker Engine, from API 1.41 on. Made by [`connect`](crate::connect()).
 ///
-/// Every call has a deadline. What carries no mark of the installation is never changed.
+/// Every call has a deadline. What carries no mark of the installation is never changed, unless an
+/// entry adopts it.
 pub struct Docker {
     place: Address,
     installation: InstallationId,
@@ -64,8 +69,8 @@ impl Provider for Docker {
         observe::observe(self, wanted).await
     }
 
-    async fn sight(&self, body: &Body) -> Sighting {
-        observe::sight(self, body).await
+    async fn sight(&self, change: &Change) -> Sighting {
+        observe::sight(self, change).await
     }
 
     fn compare(&self, desired: &Body, present: &Present) -> Transition {

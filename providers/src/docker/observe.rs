@@ -9,22 +9,22 @@ use bollard::models::{
 use futures_util::future::{join, join4};
 use futures_util::{StreamExt, stream};
 use lessor_plans::{
-    Body, Gap, Hold, Mark, MarkError, Naming, Observation, Oddity, Present, Sighting, Stranger,
-    Wanted, name_for,
+    Body, Change, Gap, Hold, Mark, MarkError, Naming, Observation, Oddity, Present, Sighting,
+    Stranger, Wanted, name_for,
 };
 use lessor_specs::kinds::Protocol;
 use lessor_specs::{Address, Kind};
 
-use super::Docker;
 use super::client::CallError;
-use super::read::{self, Look, Source, sorted};
-use super::whose::{Whose, container_labels, sorted_or_empty};
+use super::read::{self, Look, Made, Source, sorted};
+use super::whose::{Adopting, Own, Whose, container_labels, sorted_or_empty, volume_id};
+use super::{Docker, adopt};
 use crate::reference::normalise;
-use crate::seen::{held, insert, insert_unknown, missing, present_image, why_not};
+use crate::seen::{adopted_ids, held, insert, insert_unknown, missing, present_image, why_not};
 
 /// How many things are looked at at the same time. An engine answers inspects one after the other
 /// per container; sixteen keep it busy without a queue.
-const AT_ONCE: usize = 16;
+pub(super) const AT_ONCE: usize = 16;
 
 /// Everything of ours, and what of others could stand in the way of what is wanted.
 pub(super) async fn observe(docker: &Docker, wanted: &[Wanted]) -> Observation {
@@ -38,37 +38,43 @@ pub(super) async fn observe(docker: &Docker, wanted: &[Wanted]) -> Observation {
     if let Some(gap) = nothing_seen(&seen.gaps) {
         return Observation { gaps: vec![gap], ..Observation::default() };
     }
+    adopt::observe(docker, wanted, &mut seen).await;
     strangers(docker, wanted, &mut seen).await;
     seen
 }
 
-/// The one thing of this sort and name.
-pub(super) async fn sight(docker: &Docker, body: &Body) -> Sighting {
-    let sighted = match body {
-        Body::Image(image) => sight_image(docker, &image.name).await,
-        body => docker.whose(body).await.map(sighted),
+/// The one thing a change is about.
+pub(super) async fn sight(docker: &Docker, change: &Change) -> Sighting {
+    let sighted = match change.body() {
+        Some(Body::Image(image)) => sight_image(docker, &image.name).await,
+        Some(body) => docker.whose(body, Adopting::of(change)).await.map(sighted),
+        None => Ok(Sighting::Absent),
     };
     sighted.unwrap_or_else(|error| Sighting::Unknown { why: error.to_string() })
 }
 
 impl Docker {
     /// How the network, volume or container of this name looks, if it is ours.
-    pub(super) async fn whose(&self, body: &Body) -> Result<Whose<Present>, CallError> {
+    pub(super) async fn whose(
+        &self,
+        body: &Body,
+        adopting: Option<Adopting<'_>>,
+    ) -> Result<Whose<Present>, CallError> {
         let name = body.name();
         Ok(match body {
             Body::Image(_) => Whose::Nobodys,
             Body::Network(_) => {
-                let look = |mark, network| present(mark, look_at_network(name, &network));
-                self.whose_network(name).await?.seen(look)
+                let look = |own, network| present(own, look_at_network(name, &network));
+                self.whose_network(name, adopting).await?.seen(look)
             }
             Body::Volume(_) => {
-                let look = |mark, volume| present(mark, look_at_volume(&volume));
-                self.whose_volume(name).await?.seen(look)
+                let look = |own, volume| present(own, look_at_volume(&volume));
+                self.whose_volume(name, adopting).await?.seen(look)
             }
-            Body::Container(_) => match self.whose_container(name).await? {
-                Whose::Ours(mark, inspect) => {
-                    let present = self.present_container(mark.clone(), &inspect).await?;
-                    Whose::Ours(mark, present)
+            Body::Container(_) => match self.whose_container(name, adopting).await? {
+                Whose::Ours(own, inspect) => {
+                    let present = self.present_container(own.clone(), &inspect).await?;
+                    Whose::Ours(own, present)
                 }
                 Whose::Others(why) => Whose::Others(why),
                 Whose::Nobodys => Whose::Nobodys,
@@ -79,14 +85,15 @@ impl Docker {
     /// How a container of ours looks beside its image.
     pub(super) async fn present_container(
         &self,
-        mark: Mark,
+        own: Own,
         inspect: &ContainerInspectResponse,
     ) -> Result<Present, CallError> {
         let id = inspect.image.as_deref().unwrap_or_default();
         let image = self.client.image(id).await?.map(image_config);
         let source = image.as_ref().map_or(Source::Removed, Source::Image);
-        let look = read::container(inspect, &source).map_err(CallError::Garbled)?;
-        Ok(present(mark, look))
+        let made = if own.adopted.is_some() { Made::Before } else { Made::ByUs };
+        let look = read::container(inspect, &source, made).map_err(CallError::Garbled)?;
+        Ok(present(own, look))
     }
 }
 
@@ -114,7 +121,7 @@ async fn containers(docker: &Docker) -> Observation {
         // Gone since it was listed, perhaps by a call of a run that was killed.
         let Some(inspect) = inspect.transpose() else { continue };
         match look_at_container(docker, &mark, inspect, images.get(&image)) {
-            Ok(look) => insert(&mut seen, present(mark, look)),
+            Ok(look) => insert(&mut seen, present(mark.into(), look)),
             Err(why) => insert_unknown(&mut seen, mark.address, why),
         }
     }
@@ -122,7 +129,7 @@ async fn containers(docker: &Docker) -> Observation {
 }
 
 /// What images bring along, by id.
-async fn inspect_images(
+pub(super) async fn inspect_images(
     docker: &Docker,
     ids: BTreeSet<String>,
 ) -> HashMap<String, Result<Option<ImageConfig>, CallError>> {
@@ -157,7 +164,7 @@ async fn networks(docker: &Docker) -> Observation {
             continue;
         };
         if let Some(mark) = mark_of(docker, "network", name, &sorted(labels), &mut seen) {
-            insert(&mut seen, present(mark, look_at_network(name, &network)));
+            insert(&mut seen, present(mark.into(), look_at_network(name, &network)));
         }
     }
     seen
@@ -170,7 +177,7 @@ async fn volumes(docker: &Docker) -> Observation {
     for volume in listed(docker, "volumes", listing, &mut seen).await.unwrap_or_default() {
         let labels = sorted(&volume.labels);
         if let Some(mark) = mark_of(docker, "volume", &volume.name, &labels, &mut seen) {
-            insert(&mut seen, present(mark, look_at_volume(&volume)));
+            insert(&mut seen, present(mark.into(), look_at_volume(&volume)));
         }
     }
     seen
@@ -197,18 +204,19 @@ async fn images(docker: &Docker, wanted: &[Wanted]) -> Observation {
     seen
 }
 
-fn references(image: &ImageSummary) -> impl Iterator<Item = String> {
+pub(super) fn references(image: &ImageSummary) -> impl Iterator<Item = String> {
     let names = image.repo_tags.iter().chain(&image.repo_digests);
     names.map(|name| normalise(name)).chain([image.id.clone()])
 }
 
 /// What others hold, looked up only when something desired was not found among ours.
 async fn strangers(docker: &Docker, wanted: &[Wanted], seen: &mut Observation) {
+    let adopted: BTreeSet<String> = adopted_ids(seen).map(str::to_owned).collect();
     for (sort, names) in missing(wanted, seen) {
         let found = match sort {
-            "container" => strange_containers(docker, &names).await,
-            "network" => strange_networks(docker, &names).await,
-            _ => strange_volumes(docker, &names).await,
+            "container" => strange_containers(docker, &names, &adopted).await,
+            "network" => strange_networks(docker, &names, &adopted).await,
+            _ => strange_volumes(docker, &names, &adopted).await,
         };
         match found {
             Ok(strangers) => seen.strangers.extend(strangers),
@@ -220,13 +228,15 @@ async fn strangers(docker: &Docker, wanted: &[Wanted], seen: &mut Observation) {
 async fn strange_containers(
     docker: &Docker,
     wanted: &BTreeSet<String>,
+    adopted: &BTreeSet<String>,
 ) -> Result<Vec<Stranger>, CallError> {
     let mut strangers = Vec::new();
     for summary in docker.client.containers(None).await? {
-        let Some((_, name, labels)) = essentials(&summary) else {
+        let Some((id, name, labels)) = essentials(&summary) else {
             return Err(CallError::Garbled("a container has no name".into()));
         };
-        if Mark::from_labels(&labels, &docker.installation, &name).is_ok() {
+        if adopted.contains(&id) || Mark::from_labels(&labels, &docker.installation, &name).is_ok()
+        {
             continue;
         }
         let ports = summary.ports.iter().flatten().filter_map(port_hold);
@@ -238,6 +248,7 @@ async fn strange_containers(
 async fn strange_networks(
     docker: &Docker,
     wanted: &BTreeSet<String>,
+    adopted: &BTreeSet<String>,
 ) -> Result<Vec<Stranger>, CallError> {
     let mut strangers = Vec::new();
     for network in docker.client.networks(None).await? {
@@ -245,7 +256,8 @@ async fn strange_networks(
             return Err(CallError::Garbled("a network has no name".into()));
         };
         let labels = sorted_or_empty(network.labels.as_ref());
-        if Mark::from_labels(&labels, &docker.installation, name).is_ok() {
+        let is_adopted = network.id.as_ref().is_some_and(|id| adopted.contains(id));
+        if is_adopted || Mark::from_labels(&labels, &docker.installation, name).is_ok() {
             continue;
         }
         let subnets = read::subnets(network.ipam.as_ref()).map(Hold::Subnet);
@@ -257,10 +269,13 @@ async fn strange_networks(
 async fn strange_volumes(
     docker: &Docker,
     wanted: &BTreeSet<String>,
+    adopted: &BTreeSet<String>,
 ) -> Result<Vec<Stranger>, CallError> {
     let volumes = docker.client.volumes(None).await?;
     let strange = volumes.iter().filter(|volume| {
-        Mark::from_labels(&sorted(&volume.labels), &docker.installation, &volume.name).is_err()
+        !adopted.contains(volume_id(&volume.name))
+            && Mark::from_labels(&sorted(&volume.labels), &docker.installation, &volume.name)
+                .is_err()
     });
     Ok(strange.flat_map(|volume| held("volume", &volume.name, wanted, [])).collect())
 }
@@ -305,28 +320,35 @@ fn look_at_container(
     if Mark::from_labels(&labels, &docker.installation, name).as_ref() != Ok(mark) {
         return Err("it was renamed while it was looked at".into());
     }
-    let source = match image {
-        Some(Ok(Some(config))) => Source::Image(config),
-        Some(Ok(None)) => Source::Removed,
-        Some(Err(error)) => return Err(format!("its image could not be looked at: {error}")),
-        None => return Err("the engine's answer names no image".into()),
-    };
-    read::container(&inspect, &source)
+    read::container(&inspect, &source(image)?, Made::ByUs)
 }
 
-fn look_at_network(name: &str, network: &Network) -> Look {
+/// What a container has from its image, as far as the image could be looked at.
+pub(super) fn source(
+    image: Option<&Result<Option<ImageConfig>, CallError>>,
+) -> Result<Source<'_>, String> {
+    match image {
+        Some(Ok(Some(config))) => Ok(Source::Image(config)),
+        Some(Ok(None)) => Ok(Source::Removed),
+        Some(Err(error)) => Err(format!("its image could not be looked at: {error}")),
+        None => Err("the engine's answer names no image".into()),
+    }
+}
+
+pub(super) fn look_at_network(name: &str, network: &Network) -> Look {
     let labels = sorted_or_empty(network.labels.as_ref());
     read::network(name, &labels, network.ipam.as_ref(), network.internal)
 }
 
-fn look_at_volume(volume: &Volume) -> Look {
+pub(super) fn look_at_volume(volume: &Volume) -> Look {
     read::volume(&volume.name, &volume.driver, &volume.options, &sorted(&volume.labels))
 }
 
-fn present(mark: Mark, look: Look) -> Present {
+pub(super) fn present(own: Own, look: Look) -> Present {
     Present {
-        birth: mark.address,
-        origin: mark.origin,
+        birth: own.mark.address,
+        origin: own.mark.origin,
+        adopted: own.adopted,
         body: look.body,
         inherited: look.inherited,
         secrets: look.secrets,

@@ -5,7 +5,7 @@ use std::hash::BuildHasher;
 
 use bollard::models::{
     ContainerConfig, ContainerInspectResponse, ContainerState, ContainerStateStatusEnum,
-    HealthConfig, HostConfig, ImageConfig, Ipam, MountType, NetworkSettings, PortMap,
+    HealthConfig, HostConfig, ImageConfig, Ipam, MountType, NetworkSettings, PortBinding, PortMap,
     RestartPolicyNameEnum,
 };
 use lessor_plans::{
@@ -23,7 +23,7 @@ use crate::Secrets;
 const DEFAULT_PERIOD_US: u64 = 100_000;
 
 /// How a thing looks, and what of that is not our doing.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Look {
     pub(super) body: Body,
     pub(super) inherited: BTreeSet<String>,
@@ -37,6 +37,16 @@ pub(super) enum Source<'a> {
     /// The image was removed. All that it could have brought along counts as brought along: what
     /// was asked for is compared all the same.
     Removed,
+}
+
+/// Who made a container: what we would never have made is no answer that makes sense, and is left
+/// aside on anything else.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Made {
+    /// We did.
+    ByUs,
+    /// It was there before.
+    Before,
 }
 
 /// Reads a network, by name, labels, addresses and whether it is internal.
@@ -79,13 +89,14 @@ pub(super) fn volume(
     Look { body, inherited: BTreeSet::new(), secrets: BTreeMap::new() }
 }
 
-/// Reads a container of ours.
+/// Reads a container, as far as an entry could say how it looks.
 ///
 /// # Errors
 /// What is missing from the answer or makes no sense in it.
 pub(super) fn container(
     inspect: &ContainerInspectResponse,
     source: &Source<'_>,
+    made: Made,
 ) -> Result<Look, String> {
     let part = |name: &str| format!("the engine's answer has no `{name}`");
     let name = container_name(inspect).ok_or_else(|| part("Name"))?;
@@ -102,21 +113,27 @@ pub(super) fn container(
         user: config.user.clone().filter(|user| !user.is_empty()),
         env: env(config.env.as_deref()),
         labels: labels::without_ours(&all_labels),
-        networks: networks(host, network),
+        networks: networks(host, network, made),
         mounts: mounts(host)?,
-        ports: ports(host.port_bindings.as_ref())?,
+        ports: ports(host.port_bindings.as_ref(), made)?,
         cpu: cpu(host),
         memory: host.memory.and_then(positive).map(ByteSize::from_bytes),
         pids: host.pids_limit.and_then(positive).map(clamped),
         restart: restart(host),
         no_new_privileges: no_new_privileges(host),
-        healthcheck: config.healthcheck.as_ref().and_then(healthcheck),
+        healthcheck: config
+            .healthcheck
+            .as_ref()
+            .and_then(|check| healthcheck(check, config.shell.as_deref())),
         logging: logging(host, &all_labels),
         running: running(state)?,
     };
     let mut inherited = inherited(&body, source);
     if !all_labels.contains_key(labels::LOGGING) {
         inherited.insert("logging".into());
+    }
+    if made == Made::Before {
+        inherited.insert("no_new_privileges".into());
     }
     let secrets = hide(&mut body.env, &labels::secret_names(&all_labels));
     Ok(Look { body: Body::Container(body.into()), inherited, secrets })
@@ -140,6 +157,11 @@ fn entrypoint(config: &ContainerConfig, source: &Source<'_>) -> Option<Vec<Strin
         Source::Removed => false,
     };
     own.or_else(|| of_image.then(Vec::new))
+}
+
+/// Every variable of a container with its value, be it secret or not.
+pub(super) fn variables(inspect: &ContainerInspectResponse) -> BTreeMap<String, EnvValue> {
+    env(inspect.config.as_ref().and_then(|config| config.env.as_deref()))
 }
 
 fn env(lines: Option<&[String]>) -> BTreeMap<String, EnvValue> {
@@ -168,43 +190,70 @@ fn hide(
 }
 
 /// The default bridge is what a container has without any network.
-fn networks(host: &HostConfig, settings: &NetworkSettings) -> BTreeSet<String> {
+fn networks(host: &HostConfig, settings: &NetworkSettings, by: Made) -> BTreeSet<String> {
     let mode = host.network_mode.as_deref().unwrap_or("default");
+    if by == Made::Before && shares_a_network(mode) {
+        return BTreeSet::new();
+    }
     let by_default = |name: &str| name == "bridge" && matches!(mode, "" | "default" | "bridge");
     let names = settings.networks.iter().flat_map(HashMap::keys);
     names.filter(|name| !by_default(name)).cloned().collect()
 }
 
+/// Whether it has no network of its own: the host's, another container's, or none at all.
+pub(super) fn shares_a_network(mode: &str) -> bool {
+    matches!(mode, "host" | "none") || mode.starts_with("container:")
+}
+
 fn mounts(host: &HostConfig) -> Result<BTreeMap<String, MountBody>, String> {
     let mounts = host.mounts.as_deref().unwrap_or_default();
     let volumes = mounts.iter().filter(|mount| mount.typ == Some(MountType::VOLUME));
-    volumes
-        .map(|mount| {
-            let (Some(target), Some(volume)) = (&mount.target, &mount.source) else {
-                return Err("the engine's answer has a mount without a volume or place".into());
-            };
-            let read_only = mount.read_only.unwrap_or_default();
-            Ok((target.clone(), MountBody { volume: volume.clone(), read_only }))
-        })
-        .collect()
+    let mounted = volumes.filter_map(|mount| {
+        let Some(target) = &mount.target else {
+            return Some(Err("the engine's answer has a mount without a place".into()));
+        };
+        let volume = mount.source.clone().filter(|volume| !volume.is_empty())?;
+        let read_only = mount.read_only.unwrap_or_default();
+        Some(Ok((place(target), MountBody { volume, read_only })))
+    });
+    let bound = host.binds.iter().flatten().filter_map(|bind| bound_volume(bind)).map(Ok);
+    mounted.chain(bound).collect()
 }
 
-fn ports(bindings: Option<&PortMap>) -> Result<BTreeSet<PortBody>, String> {
+/// A volume as `docker run --volume` writes it: `data:/var/lib/data:ro`. A path of the host is none.
+pub(super) fn bound_volume(bind: &str) -> Option<(String, MountBody)> {
+    let mut parts = bind.splitn(3, ':');
+    let (volume, target) = (parts.next()?, parts.next()?);
+    let read_only = parts.next().is_some_and(|modes| modes.split(',').any(|mode| mode == "ro"));
+    let volume = (!volume.starts_with('/')).then(|| volume.to_owned())?;
+    Some((place(target), MountBody { volume, read_only }))
+}
+
+/// An engine takes a slash at the end and passes over it.
+fn place(target: &str) -> String {
+    target.trim_end_matches('/').to_owned()
+}
+
+fn ports(bindings: Option<&PortMap>, made: Made) -> Result<BTreeSet<PortBody>, String> {
     let mut ports = BTreeSet::new();
     for (key, bindings) in bindings.into_iter().flatten() {
         for binding in bindings.iter().flatten() {
-            let bind = binding.host_ip.as_deref().filter(|bind| !bind.is_empty());
-            let port = port(key, bind.unwrap_or("0.0.0.0"), binding.host_port.as_deref());
-            let port = port.ok_or_else(|| {
-                format!("the engine's answer has a published port `{key}` that makes no sense")
-            })?;
-            ports.insert(port);
+            match (port(key, binding), made) {
+                (Some(port), _) => drop(ports.insert(port)),
+                (None, Made::Before) => {}
+                (None, Made::ByUs) => {
+                    let why = "the engine's answer has a published port";
+                    return Err(format!("{why} `{key}` that makes no sense"));
+                }
+            }
         }
     }
     Ok(ports)
 }
 
-fn port(key: &str, bind: &str, host: Option<&str>) -> Option<PortBody> {
+/// A published port; `None` when no entry could say it: of another protocol, or any that is free.
+pub(super) fn port(key: &str, binding: &PortBinding) -> Option<PortBody> {
+    let bind = binding.host_ip.as_deref().filter(|bind| !bind.is_empty()).unwrap_or("0.0.0.0");
     let (container, protocol) = key.split_once('/').unwrap_or((key, "tcp"));
     let protocol = match protocol {
         "tcp" => Protocol::Tcp,
@@ -215,7 +264,7 @@ fn port(key: &str, bind: &str, host: Option<&str>) -> Option<PortBody> {
         container: container.parse().ok()?,
         protocol,
         bind: bind.parse().ok()?,
-        host: host?.parse().ok()?,
+        host: binding.host_port.as_deref()?.parse().ok().filter(|port| *port > 0)?,
     })
 }
 
@@ -248,7 +297,7 @@ fn restart(host: &HostConfig) -> Restart {
     }
 }
 
-fn no_new_privileges(host: &HostConfig) -> bool {
+pub(super) fn no_new_privileges(host: &HostConfig) -> bool {
     let options = host.security_opt.as_deref().unwrap_or_default();
     options.iter().any(|option| {
         matches!(
@@ -258,11 +307,17 @@ fn no_new_privileges(host: &HostConfig) -> bool {
     })
 }
 
-fn healthcheck(check: &HealthConfig) -> Option<HealthcheckBody> {
+fn healthcheck(check: &HealthConfig, shell: Option<&[String]>) -> Option<HealthcheckBody> {
     let command = match check.test.as_deref()? {
         [] => return None,
         [kind, ..] if kind == "NONE" => return None,
         [kind, command @ ..] if kind == "CMD" => command.to_vec(),
+        // What the engine makes of it.
+        [kind, command @ ..] if kind == "CMD-SHELL" => {
+            let default = ["/bin/sh".to_owned(), "-c".to_owned()];
+            let shell = shell.filter(|shell| !shell.is_empty()).unwrap_or(&default);
+            [shell, command].concat()
+        }
         other => other.to_vec(),
     };
     // 0 is the engine's own default.
@@ -279,7 +334,7 @@ fn healthcheck(check: &HealthConfig) -> Option<HealthcheckBody> {
 }
 
 /// The driver, with the options that were asked for: an engine adds its own.
-fn logging(host: &HostConfig, labels: &BTreeMap<String, String>) -> Option<Logging> {
+pub(super) fn logging(host: &HostConfig, labels: &BTreeMap<String, String>) -> Option<Logging> {
     let log = host.log_config.as_ref()?;
     let mut options = log.config.as_ref().map(sorted).unwrap_or_default();
     if let Some(asked) = labels.get(labels::LOGGING) {
@@ -291,15 +346,24 @@ fn logging(host: &HostConfig, labels: &BTreeMap<String, String>) -> Option<Loggi
 
 /// Whether it does its work, or will without our doing. One that is paused does not.
 fn running(state: &ContainerState) -> Result<bool, String> {
-    match state.status {
-        Some(ContainerStateStatusEnum::REMOVING | ContainerStateStatusEnum::DEAD) => {
-            return Err("it is being removed".into());
-        }
-        None => return Err("the engine's answer has no `State.Status`".into()),
-        Some(_) => {}
+    if state.status.is_none() {
+        return Err("the engine's answer has no `State.Status`".into());
+    }
+    if is_removed(state) {
+        return Err("it is being removed".into());
     }
     let is = |flag: Option<bool>| flag.unwrap_or_default();
     Ok((is(state.running) && !is(state.paused)) || is(state.restarting))
+}
+
+/// Whether it is being removed.
+pub(super) fn is_going(inspect: &ContainerInspectResponse) -> bool {
+    inspect.state.as_ref().is_some_and(is_removed)
+}
+
+fn is_removed(state: &ContainerState) -> bool {
+    use ContainerStateStatusEnum::{DEAD, REMOVING};
+    matches!(state.status, Some(REMOVING | DEAD))
 }
 
 /// The attributes a container has from its image.
@@ -315,13 +379,15 @@ fn inherited(body: &ContainerBody, source: &Source<'_>) -> BTreeSet<String> {
     let of_image = |name: &String| labels.and_then(|labels| labels.get(name));
     let same_labels = body.labels.iter().filter(|(name, value)| of_image(name) == Some(value));
     paths.extend(same_labels.map(|(name, _)| format!("labels.{name}")));
+    let check = image.healthcheck.as_ref();
+    let check = check.and_then(|check| healthcheck(check, image.shell.as_deref()));
     let list = |list: &Option<Vec<String>>| list.clone().unwrap_or_default();
     let text = |text: &Option<String>| text.clone().unwrap_or_default();
     let scalars = [
         ("entrypoint", list(&body.entrypoint) == list(&image.entrypoint)),
         ("command", list(&body.command) == list(&image.cmd)),
         ("user", text(&body.user) == text(&image.user)),
-        ("healthcheck", body.healthcheck == image.healthcheck.as_ref().and_then(healthcheck)),
+        ("healthcheck", body.healthcheck == check),
     ];
     paths.extend(scalars.into_iter().filter(|(_, same)| *same).map(|(path, _)| path.to_owned()));
     paths
@@ -357,7 +423,7 @@ mod tests {
             let fields = more.as_object().unwrap().clone();
             inspect[part].as_object_mut().unwrap().extend(fields);
         }
-        container(&serde_json::from_value(inspect).unwrap(), source).unwrap()
+        container(&serde_json::from_value(inspect).unwrap(), source, Made::ByUs).unwrap()
     }
 
     fn body(look: Look) -> ContainerBody {

@@ -75,6 +75,11 @@ impl Thing {
         format!("{} `{}`", self.body.sort(), self.body.name())
     }
 
+    /// What tells it from any other, as an engine would write it.
+    pub(super) fn written_id(&self) -> String {
+        format!("{:012x}", self.id)
+    }
+
     /// What nothing else can have while it is as it is. A container that is stopped has no ports.
     pub(super) fn holds(&self) -> Vec<Hold> {
         holds(&self.body)
@@ -138,8 +143,13 @@ impl Host {
     pub(super) fn change(&mut self, body: &Body) -> Result<(), ApplyError> {
         self.check_holds(body)?;
         let (sort, name) = (body.sort(), body.name());
-        if let Some(thing) = self.things.iter_mut().find(|thing| is(thing, sort, name)) {
-            thing.body = body.clone();
+        let thing = self.things.iter_mut().find(|thing| is(thing, sort, name));
+        // Whatever else is said of it stays as it was given.
+        if let (Some(seen), Body::Container(wished)) =
+            (thing.and_then(|thing| thing.body.container_mut()), body)
+        {
+            (seen.cpu, seen.memory, seen.pids) = (wished.cpu, wished.memory, wished.pids);
+            (seen.restart, seen.running) = (wished.restart, wished.running);
         }
         Ok(())
     }

@@ -6,27 +6,28 @@
 mod host;
 mod keep;
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::path::PathBuf;
 use std::sync::Arc;
 
 use async_trait::async_trait;
 use lessor_engine::{ApplyError, DiskLimits, Examination, Examiner, Provider};
 use lessor_plans::{
-    Act, Body, Change, Fingerprint, Gap, InstallationId, Mark, MarkError, Naming, Observation,
-    Oddity, Present, Sighting, Stranger, Transition, Wanted, name_for,
+    Act, Adoption, Body, Change, Fingerprint, Gap, InstallationId, Mark, MarkError, Naming,
+    Observation, Oddity, Origin, Present, Sighting, Stranger, Transition, Wanted, name_for,
 };
 use lessor_specs::quantity::looks_secret;
 use lessor_specs::{Address, EnvValue, Kind};
 
 pub use host::{Host, Thing};
 
-use crate::Secrets;
 use crate::compare::compare;
 use crate::seen::{
-    check_address, held, image_stays, insert, missing, not_as_planned, present_image, taken,
-    why_not,
+    Adoptions, adopted_ids, adopting, check_address, held, image_stays, insert, is_meant, missing,
+    not_as_planned, present_image, sort_of, stand_in, taken, why_not,
 };
+use crate::survey::{MAY_GAIN, STOPPED, exposed, image_missing};
+use crate::{Found, Owner as Whose, Secrets, SurveyError};
 use keep::Keep;
 
 /// What to do about a file that is no host.
@@ -99,6 +100,18 @@ impl Memory {
     }
 }
 
+impl Memory {
+    /// Everything on the host, whosever it is.
+    ///
+    /// # Errors
+    /// When its file is there and is not a host.
+    pub(crate) async fn survey(&self) -> Result<Vec<Found>, SurveyError> {
+        let owner = self.owner.clone();
+        let found = self.keep.take(move |host| owner.survey(&host)).await;
+        found.map_err(|why| SurveyError { why, hint: None })
+    }
+}
+
 #[async_trait]
 impl Provider for Memory {
     fn place(&self) -> &Address {
@@ -113,9 +126,9 @@ impl Provider for Memory {
         })
     }
 
-    async fn sight(&self, body: &Body) -> Sighting {
-        let (owner, body) = (self.owner.clone(), body.clone());
-        let seen = self.keep.read(move |host| owner.sight(host, &body)).await;
+    async fn sight(&self, change: &Change) -> Sighting {
+        let (owner, change) = (self.owner.clone(), change.clone());
+        let seen = self.keep.read(move |host| owner.sight(host, &change)).await;
         seen.unwrap_or_else(|why| Sighting::Unknown { why })
     }
 
@@ -156,16 +169,20 @@ impl Owner {
         let mut seen = Observation::default();
         seen.gaps.extend(host.doubt().map(|why| self.gap(why)));
         let known = self.known_secrets(&host);
+        let meant = meant(&host, wanted);
         let mut strange = Vec::new();
         for thing in std::mem::take(&mut host.things) {
             match self.mark(&thing) {
-                Ok(mark) => insert(&mut seen, present(thing, mark, &known)),
+                Ok(mark) => insert(&mut seen, present(thing, mark, None, &known)),
                 Err(error) => {
                     seen.oddities.extend(oddity(&thing, &error));
                     strange.push(thing);
                 }
             }
         }
+        self.adopt(&mut seen, wanted, meant, &known);
+        let adopted: HashSet<String> = adopted_ids(&seen).map(str::to_owned).collect();
+        strange.retain(|thing| !adopted.contains(&thing.written_id()));
         let images = wanted.iter().map(|wanted| &wanted.address);
         for address in images.filter(|address| address.kind() == Kind::Image) {
             let name = name_for(Naming::Docker, address);
@@ -177,7 +194,50 @@ impl Owner {
         seen
     }
 
-    fn sight(&self, host: &Host, body: &Body) -> Sighting {
+    /// Adds what wanted entries adopt.
+    fn adopt(
+        &self,
+        seen: &mut Observation,
+        wanted: &[Wanted],
+        mut meant: BTreeMap<Address, Thing>,
+        known: &HashMap<String, Fingerprint>,
+    ) {
+        let mut adoptions = Adoptions::default();
+        for (_, address, _) in adopting(wanted, seen) {
+            let Some(thing) = meant.remove(address) else { continue };
+            match self.stand_in(&thing, address, &Origin::File) {
+                Ok(mark) => {
+                    let adopted = Some(adoption(&thing));
+                    adoptions.insert(seen, present(thing, mark, adopted, known));
+                }
+                Err(why) => drop(seen.refused.insert(address.clone(), why)),
+            }
+        }
+    }
+
+    fn survey(&self, host: &Host) -> Vec<Found> {
+        host.things.iter().map(|thing| self.found(host, thing)).collect()
+    }
+
+    fn found(&self, host: &Host, thing: &Thing) -> Found {
+        let (owner, mark) = Whose::of(&thing.mark, &self.installation, thing.body.name());
+        let adopted = adoption(thing);
+        let beyond = adopted.beyond.clone();
+        let present = present(thing.clone(), mark, Some(adopted), &self.known_secrets(host));
+        let mut obstacles = Vec::new();
+        let mut secrets = BTreeMap::new();
+        if let Body::Container(container) = &thing.body {
+            obstacles.extend((!container.running).then(|| STOPPED.to_owned()));
+            let is_there = host.has_image(&container.image);
+            obstacles.extend((!is_there).then(|| image_missing(&container.image)));
+            secrets = exposed(&present, &container.env);
+        }
+        let body = present.beside(None);
+        Found { id: thing.written_id(), owner, body, secrets, beyond, obstacles }
+    }
+
+    fn sight(&self, host: &Host, change: &Change) -> Sighting {
+        let Some(body) = change.body() else { return Sighting::Absent };
         let name = body.name();
         if let Body::Image(_) = body {
             let address = Address::new(Kind::Image, format!("{}/{name}", self.place.name()));
@@ -186,9 +246,10 @@ impl Owner {
             return image.map_or(Sighting::Absent, |image| Sighting::Present(image.into()));
         }
         let Some(thing) = host.find(body.sort(), name) else { return Sighting::Absent };
-        match self.mark(thing) {
-            Ok(mark) => {
-                Sighting::Present(present(thing.clone(), mark, &self.known_secrets(host)).into())
+        match self.ours(thing, change) {
+            Ok((mark, adopted)) => {
+                let known = self.known_secrets(host);
+                Sighting::Present(present(thing.clone(), mark, adopted, &known).into())
             }
             Err(error) => Sighting::Unknown { why: format!("it is not ours: {}", why_not(&error)) },
         }
@@ -205,8 +266,8 @@ impl Owner {
         })?;
         match act {
             Act::Create => self.create(host, change, body),
-            Act::Update => self.update(host, body),
-            Act::Delete => self.delete(host, body),
+            Act::Update => self.update(host, change, body),
+            Act::Delete => self.delete(host, change, body),
         }
     }
 
@@ -218,7 +279,7 @@ impl Owner {
         if let Some(thing) = host.find(sort, name) {
             let mark = self.mark(thing).map_err(|error| taken(sort, name, &why_not(&error)))?;
             check_address(&mark, change)?;
-            return self.update(host, body);
+            return self.update(host, change, body);
         }
         let mark = Mark {
             installation: self.installation.clone(),
@@ -231,12 +292,12 @@ impl Owner {
         Ok(true)
     }
 
-    fn update(&self, host: &mut Host, body: &Body) -> Result<bool, ApplyError> {
+    fn update(&self, host: &mut Host, change: &Change, body: &Body) -> Result<bool, ApplyError> {
         let (sort, name) = (body.sort(), body.name());
         let gone = || ApplyError::Stale { why: format!("{sort} `{name}` is gone") };
         let thing = host.find(sort, name).ok_or_else(gone)?;
-        let mark = self.ours(thing)?;
-        let present = present(thing.clone(), mark, &self.known_secrets(host));
+        let (mark, adopted) = self.ours(thing, change).map_err(|error| not_ours(thing, &error))?;
+        let present = present(thing.clone(), mark, adopted, &self.known_secrets(host));
         match compare(body, &present, &self.secrets) {
             Transition::None => Ok(false),
             Transition::InPlace(_) => host.change(body).map(|()| true),
@@ -244,13 +305,13 @@ impl Owner {
         }
     }
 
-    fn delete(&self, host: &mut Host, body: &Body) -> Result<bool, ApplyError> {
+    fn delete(&self, host: &mut Host, change: &Change, body: &Body) -> Result<bool, ApplyError> {
         let (sort, name) = (body.sort(), body.name());
         if let Body::Image(_) = body {
             return Err(image_stays(name));
         }
         let Some(thing) = host.find(sort, name) else { return Ok(false) };
-        self.ours(thing)?;
+        self.ours(thing, change).map_err(|error| not_ours(thing, &error))?;
         host.remove(sort, name).map(|()| true)
     }
 
@@ -258,10 +319,21 @@ impl Owner {
         Mark::from_labels(&thing.mark, &self.installation, thing.body.name())
     }
 
-    fn ours(&self, thing: &Thing) -> Result<Mark, ApplyError> {
-        self.mark(thing).map_err(|error| ApplyError::Stale {
-            why: format!("{} is not ours: {}", thing.in_words(), why_not(&error)),
-        })
+    /// By what a thing is ours: its own mark, or that the change adopts exactly this one.
+    fn ours(&self, thing: &Thing, change: &Change) -> Result<(Mark, Option<Adoption>), MarkError> {
+        let error = match self.mark(thing) {
+            Ok(mark) => return Ok((mark, None)),
+            Err(error) => error,
+        };
+        if change.adopted.as_deref() != Some(&*thing.written_id()) {
+            return Err(error);
+        }
+        let mark = self.stand_in(thing, &change.address, &change.origin).map_err(|_| error)?;
+        Ok((mark, Some(adoption(thing))))
+    }
+
+    fn stand_in(&self, thing: &Thing, address: &Address, origin: &Origin) -> Result<Mark, String> {
+        stand_in(address, origin, thing.body.name(), &thing.mark, &self.installation)
     }
 
     fn gap(&self, why: String) -> Gap {
@@ -294,6 +366,30 @@ impl Owner {
     }
 }
 
+/// The things that wanted entries adopt, whosever they are.
+fn meant(host: &Host, wanted: &[Wanted]) -> BTreeMap<Address, Thing> {
+    let meant = wanted.iter().filter_map(|Wanted { address, adopted, .. }| {
+        let (sort, adopted) = (sort_of(address.kind())?, adopted.as_ref()?);
+        let is_it = |thing: &&Thing| {
+            let body = &thing.body;
+            body.sort() == sort && is_meant(address, adopted, body.name(), &thing.written_id())
+        };
+        Some((address.clone(), host.things.iter().find(is_it)?.clone()))
+    });
+    meant.collect()
+}
+
+/// What stands for the mark of a thing.
+fn adoption(thing: &Thing) -> Adoption {
+    let unsafe_one = matches!(&thing.body, Body::Container(c) if !c.no_new_privileges);
+    let beyond = unsafe_one.then(|| MAY_GAIN.to_owned()).into_iter().collect();
+    Adoption { id: thing.written_id(), beyond }
+}
+
+fn not_ours(thing: &Thing, error: &MarkError) -> ApplyError {
+    ApplyError::Stale { why: format!("{} is not ours: {}", thing.in_words(), why_not(error)) }
+}
+
 fn oddity(thing: &Thing, error: &MarkError) -> Option<Oddity> {
     let odd = *error != MarkError::Foreign;
     odd.then(|| Oddity { thing: thing.in_words(), why: why_not(error) })
@@ -308,7 +404,12 @@ fn strangers(strange: &[Thing], wanted: &[Wanted], seen: &Observation) -> Vec<St
     held.flatten().collect()
 }
 
-fn present(mut thing: Thing, mark: Mark, known: &HashMap<String, Fingerprint>) -> Present {
+fn present(
+    mut thing: Thing,
+    mark: Mark,
+    adopted: Option<Adoption>,
+    known: &HashMap<String, Fingerprint>,
+) -> Present {
     let mut secrets = BTreeMap::new();
     if let Some(body) = thing.body.container_mut() {
         for (name, value) in &mut body.env {
@@ -318,8 +419,18 @@ fn present(mut thing: Thing, mark: Mark, known: &HashMap<String, Fingerprint>) -
             }
         }
     }
-    let inherited = thing.subnet_chosen.then(|| "subnet".to_owned()).into_iter().collect();
-    Present { birth: mark.address, origin: mark.origin, body: thing.body, inherited, secrets }
+    let inherited = [
+        (thing.subnet_chosen || adopted.is_some()).then_some("subnet"),
+        adopted.is_some().then_some("no_new_privileges"),
+    ];
+    Present {
+        birth: mark.address,
+        origin: mark.origin,
+        adopted,
+        body: thing.body,
+        inherited: inherited.into_iter().flatten().map(str::to_owned).collect(),
+        secrets,
+    }
 }
 
 fn fingerprint(

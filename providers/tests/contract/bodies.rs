@@ -30,6 +30,7 @@ pub(crate) fn change(body: &Body) -> Change {
         address: address(body),
         place: Address::new(Kind::Docker, PLACE),
         origin: Origin::File,
+        adopted: None,
         action: Action::Create,
         reason: Reason::Wanted,
         before: Some(body.clone()),

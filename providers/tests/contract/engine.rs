@@ -108,7 +108,7 @@ async fn a_network_is_removed_although_a_container_of_ours_is_still_in_it() {
 
     delete(&world, &front).await;
 
-    assert!(matches!(world.provider().sight(&front).await, Sighting::Absent));
+    assert!(matches!(world.provider().sight(&change(&front)).await, Sighting::Absent));
 }
 
 #[tokio::test]

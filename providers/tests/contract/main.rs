@@ -5,6 +5,7 @@
 //! and leaves nothing behind.
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test ends where its world does")]
 
+mod adopted;
 mod bodies;
 mod engine;
 mod machine;
@@ -21,6 +22,15 @@ use lessor_plans::{
 use lessor_specs::kinds::Restart;
 use lessor_specs::{ByteSize, Cpu, EnvValue};
 
+use adopted::{
+    a_copied_mark_does_not_keep_a_thing_from_being_adopted,
+    a_thing_two_entries_adopt_is_refused_to_both,
+    an_adopted_container_changes_in_place_and_keeps_its_id,
+    an_id_means_no_other_thing_of_that_name, only_the_very_thing_that_is_adopted_is_touched,
+    what_is_another_installations_or_another_entrys_is_not_adopted,
+    what_is_made_in_place_of_an_adopted_thing_is_ours_by_its_mark,
+    what_was_there_before_is_adopted_by_name_and_by_id,
+};
 use bodies::{address, change, container, everything_at_once, image, network, port, volume};
 use worlds::World;
 
@@ -53,6 +63,14 @@ contract! {
     a_secret_is_compared_by_value_and_shown_nowhere
     a_secret_that_cannot_be_had_stops_the_creation
     two_things_for_one_address_are_unknown
+    what_was_there_before_is_adopted_by_name_and_by_id
+    an_adopted_container_changes_in_place_and_keeps_its_id
+    only_the_very_thing_that_is_adopted_is_touched
+    an_id_means_no_other_thing_of_that_name
+    what_is_another_installations_or_another_entrys_is_not_adopted
+    a_thing_two_entries_adopt_is_refused_to_both
+    a_copied_mark_does_not_keep_a_thing_from_being_adopted
+    what_is_made_in_place_of_an_adopted_thing_is_ours_by_its_mark
 }
 
 async fn an_empty_host_has_nothing_and_looking_makes_nothing(world: &dyn World) {
@@ -62,7 +80,7 @@ async fn an_empty_host_has_nothing_and_looking_makes_nothing(world: &dyn World) 
 
     assert!(seen.present.is_empty() && seen.unknown.is_empty() && seen.oddities.is_empty());
     assert!(matches!(seen.sighting(&address(&body)), Sighting::Absent));
-    assert!(matches!(world.provider().sight(&body).await, Sighting::Absent));
+    assert!(matches!(world.provider().sight(&change(&body)).await, Sighting::Absent));
     assert_eq!(world.snapshot().await, "");
 }
 
@@ -72,7 +90,7 @@ async fn looking_changes_nothing(world: &dyn World) {
     let before = world.snapshot().await;
 
     observe(world, &[&body]).await;
-    world.provider().sight(&body).await;
+    world.provider().sight(&change(&body)).await;
 
     assert_eq!(world.snapshot().await, before);
 }
@@ -117,7 +135,7 @@ async fn each_act_twice_equals_once(world: &dyn World) {
     for body in [stopped].iter().chain(&used).filter(|body| body.sort() != "image") {
         delete(world, body).await;
         delete(world, body).await;
-        assert!(matches!(world.provider().sight(body).await, Sighting::Absent));
+        assert!(matches!(world.provider().sight(&change(body)).await, Sighting::Absent));
     }
     assert_eq!(world.snapshot().await, "");
 }
@@ -347,7 +365,7 @@ async fn assert_left_alone(world: &dyn World, body: &Body) {
 
     assert!(holds(&seen, &Hold::Name { sort, name: name.clone() }, &format!("{sort} `{name}`")));
     assert!(!seen.present.contains_key(&address(body)));
-    let sighting = world.provider().sight(body).await;
+    let sighting = world.provider().sight(&change(body)).await;
     assert!(matches!(sighting, Sighting::Unknown { .. }), "{sighting:?}");
     for (act, stale) in [(Act::Create, false), (Act::Update, true), (Act::Delete, true)] {
         let error = world.provider().apply(act, &change(body)).await.unwrap_err();
@@ -386,7 +404,9 @@ async fn present(world: &dyn World, body: &Body) -> Present {
 async fn assert_as_wished(world: &dyn World, body: &Body) {
     let seen = present(world, body).await;
     assert_eq!(world.provider().compare(body, &seen), Transition::None, "{seen:#?}");
-    let Sighting::Present(seen) = world.provider().sight(body).await else { panic!("not seen") };
+    let Sighting::Present(seen) = world.provider().sight(&change(body)).await else {
+        panic!("not seen")
+    };
     assert_eq!(world.provider().compare(body, &seen), Transition::None, "{seen:#?}");
     assert_eq!(seen.birth, address(body));
 }

@@ -9,7 +9,7 @@ use std::sync::{Arc, OnceLock};
 use async_trait::async_trait;
 use lessor_engine::Provider;
 use lessor_plans::{Body, ContainerBody, InstallationId, NetworkBody};
-use lessor_providers::{Connection, Memory, Secrets, connect};
+use lessor_providers::{Connection, Memory, Secrets, Thing, connect};
 use lessor_specs::kinds::SshEndpoint;
 use lessor_specs::{Address, Cidr, EnvValue, Kind, SecretRef, kinds};
 use tempfile::TempDir;
@@ -47,6 +47,8 @@ pub(crate) trait World: Send + Sync {
     }
     /// Makes a thing as somebody else would, with these labels beside its own.
     async fn put(&self, body: &Body, labels: &BTreeMap<String, String>);
+    /// Removes a thing as somebody else would.
+    async fn remove(&self, body: &Body);
     /// What tells a thing from another of the same name.
     async fn id(&self, body: &Body) -> String;
     /// All there is, line by line; nothing when there is nothing.
@@ -140,8 +142,15 @@ impl World for Pretend {
         self.memory.edit(|host| host.put(body, labels)).await.unwrap();
     }
 
+    async fn remove(&self, body: &Body) {
+        let (sort, name) = (body.sort(), body.name().to_owned());
+        let others = move |thing: &Thing| thing.body.sort() != sort || thing.body.name() != name;
+        self.memory.edit(|host| host.things.retain(others)).await.unwrap();
+    }
+
     async fn id(&self, body: &Body) -> String {
-        self.memory.host().await.unwrap().find(body.sort(), body.name()).unwrap().id.to_string()
+        let host = self.memory.host().await.unwrap();
+        format!("{:012x}", host.find(body.sort(), body.name()).unwrap().id)
     }
 
     async fn snapshot(&self) -> String {
@@ -265,8 +274,13 @@ impl World for Engine {
         docker(&arguments.iter().map(String::as_str).collect::<Vec<_>>());
     }
 
+    async fn remove(&self, body: &Body) {
+        let force: &[&str] = if body.sort() == "container" { &["-f"] } else { &[] };
+        docker(&[&[body.sort(), "rm"], force, &[body.name()]].concat());
+    }
+
     async fn id(&self, body: &Body) -> String {
-        docker(&[body.sort(), "inspect", "--format", "{{.Id}}", body.name()])
+        docker(&[body.sort(), "inspect", "--format", "{{.Id}}", body.name()]).trim().to_owned()
     }
 
     async fn snapshot(&self) -> String {

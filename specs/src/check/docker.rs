@@ -34,6 +34,7 @@ pub(super) fn check(checker: &mut Checker<'_>) {
     port_ranges(checker);
     bridges(checker);
     moved_once(checker);
+    adopted_once(checker);
 }
 
 /// A container and what it joins and mounts live on one host.
@@ -199,6 +200,22 @@ fn moved_once(checker: &mut Checker<'_>) {
                 let finding = checker.find(Code::MovedTwice, from, at!["moved", index], message);
                 finding.also(other, at!["moved", first], "said here too");
             }
+        }
+    }
+}
+
+/// No two entries stand for the same thing.
+fn adopted_once(checker: &mut Checker<'_>) {
+    let specs = checker.specs;
+    let mut claimed = BTreeMap::new();
+    for (from, docker, adopted) in specs.adopted() {
+        let thing = (docker, from.kind(), adopted);
+        if let Some(other) = claimed.insert(thing, from.clone()) {
+            let sort = from.kind();
+            let message = format!("`{from}` and `{other}` both adopt the {sort} `{adopted}`");
+            let finding = checker.find(Code::AdoptedTwice, from, at!["adopted"], message);
+            finding.also(other, at!["adopted"], "adopted here too");
+            finding.hint = Some("one thing has one entry; remove the other".into());
         }
     }
 }

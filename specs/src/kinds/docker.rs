@@ -8,7 +8,8 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::host::any_address;
-use crate::{Address, ByteSize, Cidr, Cpu, Duration, EnvValue, quantity::MountPath};
+use crate::quantity::{Adopted, MountPath};
+use crate::{Address, ByteSize, Cidr, Cpu, Duration, EnvValue};
 
 /// A Docker network.
 #[derive(Clone, Debug, Default, Deserialize, Serialize, JsonSchema)]
@@ -27,6 +28,8 @@ pub struct Network {
     /// Addresses this entry had before; kept for as long as the thing lives.
     #[serde(default)]
     pub moved: Vec<Address>,
+    /// The name or id of a network that was there before; stands for the mark it cannot get.
+    pub adopted: Option<Adopted>,
 }
 
 /// A Docker volume. What is in it outlives its entry: see `policy.retention`.
@@ -46,6 +49,8 @@ pub struct Volume {
     /// Addresses this entry had before; kept for as long as the thing lives.
     #[serde(default)]
     pub moved: Vec<Address>,
+    /// The name of a volume that was there before; stands for the mark it cannot get.
+    pub adopted: Option<Adopted>,
 }
 
 /// A Docker container.
@@ -100,6 +105,8 @@ pub struct Container {
     /// Addresses this entry had before; kept for as long as the thing lives.
     #[serde(default)]
     pub moved: Vec<Address>,
+    /// The name or id of a container that was there before; stands for the mark it cannot get.
+    pub adopted: Option<Adopted>,
 }
 
 /// A volume at its place in a container.

@@ -3,6 +3,7 @@
 //! Each is a newtype over an integer, parsed from text and printed back in one canonical form.
 //! None of them can hold a value that its text could not.
 
+mod adopted;
 mod byte_size;
 mod cidr;
 mod cpu;
@@ -14,6 +15,7 @@ mod mount_path;
 mod ports;
 mod secret;
 
+pub use adopted::Adopted;
 pub use byte_size::ByteSize;
 pub use cidr::Cidr;
 pub use cpu::Cpu;

@@ -147,6 +147,7 @@ impl Gathered<'_> {
                 place: place.clone(),
                 sort: present.body.sort().into(),
                 name: present.body.name().into(),
+                adopted: present.adopted.is_some(),
                 made_as: (present.birth != *address).then(|| present.birth.clone()),
                 uses: uses.collect(),
             })
