@@ -183,8 +183,9 @@ fn a_list_that_is_shorter_than_it_says_is_not_an_answer() {
 #[track_caller]
 fn lied_to(fault: Fault, asking: &'static str) {
     let (site, ids) = begun();
-    // Something to remove, were one to believe it.
-    site.specs(&BEFORE.replace("[container.{p}-grows]", "[container.{p}-grows-not]"));
+    // Something to remove, were one to believe it. It differs, for a mere new name is held.
+    let other = "[container.{p}-grows-not]\nuser = \"1000\"";
+    site.specs(&BEFORE.replace("[container.{p}-grows]", other));
     let before = site.things();
     let proxy = Proxy::new(fault, When::Asking(asking), 0);
     let option = proxy.option("local");
