@@ -8,10 +8,10 @@ use jiff::{SignedDuration, Timestamp};
 use lessor_engine::{ApplyId, Clock as _};
 use lessor_plans::{Claim, ClaimKey, Digest, Forget, Keep, Plan};
 use lessor_specs::Tree;
-use sqlx::any::AnyRow;
 use sqlx::{Any, Transaction};
 
-use crate::{Store, StoreError, row};
+use crate::row::{self, Columns, Misread};
+use crate::{Store, StoreError};
 
 /// What has to be remembered before the first step of a plan.
 #[derive(Clone, Copy, Debug)]
@@ -58,6 +58,24 @@ pub struct Run {
     pub started_at: Timestamp,
     /// When and how it ended; `None` while it runs, or when it was killed.
     pub ended: Option<(Timestamp, Outcome)>,
+}
+
+impl Run {
+    /// Reads a row of `apply`.
+    ///
+    /// # Errors
+    /// When a column holds what is never written.
+    pub fn read(row: &impl Columns) -> Result<Self, Misread> {
+        let outcome: Option<Outcome> = row::parsed_optional(row, "outcome")?;
+        let ended = |outcome| Ok::<_, Misread>((row::time(row, "ended_at")?, outcome));
+        Ok(Run {
+            id: ApplyId(row::text(row, "id")?),
+            plan: row::parsed(row, "plan")?,
+            revision: row::count(row, "revision")?,
+            started_at: row::time(row, "started_at")?,
+            ended: outcome.map(ended).transpose()?,
+        })
+    }
 }
 
 impl<'a> Begin<'a> {
@@ -116,20 +134,11 @@ impl Store {
             .fetch_all(self.pool())
             .await
             .map_err(|error| self.error(&error))?;
-        rows.iter().map(run).collect::<Result<_, _>>().map_err(|error| self.error(&error))
+        rows.iter()
+            .map(Run::read)
+            .collect::<Result<_, _>>()
+            .map_err(|error| self.error(&error.into()))
     }
-}
-
-fn run(row: &AnyRow) -> Result<Run, sqlx::Error> {
-    let outcome: Option<Outcome> = row::parsed_optional(row, "outcome")?;
-    let ended = |outcome| Ok::<_, sqlx::Error>((row::time(row, "ended_at")?, outcome));
-    Ok(Run {
-        id: ApplyId(row::text(row, "id")?),
-        plan: row::parsed(row, "plan")?,
-        revision: row::count(row, "revision")?,
-        started_at: row::time(row, "started_at")?,
-        ended: outcome.map(ended).transpose()?,
-    })
 }
 
 async fn apply_insert(

@@ -5,10 +5,12 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 use lessor_engine::Clock as _;
 use lessor_plans::{Claim, ClaimKey};
+use sqlx::any::AnyRow;
 use sqlx::error::ErrorKind;
 use sqlx::{Any, Transaction};
 
-use crate::{Store, StoreError, row};
+use crate::row::{self, Misread};
+use crate::{Store, StoreError};
 
 /// The pool whose values many may share: which host an instance runs on.
 const SHARED_POOL: &str = "docker";
@@ -20,11 +22,12 @@ impl Store {
             .fetch_all(self.pool())
             .await
             .map_err(|error| self.error(&error))?;
-        let claim = |row| {
+        let claim = |row: &AnyRow| {
             let key = ClaimKey { pool: row::text(row, "pool")?, holder: row::text(row, "holder")? };
             Ok((key, row::text(row, "value")?))
         };
-        rows.iter().map(claim).collect::<Result<_, _>>().map_err(|error| self.error(&error))
+        let claims = rows.iter().map(claim).collect::<Result<_, Misread>>();
+        claims.map_err(|error| self.error(&error.into()))
     }
 
     /// Since when something is given out; `None` when it is not.
@@ -36,7 +39,7 @@ impl Store {
             .await
             .map_err(|error| self.error(&error))?;
         let since = found.map(|row| row::time(&row, "at")).transpose();
-        since.map_err(|error| self.error(&error))
+        since.map_err(|error| self.error(&error.into()))
     }
 
     /// Gives out `claims`, where a holder may get something else than it had.

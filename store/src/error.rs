@@ -135,9 +135,10 @@ impl StoreError {
                 StoreError::of_code(code, error.message().to_owned(), path)
             }
             sqlx::Error::PoolTimedOut => StoreError::Busy { path },
-            sqlx::Error::ColumnDecode { .. }
-            | sqlx::Error::ColumnNotFound(_)
-            | sqlx::Error::Decode(_) => StoreError::Corrupt { path, why: error.to_string() },
+            sqlx::Error::Decode(why) => StoreError::Corrupt { path, why: why.to_string() },
+            sqlx::Error::ColumnDecode { .. } | sqlx::Error::ColumnNotFound(_) => {
+                StoreError::Corrupt { path, why: error.to_string() }
+            }
             other => StoreError::Unavailable { path, why: other.to_string() },
         }
     }

@@ -7,10 +7,10 @@ use jiff::Timestamp;
 use lessor_engine::{ApplyId, Clock as _, Entry, Journal, JournalError, Phase};
 use lessor_plans::{Act, Digest};
 use lessor_specs::Address;
-use sqlx::any::AnyRow;
-use sqlx::{Any, Row as _, Transaction};
+use sqlx::{Any, Transaction};
 
-use crate::{Store, StoreError, row};
+use crate::row::{self, Columns, Misread};
+use crate::{Store, StoreError};
 
 /// The journal of a run that holds leases: it takes an entry only while the connection the entry
 /// is about is still ours.
@@ -40,6 +40,39 @@ pub struct Applied {
     pub apply: ApplyId,
     /// When it was finished.
     pub at: Timestamp,
+}
+
+impl Recorded {
+    /// Reads a row of `entry`.
+    ///
+    /// # Errors
+    /// When a column holds what is never written.
+    pub fn read(row: &impl Columns) -> Result<Self, Misread> {
+        let entry = Entry {
+            apply: ApplyId(row::text(row, "apply")?),
+            step: row::count(row, "step")?,
+            address: row::parsed(row, "address")?,
+            place: row::parsed(row, "place")?,
+            act: act(row)?,
+            phase: phase(row)?,
+            body: row::parsed_optional(row, "body")?,
+        };
+        Ok(Recorded { number: row::count(row, "number")?, at: row::time(row, "at")?, entry })
+    }
+}
+
+impl Applied {
+    /// Reads a row of `applied`.
+    ///
+    /// # Errors
+    /// When a column holds what is never written.
+    pub fn read(row: &impl Columns) -> Result<Self, Misread> {
+        Ok(Applied {
+            body: row::parsed(row, "body")?,
+            apply: ApplyId(row::text(row, "apply")?),
+            at: row::time(row, "at")?,
+        })
+    }
 }
 
 impl LeasedJournal {
@@ -82,8 +115,8 @@ impl Store {
             .fetch_all(self.pool())
             .await
             .map_err(|error| self.error(&error))?;
-        let lines = rows.iter().rev().map(recorded).collect::<Result<_, _>>();
-        lines.map_err(|error| self.error(&error))
+        let lines = rows.iter().rev().map(Recorded::read).collect::<Result<_, _>>();
+        lines.map_err(|error| self.error(&error.into()))
     }
 
     /// The newest lines of the journal about one thing, in the order they were written.
@@ -99,8 +132,8 @@ impl Store {
                 .fetch_all(self.pool())
                 .await
                 .map_err(|error| self.error(&error))?;
-        let lines = rows.iter().rev().map(recorded).collect::<Result<_, _>>();
-        lines.map_err(|error| self.error(&error))
+        let lines = rows.iter().rev().map(Recorded::read).collect::<Result<_, _>>();
+        lines.map_err(|error| self.error(&error.into()))
     }
 
     /// Steps that were begun and never ended since a run last came to its end in full.
@@ -118,7 +151,8 @@ impl Store {
         .fetch_all(self.pool())
         .await
         .map_err(|error| self.error(&error))?;
-        rows.iter().map(recorded).collect::<Result<_, _>>().map_err(|error| self.error(&error))
+        let lines = rows.iter().map(Recorded::read).collect::<Result<_, _>>();
+        lines.map_err(|error| self.error(&error.into()))
     }
 
     /// The body each thing had when a run last finished with it.
@@ -131,10 +165,9 @@ impl Store {
             )
             .fetch_one(self.pool())
             .await?;
-            let listing: Option<String> = found.try_get("listing")?;
-            listing.unwrap_or_default().lines().map(applied_line).collect::<Result<_, _>>()
+            Ok(read_applied(&found)?)
         };
-        found.await.map_err(|error| self.error(&error))
+        found.await.map_err(|error: sqlx::Error| self.error(&error))
     }
 
     /// What a run last did with one thing; `None` when no run ever finished with it, or the last
@@ -145,9 +178,9 @@ impl Store {
                 .bind(address.to_string())
                 .fetch_optional(self.pool())
                 .await?;
-            found.map(|row| applied(&row)).transpose()
+            Ok(found.map(|row| Applied::read(&row)).transpose()?)
         };
-        found.await.map_err(|error| self.error(&error))
+        found.await.map_err(|error: sqlx::Error| self.error(&error))
     }
 
     /// Remembers an entry, and what it means for the thing, if the lease still has this token.
@@ -243,40 +276,28 @@ async fn applied_delete(
     Ok(())
 }
 
-fn applied_line(line: &str) -> Result<(Address, Digest), sqlx::Error> {
+/// Reads the bodies that things had last, of a listing: one line each, digest and address.
+///
+/// # Errors
+/// When it holds what is never written.
+pub fn read_applied(row: &impl Columns) -> Result<BTreeMap<Address, Digest>, Misread> {
+    let listing = row.text("listing")?.unwrap_or_default();
+    listing.lines().map(applied_line).collect()
+}
+
+fn applied_line(line: &str) -> Result<(Address, Digest), Misread> {
     let (body, address) = line.split_once(' ').unwrap_or((line, ""));
-    let body = body.parse().map_err(|why| row::wrong("body", why))?;
-    let address = address.parse().map_err(|_| row::wrong("address", format!("`{address}`")))?;
+    let body = body.parse().map_err(|why: String| Misread::new("body", &why))?;
+    let address = address.parse().map_err(|_| Misread::new("address", &format!("`{address}`")))?;
     Ok((address, body))
 }
 
-fn applied(row: &AnyRow) -> Result<Applied, sqlx::Error> {
-    Ok(Applied {
-        body: row::parsed(row, "body")?,
-        apply: ApplyId(row::text(row, "apply")?),
-        at: row::time(row, "at")?,
-    })
-}
-
-fn recorded(row: &AnyRow) -> Result<Recorded, sqlx::Error> {
-    let entry = Entry {
-        apply: ApplyId(row::text(row, "apply")?),
-        step: row::count(row, "step")?,
-        address: row::parsed(row, "address")?,
-        place: row::parsed(row, "place")?,
-        act: act(row)?,
-        phase: phase(row)?,
-        body: row::parsed_optional(row, "body")?,
-    };
-    Ok(Recorded { number: row::count(row, "number")?, at: row::time(row, "at")?, entry })
-}
-
-fn act(row: &AnyRow) -> Result<Act, sqlx::Error> {
+fn act(row: &impl Columns) -> Result<Act, Misread> {
     let found = row::text(row, "act")?;
     [Act::Create, Act::Update, Act::Delete]
         .into_iter()
         .find(|act| act.to_string() == found)
-        .ok_or_else(|| row::wrong("act", format!("`{found}` is no act")))
+        .ok_or_else(|| Misread::new("act", &format!("`{found}` is no act")))
 }
 
 const STARTED: &str = "started";
@@ -291,11 +312,11 @@ fn phase_name(phase: &Phase) -> &'static str {
     }
 }
 
-fn phase(row: &AnyRow) -> Result<Phase, sqlx::Error> {
+fn phase(row: &impl Columns) -> Result<Phase, Misread> {
     match row::text(row, "phase")?.as_str() {
         STARTED => Ok(Phase::Started),
         FINISHED => Ok(Phase::Finished),
         FAILED => Ok(Phase::Failed { why: row::text(row, "why")? }),
-        other => Err(row::wrong("phase", format!("`{other}` is no phase"))),
+        other => Err(Misread::new("phase", &format!("`{other}` is no phase"))),
     }
 }

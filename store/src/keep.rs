@@ -5,9 +5,11 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 use lessor_plans::Keep;
 use lessor_specs::Address;
+use sqlx::any::AnyRow;
 use sqlx::{Any, Transaction};
 
-use crate::{Store, StoreError, row};
+use crate::row::{self, Misread};
+use crate::{Store, StoreError};
 
 impl Store {
     /// What is kept, and when it falls due.
@@ -16,8 +18,9 @@ impl Store {
             .fetch_all(self.pool())
             .await
             .map_err(|error| self.error(&error))?;
-        let keep = |row| Ok((row::parsed(row, "address")?, row::time(row, "due_at")?));
-        rows.iter().map(keep).collect::<Result<_, _>>().map_err(|error| self.error(&error))
+        let keep = |row: &AnyRow| Ok((row::parsed(row, "address")?, row::time(row, "due_at")?));
+        let keeps = rows.iter().map(keep).collect::<Result<_, Misread>>();
+        keeps.map_err(|error| self.error(&error.into()))
     }
 
     /// Forgets that something is kept: it is asked for again, or gone.

@@ -24,7 +24,8 @@ use tokio::task::JoinHandle;
 use tokio::time::{Instant, MissedTickBehavior};
 use tracing::warn;
 
-use crate::{LeasedJournal, Store, StoreError, location, row};
+use crate::row::{self, Misread};
+use crate::{LeasedJournal, Store, StoreError, location};
 
 /// How often a waiting run looks again.
 const POLL: Duration = Duration::from_millis(200);
@@ -87,7 +88,7 @@ struct Found {
     holder: Holder,
     machine: String,
     locked: bool,
-    token: i64,
+    next_token: i64,
     expires_at: i64,
 }
 
@@ -175,7 +176,7 @@ impl Store {
         let now = self.now().as_microsecond();
         let token = match found {
             None => 1,
-            Some(found) if found.is_free(now, lock.is_some()) => found.token + 1,
+            Some(found) if found.is_free(now, lock.is_some()) => found.next_token,
             Some(found) => {
                 drop(lock);
                 work.rollback().await.map_err(|error| self.error(&error))?;
@@ -316,10 +317,10 @@ async fn lease_find(
         .bind(place.to_string())
         .fetch_optional(&mut **work)
         .await?;
-    found.map(|row| found_of(&row)).transpose()
+    Ok(found.map(|row| found_of(&row)).transpose()?)
 }
 
-fn found_of(row: &AnyRow) -> Result<Found, sqlx::Error> {
+fn found_of(row: &AnyRow) -> Result<Found, Misread> {
     Ok(Found {
         holder: Holder {
             host: row::text(row, "host")?,
@@ -328,9 +329,16 @@ fn found_of(row: &AnyRow) -> Result<Found, sqlx::Error> {
         },
         machine: row::text(row, "machine")?,
         locked: row::number(row, "locked")? == 1,
-        token: row::number(row, "token")?,
+        next_token: next_token(row)?,
         expires_at: row::number(row, "expires_at")?,
     })
+}
+
+/// A token that no holder had before.
+fn next_token(row: &AnyRow) -> Result<i64, Misread> {
+    let last = row::number(row, "token")?;
+    last.checked_add(1)
+        .ok_or_else(|| Misread::new("token", &format!("{last} is the last there is")))
 }
 
 async fn lease_upsert(

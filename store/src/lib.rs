@@ -21,7 +21,8 @@ mod store;
 
 pub use apply::{Begin, Outcome, Run};
 pub use error::StoreError;
-pub use journal::{Applied, LeasedJournal, Recorded};
+pub use journal::{Applied, LeasedJournal, Recorded, read_applied};
 pub use lease::{Holder, LeaseTerms, Leases, Waiting};
-pub use revision::Revision;
+pub use revision::{Revision, read_tree};
+pub use row::{Columns, Misread};
 pub use store::Store;

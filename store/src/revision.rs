@@ -5,10 +5,10 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 use lessor_plans::Digest;
 use lessor_specs::Tree;
-use sqlx::any::AnyRow;
 use sqlx::{Any, Executor, Transaction};
 
-use crate::{Begin, Store, StoreError, row};
+use crate::row::{self, Columns, Misread};
+use crate::{Begin, Store, StoreError};
 
 /// A state of the specs that a run began to apply.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -23,6 +23,22 @@ pub struct Revision {
     pub entries: usize,
     /// When the run began.
     pub applied_at: Timestamp,
+}
+
+impl Revision {
+    /// Reads a row of `revision`.
+    ///
+    /// # Errors
+    /// When a column holds what is never written.
+    pub fn read(row: &impl Columns) -> Result<Self, Misread> {
+        Ok(Revision {
+            number: row::count(row, "number")?,
+            digest: row::text(row, "digest")?,
+            plan: row::parsed(row, "plan")?,
+            entries: row::count(row, "entries")?,
+            applied_at: row::time(row, "applied_at")?,
+        })
+    }
 }
 
 impl Store {
@@ -42,9 +58,9 @@ impl Store {
             .bind(row::column(number))
             .fetch_optional(self.pool())
             .await?;
-            found.map(|row| tree(&row)).transpose()
+            Ok(found.map(|row| read_tree(&row)).transpose()?)
         };
-        found.await.map_err(|error| self.error(&error))
+        found.await.map_err(|error: sqlx::Error| self.error(&error))
     }
 
     /// Goes on from the revision a plan was made for, and answers with the number of the next.
@@ -81,9 +97,9 @@ impl Store {
             )
             .fetch_optional(by)
             .await?;
-            found.map(|row| revision(&row)).transpose()
+            Ok(found.map(|row| Revision::read(&row)).transpose()?)
         };
-        found.await.map_err(|error| self.error(&error))
+        found.await.map_err(|error: sqlx::Error| self.error(&error))
     }
 
     async fn revision_insert(
@@ -118,18 +134,12 @@ impl Store {
     }
 }
 
-fn revision(row: &AnyRow) -> Result<Revision, sqlx::Error> {
-    Ok(Revision {
-        number: row::count(row, "number")?,
-        digest: row::text(row, "digest")?,
-        plan: row::parsed(row, "plan")?,
-        entries: row::count(row, "entries")?,
-        applied_at: row::time(row, "applied_at")?,
-    })
-}
-
-fn tree(row: &AnyRow) -> Result<Tree, sqlx::Error> {
+/// Reads the spec files of a row of `tree`.
+///
+/// # Errors
+/// When the column holds what is never written.
+pub fn read_tree(row: &impl Columns) -> Result<Tree, Misread> {
     let files: BTreeMap<String, String> = serde_json::from_str(&row::text(row, "files")?)
-        .map_err(|error| row::wrong("files", error.to_string()))?;
+        .map_err(|error| Misread::new("files", &error))?;
     Ok(Tree::new(files))
 }

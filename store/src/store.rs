@@ -154,9 +154,9 @@ impl Store {
             }
             let last = "SELECT version FROM _sqlx_migrations ORDER BY version DESC LIMIT 1";
             let last = sqlx::query(last).fetch_optional(&self.pool).await?;
-            last.map(|last| row::number(&last, "version")).transpose()
+            Ok(last.map(|last| row::number(&last, "version")).transpose()?)
         };
-        found.await.map_err(|error| self.error(&error))
+        found.await.map_err(|error: sqlx::Error| self.error(&error))
     }
 }
 
