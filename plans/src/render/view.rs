@@ -215,8 +215,9 @@ pub struct Summary {
 impl View {
     /// Of a plan.
     pub fn of(plan: &Plan, purpose: Purpose) -> View {
-        let changes = plan.changes.iter().map(|change| change_line(plan, change));
-        let keeps = plan.keeps.iter().map(|keep| keep_line(plan, keep));
+        let sorts = Sorts::of(plan);
+        let changes = plan.changes.iter().map(|change| change_line(&sorts, change));
+        let keeps = plan.keeps.iter().map(|keep| keep_line(&sorts, keep));
         let notes = plan.notes.iter().map(note_line);
         View {
             purpose,
@@ -327,7 +328,7 @@ fn is_kept(note: &Note) -> bool {
     note.kind == NoteKind::Waiting && note.about.parse::<Address>().is_ok()
 }
 
-fn change_line(plan: &Plan, change: &Change) -> Line {
+fn change_line(sorts: &Sorts<'_>, change: &Change) -> Line {
     let mut differences = match change.action {
         Action::Update | Action::Replace => change.differences(),
         Action::Create | Action::Delete => Vec::new(),
@@ -350,7 +351,7 @@ fn change_line(plan: &Plan, change: &Change) -> Line {
         differences,
         destroys_data: change.destroys_data(),
         hint: match &change.reason {
-            Reason::Unwanted => rename_hint(plan, &change.address, &change.place),
+            Reason::Unwanted => sorts.rename_hint(&change.address, &change.place),
             Reason::Renamed(new) => Some(moved_hint(&change.address, new)),
             _ => None,
         },
@@ -372,26 +373,47 @@ fn is_same_secret(change: &Change, difference: &Difference) -> bool {
         && is(&difference.after, |text| text.starts_with("secret://"))
 }
 
-/// One thing of a sort goes and one comes: very likely somebody renamed the entry.
-fn rename_hint(plan: &Plan, old: &Address, place: &Address) -> Option<String> {
-    // What an instance brings along has no entry of its own.
-    if old.kind() == Kind::Bridge || old.kind() == Kind::Volume && old.name().contains('/') {
-        return None;
-    }
-    let alike = |kind: Kind, at: &Address| kind == old.kind() && at == place;
-    let of_sort = |action: Action| {
-        plan.changes
-            .iter()
-            .filter(move |change| change.action == action)
-            .filter(move |change| alike(change.address.kind(), &change.place))
-    };
-    let kept = plan.keeps.iter().filter(|keep| alike(keep.address.kind(), &keep.place)).count();
-    let mut new = of_sort(Action::Create);
-    match (new.next(), new.next()) {
-        (Some(new), None) if of_sort(Action::Delete).count() + kept == 1 => {
-            Some(moved_hint(old, &new.address))
+/// What comes and goes, by kind and connection.
+struct Sorts<'p> {
+    by_sort: BTreeMap<(Kind, &'p Address), Sort<'p>>,
+}
+
+/// The things of one kind on one connection.
+#[derive(Default)]
+struct Sort<'p> {
+    /// How many go, or are kept although nobody declares them.
+    going: usize,
+    coming: Vec<&'p Address>,
+}
+
+impl<'p> Sorts<'p> {
+    fn of(plan: &'p Plan) -> Self {
+        let mut by_sort: BTreeMap<_, Sort<'p>> = BTreeMap::new();
+        for change in &plan.changes {
+            let sort = by_sort.entry((change.address.kind(), &change.place)).or_default();
+            match change.action {
+                Action::Create => sort.coming.push(&change.address),
+                Action::Delete => sort.going += 1,
+                Action::Update | Action::Replace => {}
+            }
         }
-        _ => None,
+        for keep in &plan.keeps {
+            by_sort.entry((keep.address.kind(), &keep.place)).or_default().going += 1;
+        }
+        Sorts { by_sort }
+    }
+
+    /// One thing of a sort goes and one comes: very likely somebody renamed the entry.
+    fn rename_hint(&self, old: &Address, place: &Address) -> Option<String> {
+        // What an instance brings along has no entry of its own.
+        if old.kind() == Kind::Bridge || old.kind() == Kind::Volume && old.name().contains('/') {
+            return None;
+        }
+        let Sort { going: 1, coming } = self.by_sort.get(&(old.kind(), place))? else {
+            return None;
+        };
+        let [new] = coming.as_slice() else { return None };
+        Some(moved_hint(old, new))
     }
 }
 
@@ -428,7 +450,7 @@ fn list(paths: &[String]) -> String {
     }
 }
 
-fn keep_line(plan: &Plan, keep: &Keep) -> Line {
+fn keep_line(sorts: &Sorts<'_>, keep: &Keep) -> Line {
     let length = lessor_specs::Duration::from_secs(keep.seconds);
     Line {
         symbol: Symbol::Note,
@@ -442,7 +464,7 @@ fn keep_line(plan: &Plan, keep: &Keep) -> Line {
         facts: Vec::new(),
         differences: Vec::new(),
         destroys_data: false,
-        hint: rename_hint(plan, &keep.address, &keep.place),
+        hint: sorts.rename_hint(&keep.address, &keep.place),
     }
 }
 
