@@ -188,8 +188,14 @@ fn plain_name_problem(name: &str) -> Option<String> {
         return Some(format!("a name has at most {NAME_MAX} characters, found {}", name.len()));
     }
     if let Some(wrong) = name.chars().find(|&c| !inner(c)) {
+        // Another script may have a letter that looks the same.
+        let code = if wrong.is_alphanumeric() && !wrong.is_ascii() {
+            format!(" (U+{:04X})", u32::from(wrong))
+        } else {
+            String::new()
+        };
         return Some(format!(
-            "a name holds letters, digits, `-` and `.`; found {wrong:?} in `{name}`"
+            "a name holds letters, digits, `-` and `.`; found {wrong:?}{code} in `{name}`"
         ));
     }
     let edges = edge(name.chars().next()) && edge(name.chars().next_back());

@@ -97,6 +97,7 @@ codes! {
             E0306 UnknownChoice = "a value is none of those to choose from",
             E0307 TooShort = "a text or list is empty that must not be",
             E0308 MalformedName = "a name is not one an entry can have",
+            E0309 NulCharacter = "a text holds a NUL character",
         }
         "Quantities" {
             E0401 MalformedAddress = "an address cannot be read",

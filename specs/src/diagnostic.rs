@@ -9,6 +9,8 @@ use annotate_snippets::{AnnotationKind, Group, Level, Origin, Renderer, Snippet}
 use serde::Serialize;
 
 use crate::Code;
+use crate::excerpt::{Excerpt, Text};
+use crate::visible::{shown, visible};
 
 /// One thing that is wrong: what, where, and what to do.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -83,14 +85,19 @@ impl Label {
 #[derive(Clone, Debug, Default)]
 pub struct Report {
     diagnostics: Vec<Diagnostic>,
-    texts: BTreeMap<String, String>,
+    texts: BTreeMap<String, Text>,
 }
 
 impl Report {
     /// Orders problems by place. `texts` holds every file that was read.
     pub(crate) fn new(mut diagnostics: Vec<Diagnostic>, texts: BTreeMap<String, String>) -> Self {
+        for diagnostic in &mut diagnostics {
+            diagnostic.message = shown(&diagnostic.message);
+            diagnostic.hint = diagnostic.hint.as_deref().map(shown);
+        }
         diagnostics.sort_by(|a, b| (&a.label, &a.message).cmp(&(&b.label, &b.message)));
         diagnostics.dedup();
+        let texts = texts.into_iter().map(|(file, text)| (file, Text::new(text))).collect();
         Report { diagnostics, texts }
     }
 
@@ -126,7 +133,7 @@ impl Report {
             .map(|diagnostic| {
                 let label = diagnostic.label.as_ref();
                 let position = label.and_then(|label| {
-                    Some(line_column(self.texts.get(&label.file)?, label.span?.0))
+                    Some(self.texts.get(&label.file)?.line_column(label.span?.0))
                 });
                 ReportEntry {
                     code: diagnostic.code,
@@ -142,8 +149,8 @@ impl Report {
 
     fn group<'a>(&'a self, diagnostic: &'a Diagnostic, directory: &str) -> Group<'a> {
         let path = |file: &str| match directory.trim_end_matches('/') {
-            "" | "." => file.to_owned(),
-            directory => format!("{directory}/{file}"),
+            "" | "." => visible(file).into_owned(),
+            directory => format!("{directory}/{}", visible(file)),
         };
         let title = Level::ERROR.primary_title(&*diagnostic.message);
         let mut group = Group::with_title(title.id(diagnostic.code.page().code));
@@ -151,19 +158,24 @@ impl Report {
             let kind = if n == 0 { AnnotationKind::Primary } else { AnnotationKind::Context };
             group = match (label.span, self.texts.get(&label.file)) {
                 (Some((start, _)), Some(text)) if label.hidden => {
-                    let (line, column) = line_column(text, start);
+                    let (line, column) = text.line_column(start);
                     let origin = Origin::path(path(&label.file)).line(line).char_column(column);
                     group.element(origin)
                 }
-                (Some((start, end)), Some(text)) => {
-                    let end = end.clamp(start.min(text.len()), text.len());
-                    let annotation = kind.span(start.min(text.len())..end);
+                (Some(span), Some(text)) => {
+                    let Excerpt { text: lines, line, span: place, is_cut } = text.excerpt(span);
                     let note = (!label.note.is_empty()).then_some(&*label.note);
-                    group.element(
-                        Snippet::source(&**text)
-                            .path(path(&label.file))
-                            .annotation(annotation.label(note)),
-                    )
+                    let snippet = Snippet::source(lines)
+                        .line_start(line)
+                        .annotation(kind.span(place).label(note));
+                    if is_cut {
+                        // Only of a whole line can the column be told from what is shown.
+                        let (line, column) = text.line_column(span.0);
+                        let origin = Origin::path(path(&label.file)).line(line).char_column(column);
+                        group.element(origin).element(snippet)
+                    } else {
+                        group.element(snippet.path(path(&label.file)))
+                    }
                 }
                 _ => group.element(Origin::path(path(&label.file))),
             };
@@ -200,45 +212,26 @@ impl fmt::Display for Report {
 
 impl std::error::Error for Report {}
 
-/// Line and column of a byte, both counted from 1; columns are characters.
-pub(crate) fn line_column(text: &str, offset: usize) -> (usize, usize) {
-    LineIndex::of(text).line_column(text, offset)
-}
-
-/// Where the lines of a text begin, for whoever looks up many places in it.
-#[derive(Clone, Debug)]
-pub(crate) struct LineIndex {
-    starts: Vec<usize>,
-}
-
-impl LineIndex {
-    pub(crate) fn of(text: &str) -> Self {
-        let further = text.match_indices('\n').map(|(at, _)| at + 1);
-        LineIndex { starts: std::iter::once(0).chain(further).collect() }
-    }
-
-    /// As [`line_column`], of the same text.
-    pub(crate) fn line_column(&self, text: &str, offset: usize) -> (usize, usize) {
-        let mut end = offset.min(text.len());
-        while !text.is_char_boundary(end) {
-            end -= 1;
-        }
-        let line = self.starts.partition_point(|start| *start <= end);
-        let start = self.starts.get(line.saturating_sub(1)).copied().unwrap_or(0);
-        (line, text[start..end].chars().count() + 1)
-    }
-}
+/// Nothing that has a name is called by more letters, and comparing longer ones takes long.
+const SUGGESTED_MAX: usize = 128;
 
 /// “did you mean …?”, when one of `known` is close to `found`.
 pub(crate) fn did_you_mean<'a>(
     found: &str,
     known: impl IntoIterator<Item = &'a str>,
 ) -> Option<String> {
-    let close = |name: &&str| strsim::damerau_levenshtein(found, name);
-    let limit = (found.chars().count() / 3).max(1) + usize::from(found.len() > 4);
+    if found.len() > SUGGESTED_MAX {
+        return None;
+    }
+    let letters = found.chars().count();
+    let limit = (letters / 3).max(1) + usize::from(found.len() > 4);
+    let may_be_close = |name: &&str| {
+        name.len() <= SUGGESTED_MAX && name.chars().count().abs_diff(letters) <= limit
+    };
     known
         .into_iter()
-        .map(|name| (close(&name), name))
+        .filter(may_be_close)
+        .map(|name| (strsim::damerau_levenshtein(found, name), name))
         .filter(|(distance, _)| *distance <= limit)
         .min()
         .map(|(_, name)| format!("did you mean `{name}`?"))

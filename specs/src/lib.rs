@@ -13,11 +13,13 @@ mod check;
 mod code;
 mod declared;
 mod diagnostic;
+mod excerpt;
 pub mod kinds;
 pub mod load;
 pub mod quantity;
 mod schema;
 mod specs;
+mod visible;
 
 pub use address::{Address, Kind, name_problem};
 pub use code::{Code, Page};
@@ -28,3 +30,4 @@ pub use quantity::{
 };
 pub use schema::json_schema;
 pub use specs::Specs;
+pub use visible::{visible, visible_lines};

@@ -1,6 +1,7 @@
 //! What people read when a spec directory is wrong: each case with its full text.
 
 #![expect(clippy::too_many_lines, reason = "a report is shown whole")]
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on says so by stopping")]
 
 use std::collections::BTreeMap;
 
@@ -805,4 +806,206 @@ fn what_is_adopted_is_named_as_docker_names_it() {
     4 | adopted = "/shop data"
       |           ^^^^^^^^^^^^
     "#);
+}
+
+#[test]
+fn what_stands_twice_in_one_file_is_named() {
+    assert_snapshot!(report("[network.x]\n[network.x]\ninternal = true\ninternal = true\n"), @"
+    error[E0202]: `x` stands here for the second time
+     --> web.toml:2:10
+      |
+    2 | [network.x]
+      |          ^
+      |
+      = hint: remove one of the two
+
+    error[E0202]: `internal` stands here for the second time
+     --> web.toml:4:1
+      |
+    4 | internal = true
+      | ^^^^^^^^
+      |
+      = hint: remove one of the two
+    ");
+}
+
+#[test]
+fn what_is_nested_too_deep_is_refused_at_its_place() {
+    let lists = format!("[network.x]\nlabels = {}\n", "[".repeat(100_000));
+    let tables = format!("[network.{}]\n", "a.".repeat(100_000) + "a");
+    assert_snapshot!(report(&lists), @"
+    error[E0201]: tables and lists are nested too deep
+     --> web.toml:2:90
+      |
+    2 | labels = [[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[...
+      |                                                                                          ^
+      |
+      = hint: no field of a spec file lies deeper than a few levels
+
+    error[E0201]: unclosed array, expected `]`
+     --> web.toml:2:100010
+      |
+     ::: 
+    2 | ...[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[
+      |                                                                    ^
+    ");
+    assert_snapshot!(report(&tables), @"
+    error[E0201]: tables and lists are nested too deep
+    --> web.toml
+     = hint: no field of a spec file lies deeper than a few levels
+    ");
+}
+
+#[test]
+fn what_cannot_be_seen_is_written_out() {
+    let text = format!(
+        "{HOST}[container.\"ad\u{202e}nim\"]\n[container.\"w\u{0435}b\"]\n[container.web]\nimage = \"i\"\n\"a\\u001b[2J\" = 1\nnetworks = [\"fr\u{200b}ont\"]\n[network.front]\n"
+    );
+    assert_snapshot!(report(&text), @r#"
+    error[E0308]: a name holds letters, digits, `-` and `.`; found '\u{202e}' in `ad\u{202e}nim`
+     --> web.toml:3:12
+      |
+    3 | [container."ad�nim"]
+      |            ^^^^^^^^
+
+    error[E0308]: a name holds letters, digits, `-` and `.`; found 'е' (U+0435) in `wеb`
+     --> web.toml:4:12
+      |
+    4 | [container."wеb"]
+      |            ^^^^^
+
+    error[E0302]: `container.web` has no field `a\u{1b}[2J`
+     --> web.toml:7:1
+      |
+    7 | "a\u001b[2J" = 1
+      | ^^^^^^^^^^^^
+      |
+      = hint: the fields are command, cpu, depends_on, docker, entrypoint, env, healthcheck, image, labels, logging, memory, moved, networks, pids, ports, ready, restart, user, volumes
+    "#);
+}
+
+#[test]
+fn no_text_holds_a_nul_character() {
+    assert_snapshot!(report(&format!("{HOST}[container.web]\nimage = \"i\\u0000\"\ncommand = [\"a\", \"\\u0000\"]\nlabels = {{ a = \"\\u0000\" }}\n")), @r#"
+    error[E0309]: `image` of `container.web` should be text without a NUL character, found a string
+     --> web.toml:4:9
+      |
+    4 | image = "i\u0000"
+      |         ^^^^^^^^^
+
+    error[E0309]: `command[1]` of `container.web` should be text without a NUL character, found a string
+     --> web.toml:5:17
+      |
+    5 | command = ["a", "\u0000"]
+      |                 ^^^^^^^^
+
+    error[E0309]: `labels.a` of `container.web` should be text without a NUL character, found a string
+     --> web.toml:6:16
+      |
+    6 | labels = { a = "\u0000" }
+      |                ^^^^^^^^
+    "#);
+}
+
+#[test]
+fn what_is_too_long_to_read_is_shown_in_part() {
+    let text = format!(
+        "{HOST}[container.web]\nimage = \"i\"\n{} = 1\nlabels = {{ a = \"{}\", b = 3 }}\n",
+        "k".repeat(100_000),
+        "l".repeat(100_000)
+    );
+    assert_snapshot!(report(&text), @r#"
+    error[E0302]: `container.web` has no field `kkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkk … kkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkk`
+     --> web.toml:5:1
+      |
+    5 | kkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkk...
+      | ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^
+      |
+      = hint: the fields are command, cpu, depends_on, docker, entrypoint, env, healthcheck, image, labels, logging, memory, moved, networks, pids, ports, ready, restart, user, volumes
+
+    error[E0304]: `labels.b` of `container.web` should be a string, found the number `3`
+     --> web.toml:6:100024
+      |
+     ::: 
+    6 | ...lllllllllllllllllllllllllllllllllllllllllllllllllllllllll", b = 3 }
+      |                                                                    ^
+    "#);
+}
+
+#[test]
+fn windows_line_ends_and_a_byte_order_mark_mean_nothing() {
+    let text = format!("\u{feff}{HOST}[container.web]\nimage = \"i\"\nmemry = \"1GiB\"\n");
+    assert_snapshot!(report(&text.replace('\n', "\r\n")), @r#"
+    error[E0302]: `container.web` has no field `memry`
+     --> web.toml:5:1
+      |
+    5 | memry = "1GiB"
+      | ^^^^^
+      |
+      = hint: did you mean `memory`?
+    "#);
+}
+
+#[test]
+fn a_list_of_tables_is_no_table_and_a_date_no_text() {
+    assert_snapshot!(report("[[docker.local]]\n[[network]]\n[volume]\nx = 1979-05-27\n[location.par1]\ncity = 1979-05-27T07:32:00Z\n"), @"
+    error[E0304]: `docker.local` should be a table, found a list
+     --> web.toml:1:1
+      |
+    1 | [[docker.local]]
+      | ^^^^^^^^^^^^^^^^
+      |
+      = hint: `[docker.NAME]` declares one
+
+    error[E0304]: `network` should be a table, found a list
+     --> web.toml:2:1
+      |
+    2 | [[network]]
+      | ^^^^^^^^^^^
+      |
+      = hint: `[network.NAME]` declares one
+
+    error[E0304]: `volume.x` should be a table, found a date
+     --> web.toml:4:5
+      |
+    4 | x = 1979-05-27
+      |     ^^^^^^^^^^
+      |
+      = hint: `[volume.NAME]` declares one
+
+    error[E0304]: `city` of `location.par1` should be a string, found a date
+     --> web.toml:6:8
+      |
+    6 | city = 1979-05-27T07:32:00Z
+      |        ^^^^^^^^^^^^^^^^^^^^
+    ");
+}
+
+/// Beside each other in one line, one to a line, and one to an entry.
+#[test]
+fn five_thousand_problems_are_all_told() {
+    let many = |one: &dyn Fn(usize) -> String| (0..5_000).map(one).collect::<String>();
+    let line = many(&|n| format!("k{n} = 1, "));
+    let labels = format!("{HOST}[network.front]\nlabels = {{ {line} }}\n");
+    let fields = format!("{HOST}[network.front]\n{}", many(&|n| format!("k{n} = 1\n")));
+    let names = many(&|n| {
+        format!("[network.n{n}]\n[container.c{n}]\nimage = \"i\"\nnetworks = [\"m{n}\"]\n")
+    });
+    let chain = many(&|n| {
+        let next = n + 1;
+        format!("[container.c{n}]\nimage = \"i\"\ndepends_on = [\"container.c{next}\"]\n")
+    });
+    let knot = "[container.c5000]\nimage = \"i\"\ndepends_on = [\"container.c5000\"]\n";
+    for (text, expected) in [
+        (labels, 5_000),
+        (fields, 5_000),
+        (HOST.to_owned() + &names, 5_000),
+        (HOST.to_owned() + &chain + knot, 1),
+    ] {
+        let files = BTreeMap::from([("web.toml".to_owned(), text)]);
+        let report = parse(Tree::new(files)).unwrap_err();
+        assert_eq!(report.entries().len(), expected);
+        let shown = report.render("", false);
+        assert_eq!(shown.matches("error[").count(), expected);
+    }
 }

@@ -68,6 +68,49 @@ fn a_loop_of_links_is_named_and_left() {
 }
 
 #[test]
+fn what_is_no_file_is_not_read_and_a_name_says_nothing_to_the_terminal() {
+    let text = report(|dir| {
+        let made = std::process::Command::new("mkfifo").arg(dir.join("pipe.toml")).status();
+        assert!(made.unwrap().success());
+        std::os::unix::net::UnixListener::bind(dir.join("socket.toml")).unwrap();
+        symlink("/dev/zero", dir.join("endless.toml")).unwrap();
+        symlink("self.toml", dir.join("self.toml")).unwrap();
+        fs::write(dir.join("two\nlines\u{1b}[2J.toml"), "x = 1\n").unwrap();
+    });
+    assert_snapshot!(text, @r"
+    error[E0103]: `endless.toml` is not a regular file
+    --> endless.toml
+
+    error[E0103]: `pipe.toml` is not a regular file
+    --> pipe.toml
+
+    error[E0102]: `self.toml` cannot be read: Too many levels of symbolic links (os error 40)
+    --> self.toml
+
+    error[E0103]: `socket.toml` is not a regular file
+    --> socket.toml
+
+    error[E0301]: there is no kind `x`
+     --> two\nlines\u{1b}[2J.toml:1:1
+      |
+    1 | x = 1
+      | ^
+      |
+      = hint: the kinds are docker, location, image, network, volume, container, port_range, bridge, offer, quota, tenant, instance, policy
+    ");
+}
+
+#[test]
+fn a_hundred_thousand_empty_files_are_an_empty_directory() {
+    let text = report(|dir| {
+        for number in 0..100_000 {
+            fs::File::create(dir.join(format!("{number}.toml"))).unwrap();
+        }
+    });
+    assert_snapshot!(text, @"valid: 0 entries");
+}
+
+#[test]
 fn a_dangling_link_and_a_directory_called_toml_are_told_apart() {
     let text = report(|dir| {
         fs::create_dir(dir.join("dir.toml")).unwrap();

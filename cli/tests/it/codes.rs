@@ -52,7 +52,7 @@ fn a_code_there_is_not_names_the_nearest() {
     let shop = Shop::new("");
     assert_snapshot!(shop.lessor("explain E0310"), @"
     err| error: there is no code `E0310`
-    err|   hint: the nearest is `E0308`: a name is not one an entry can have
+    err|   hint: the nearest is `E0309`: a text holds a NUL character
     exit 1
     ");
     assert_snapshot!(shop.lessor("explain 0310"), @"

@@ -316,7 +316,7 @@ fn a_name_cannot_break_out_of_a_drawing() {
         r"back\slash\",
         "<b>bold</b><script>alert(1)</script>",
         "&lt;&#34;#quot;#35;",
-        r"line\nbreak\r\u0000\u0007\u001b[31m\u2028",
+        r"line\nbreak\r\u0001\u0007\u001b[31m\u2028",
         r"\u202eevil\u2066",
         "`**markdown**`",
         "]]>-->*/{}|~;%%",

@@ -2,6 +2,8 @@
 
 use std::fmt::Write as _;
 
+use lessor_specs::{visible, visible_lines};
+
 use super::value::Shown;
 use super::view::{Line, Purpose, Summary, Symbol, View};
 use crate::Difference;
@@ -22,7 +24,8 @@ pub fn human(view: &View, color: bool) -> String {
         write_line(&mut out, line, width, color);
     }
     for gap in &view.gaps {
-        let _ = writeln!(out, "? {:width$}  could not see {}: {}", gap.place, gap.what, gap.why);
+        let why = visible_lines(&gap.why);
+        let _ = writeln!(out, "? {:width$}  could not see {}: {why}", gap.place, gap.what);
         write_hint(&mut out, gap.hint.as_deref());
     }
     let _ = writeln!(out, "{}", sentence(&view.summary, view.purpose));
@@ -31,11 +34,11 @@ pub fn human(view: &View, color: bool) -> String {
 
 pub(super) fn write_line(out: &mut String, line: &Line, width: usize, color: bool) {
     let (on, off) = if color { (paint(line.symbol), RESET) } else { ("", "") };
-    let place = line.place.as_deref().unwrap_or("");
-    let _ = write!(out, "{on}{}{off} {:width$}  {place:8}  ", line.symbol.as_char(), line.about);
-    out.push_str(&line.why);
+    let (about, place) = (visible(&line.about), visible(line.place.as_deref().unwrap_or("")));
+    let _ = write!(out, "{on}{}{off} {about:width$}  {place:8}  ", line.symbol.as_char());
+    out.push_str(&visible_lines(&line.why));
     for fact in &line.facts {
-        let _ = write!(out, "  {fact}");
+        let _ = write!(out, "  {}", visible(fact));
     }
     if line.destroys_data {
         let (on, off) = if color { (RED, RESET) } else { ("", "") };
@@ -50,7 +53,7 @@ pub(super) fn write_line(out: &mut String, line: &Line, width: usize, color: boo
 
 fn write_hint(out: &mut String, hint: Option<&str>) {
     if let Some(hint) = hint {
-        let _ = writeln!(out, "      hint: {hint}");
+        let _ = writeln!(out, "      hint: {}", visible_lines(hint));
     }
 }
 
@@ -65,12 +68,13 @@ fn paint(symbol: Symbol) -> &'static str {
 }
 
 fn write_difference(out: &mut String, difference: &Difference, color: bool) {
-    let path = &difference.path;
+    let path = visible(&difference.path);
     match Shown::of(difference) {
         Shown::Secret => {
             let _ = writeln!(out, "      {path}: secret changed");
         }
         Shown::Values(before, after) => {
+            let (before, after) = (visible_lines(&before), visible_lines(&after));
             let _ = writeln!(out, "      {path}: {before} → {after}");
         }
         Shown::Lines(lines) => {
@@ -82,7 +86,7 @@ fn write_difference(out: &mut String, difference: &Difference, color: bool) {
                     _ => DIM,
                 };
                 let (on, off) = if color { (on, RESET) } else { ("", "") };
-                let _ = writeln!(out, "        {on}{sign}{line}{off}");
+                let _ = writeln!(out, "        {on}{sign}{}{off}", visible(&line));
             }
         }
     }

@@ -15,14 +15,26 @@ struct Graph<'s> {
     needs: Vec<Vec<usize>>,
 }
 
+/// How many places of a cycle are shown.
+const PLACES: usize = 8;
+
+/// How many cycles are looked for. Each search takes as long as there are containers, and whoever
+/// has more of them reads no further.
+const SEARCHES: usize = 100;
+
 pub(super) fn check(checker: &mut Checker<'_>) {
     let graph = Graph::of(checker.specs);
-    // Whatever is left without its leaves is in a cycle or leads to one.
-    let knotted = graph.without_leaves();
+    // Whatever is left is in a cycle, or between two.
+    let knotted = graph.knots();
     let mut told: BTreeSet<usize> = BTreeSet::new();
+    let mut searches = 0;
     for start in (0..graph.names.len()).filter(|start| knotted[*start]) {
         if told.contains(&start) {
             continue;
+        }
+        searches += 1;
+        if searches > SEARCHES {
+            break;
         }
         let Some(cycle) = graph.shortest_cycle(start, &knotted) else { continue };
         let names: Vec<_> = cycle.iter().map(|index| graph.names[*index]).collect();
@@ -44,9 +56,9 @@ impl<'s> Graph<'s> {
         Graph { needs: needs.collect(), names }
     }
 
-    /// Which are left when, again and again, what waits for nothing that is left is taken away.
-    fn without_leaves(&self) -> Vec<bool> {
-        let mut open: Vec<usize> = self.needs.iter().map(Vec::len).collect();
+    /// Which are left when, again and again, what waits for nothing that is left is taken away, and
+    /// then what nothing that is left waits for.
+    fn knots(&self) -> Vec<bool> {
         let mut waiters: Vec<Vec<usize>> = vec![Vec::new(); self.names.len()];
         for (waiter, needs) in self.needs.iter().enumerate() {
             for need in needs {
@@ -54,16 +66,8 @@ impl<'s> Graph<'s> {
             }
         }
         let mut left = vec![true; self.names.len()];
-        let mut free: Vec<usize> = (0..open.len()).filter(|index| open[*index] == 0).collect();
-        while let Some(index) = free.pop() {
-            left[index] = false;
-            for &waiter in &waiters[index] {
-                open[waiter] -= 1;
-                if open[waiter] == 0 {
-                    free.push(waiter);
-                }
-            }
-        }
+        take_away(&mut left, &self.needs, &waiters);
+        take_away(&mut left, &waiters, &self.needs);
         left
     }
 
@@ -91,6 +95,23 @@ impl<'s> Graph<'s> {
     }
 }
 
+/// Takes away whatever has no `ways` on to something that is left; `back` are the same ways from
+/// their other end.
+fn take_away(left: &mut [bool], ways: &[Vec<usize>], back: &[Vec<usize>]) {
+    let open = ways.iter().map(|ways| ways.iter().filter(|next| left[**next]).count());
+    let mut open: Vec<usize> = open.collect();
+    let mut free: Vec<usize> = (0..open.len()).filter(|at| left[*at] && open[*at] == 0).collect();
+    while let Some(index) = free.pop() {
+        left[index] = false;
+        for &before in back[index].iter().filter(|before| left[**before]) {
+            open[before] -= 1;
+            if open[before] == 0 {
+                free.push(before);
+            }
+        }
+    }
+}
+
 fn report(checker: &mut Checker<'_>, cycle: &[&str]) {
     let names = cycle.iter().chain(cycle.first());
     let drawn: Vec<_> = names.map(|name| format!("container.{name}")).collect();
@@ -102,7 +123,7 @@ fn report(checker: &mut Checker<'_>, cycle: &[&str]) {
         at!["depends_on", needed.iter().position(|a| *a == next).unwrap_or(0)]
     };
     let first = place(0);
-    let others: Vec<_> = (1..cycle.len()).map(place).collect();
+    let others: Vec<_> = (1..cycle.len().min(PLACES)).map(place).collect();
     let finding = checker.find(Code::Cycle, from, first, message);
     for (name, place) in cycle[1..].iter().zip(others) {
         finding.also(Address::new(Kind::Container, *name), place, "");

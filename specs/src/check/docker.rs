@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::net::IpAddr;
 
 use super::{Checker, Step, at};
-use crate::kinds::{Container, Ready};
+use crate::kinds::{Bridge, Container, Ready};
 use crate::quantity::looks_secret;
 use crate::{Address, ByteSize, Code, EnvValue, Kind};
 
@@ -144,9 +144,9 @@ fn port_ranges(checker: &mut Checker<'_>) {
 /// Bridges of a host do not overlap, there is one on each, and tenants fit into it.
 fn bridges(checker: &mut Checker<'_>) {
     let specs = checker.specs;
-    let all: Vec<_> = specs.bridge.iter().collect();
-    for (index, (name, bridge)) in all.iter().enumerate() {
-        let from = Address::new(Kind::Bridge, &***name);
+    let mut first_on: BTreeMap<&str, (&String, &Bridge)> = BTreeMap::new();
+    for (name, bridge) in &specs.bridge {
+        let from = Address::new(Kind::Bridge, &**name);
         let prefix = bridge.supernet.net().prefix_len();
         if bridge.per_tenant_prefix < prefix {
             let message = format!(
@@ -157,29 +157,28 @@ fn bridges(checker: &mut Checker<'_>) {
             checker.find(Code::BridgeTooNarrow, from.clone(), path, message).hint =
                 Some(format!("use a prefix from {prefix} to 29"));
         }
-        for (other, earlier) in &all[..index] {
+        if let Some((other, _)) = first_on.get(bridge.docker.as_str()) {
             let other = Address::new(Kind::Bridge, &***other);
-            if earlier.docker == bridge.docker {
-                let message = format!(
-                    "`{from}` and `{other}` both carve tenant networks on `docker.{}`",
-                    bridge.docker
-                );
-                let finding = checker.find(Code::BridgeTwice, from.clone(), at!["docker"], message);
-                finding.also(other, at!["docker"], "used here too");
-                finding.hint = Some("a host has one bridge; make its supernet larger".into());
-            }
+            let message = format!(
+                "`{from}` and `{other}` both carve tenant networks on `docker.{}`",
+                bridge.docker
+            );
+            let finding = checker.find(Code::BridgeTwice, from, at!["docker"], message);
+            finding.also(other, at!["docker"], "used here too");
+            finding.hint = Some("a host has one bridge; make its supernet larger".into());
+        } else {
+            first_on.insert(&bridge.docker, (name, bridge));
         }
     }
-    for (name, bridge) in all {
-        for (network, spec) in &specs.network {
-            let same = specs.docker_of(spec.docker.as_deref()) == Some(&bridge.docker);
-            if let Some(subnet) = spec.subnet.filter(|s| same && s.overlaps(bridge.supernet)) {
-                let from = Address::new(Kind::Network, &**network);
-                let message =
-                    format!("`{from}` takes `{subnet}`, which `bridge.{name}` carves for tenants");
-                let finding = checker.find(Code::NetworkInBridge, from, at!["subnet"], message);
-                finding.also(Address::new(Kind::Bridge, &**name), at!["supernet"], "");
-            }
+    for (network, spec) in &specs.network {
+        let host = specs.docker_of(spec.docker.as_deref());
+        let Some((name, bridge)) = host.and_then(|host| first_on.get(host)) else { continue };
+        if let Some(subnet) = spec.subnet.filter(|subnet| subnet.overlaps(bridge.supernet)) {
+            let from = Address::new(Kind::Network, &**network);
+            let message =
+                format!("`{from}` takes `{subnet}`, which `bridge.{name}` carves for tenants");
+            let finding = checker.find(Code::NetworkInBridge, from, at!["subnet"], message);
+            finding.also(Address::new(Kind::Bridge, &***name), at!["supernet"], "");
         }
     }
 }

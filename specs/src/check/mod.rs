@@ -70,16 +70,22 @@ impl Finding {
     }
 }
 
+/// How many names are compared to find similar ones. Whoever has so many references without a target
+/// has renamed something, and each search takes as long as there are names.
+const COMPARED_MAX: usize = 200_000;
+
 /// What the rules read and where they put what they find.
 struct Checker<'s> {
     specs: &'s Specs,
     declared: &'s Declared,
     findings: Vec<Finding>,
+    /// How many names were compared so far.
+    compared: usize,
 }
 
 /// Everything that is wrong with how the entries fit together.
 pub(crate) fn check(specs: &Specs, declared: &Declared) -> Vec<Finding> {
-    let mut checker = Checker { specs, declared, findings: Vec::new() };
+    let mut checker = Checker { specs, declared, findings: Vec::new(), compared: 0 };
     references::check(&mut checker);
     connections::check(&mut checker);
     docker::check(&mut checker);
@@ -118,9 +124,13 @@ impl<'s> Checker<'s> {
     }
 
     /// “did you mean”, among the entries of a kind.
-    fn suggest(&self, kind: Kind, name: &str) -> Option<String> {
+    fn suggest(&mut self, kind: Kind, name: &str) -> Option<String> {
         if self.names(kind).next().is_none() {
             return Some(format!("declare it: `[{}]`", Address::new(kind, name).header()));
+        }
+        self.compared += self.names(kind).count();
+        if self.compared > COMPARED_MAX {
+            return None;
         }
         did_you_mean(name, self.names(kind)).or_else(|| self.declared(kind))
     }

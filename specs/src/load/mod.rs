@@ -7,6 +7,7 @@
 //! Only `read` touches the file system. An entry that is wrong in itself still counts as declared,
 //! so that one slip does not echo as dangling references.
 
+mod locate;
 mod parse;
 mod read;
 mod shape;
@@ -17,9 +18,11 @@ use std::sync::{Arc, OnceLock};
 
 use sha2::{Digest as _, Sha256};
 
+use self::locate::Parsed;
 use crate::check::{Finding, Step, check};
 use crate::declared::{Declared, Place};
-use crate::diagnostic::{Diagnostic, Label, LineIndex, Report};
+use crate::diagnostic::{Diagnostic, Label, Report};
+use crate::excerpt::LineIndex;
 use crate::{Address, Specs};
 
 /// The spec files of a directory: text by path, relative to the directory, with `/` between parts.
@@ -87,13 +90,15 @@ impl Loaded {
         else {
             return vec![None; fields.len()];
         };
-        let spans = parse::locate_fields(text, address, fields);
+        let parsed = Parsed::of(text);
+        let path = |field: &Vec<String>| field.iter().map(Step::from).collect::<Vec<_>>();
+        let spans = fields.iter().map(|field| parsed.locate(address, &path(field)));
         let lines = self.lines().get(place.file.as_ref());
         let at = |span: Option<std::ops::Range<usize>>| {
             let (line, column) = lines?.line_column(text, span?.start);
             Some((&*place.file, line, column))
         };
-        spans.into_iter().map(at).collect()
+        spans.map(at).collect()
     }
 
     fn lines(&self) -> &BTreeMap<String, LineIndex> {
@@ -121,6 +126,22 @@ pub fn parse(tree: Tree) -> Result<Loaded, Report> {
     assemble(tree, Vec::new())
 }
 
+/// As [`parse()`], from files nobody has looked into yet: content by path.
+///
+/// # Errors
+/// A report of every problem in every file.
+pub fn parse_bytes(files: BTreeMap<String, Vec<u8>>) -> Result<Loaded, Report> {
+    let mut texts = BTreeMap::new();
+    let mut problems = Vec::new();
+    for (path, bytes) in files {
+        match read::decode(&path, bytes) {
+            Ok(text) => drop(texts.insert(path, text)),
+            Err(problem) => problems.push(*problem),
+        }
+    }
+    assemble(Tree::new(texts), problems)
+}
+
 /// What can be made out in `directory`, whatever else is wrong with it: entries without a problem
 /// of their own. What they refer to may be missing. For looking only.
 pub fn salvage(directory: &Path) -> (Specs, Option<Report>) {
@@ -133,12 +154,14 @@ fn assemble(tree: Tree, mut problems: Vec<Diagnostic>) -> Result<Loaded, Report>
     let unread = !problems.is_empty();
     let parsed = parse::parse(&tree);
     problems.extend(parsed.problems);
+    let mut places = Places { tree: &tree, declared: &parsed.declared, parsed: BTreeMap::new() };
     let findings = check(&parsed.specs, &parsed.declared);
     problems.extend(findings.into_iter().filter_map(|finding| {
         // A file that could not be read may hold the very thing that is missed.
         let echo = finding.dangling && (unread || parsed.unreadable);
-        (!echo).then(|| place(finding, &tree, &parsed.declared))
+        (!echo).then(|| places.place(finding))
     }));
+    drop(places);
     if problems.is_empty() {
         let (specs, declared) = (Arc::new(parsed.specs), parsed.declared);
         return Ok(Loaded { specs, tree, declared, lines: OnceLock::new() });
@@ -146,22 +169,34 @@ fn assemble(tree: Tree, mut problems: Vec<Diagnostic>) -> Result<Loaded, Report>
     Err(Report::new(problems, tree.files))
 }
 
-/// Looks up the place of a finding. Files are parsed again for that, which is fine: it happens
-/// once for each problem, and keeps the positions of every field out of memory otherwise.
-fn place(finding: Finding, tree: &Tree, declared: &Declared) -> Diagnostic {
-    let label = |address: &Address, path: &[Step], note: &str| {
-        let Place { file, span: key } = declared.place(address)?;
-        let text = tree.files.get(file.as_ref())?;
-        let span = parse::locate(text, address, path).unwrap_or_else(|| key.clone());
+/// Looks up the places of findings.
+///
+/// A file in which there is something to point at is parsed again for that, once. It keeps the
+/// positions of every field out of memory as long as nothing is wrong.
+struct Places<'t> {
+    tree: &'t Tree,
+    declared: &'t Declared,
+    parsed: BTreeMap<&'t str, Parsed<'t>>,
+}
+
+impl Places<'_> {
+    fn place(&mut self, finding: Finding) -> Diagnostic {
+        let mut diagnostic = Diagnostic::new(finding.code, finding.message).hint(finding.hint);
+        let label = self.label(&finding.address, &finding.path, "");
+        diagnostic.label = label.map(|label| label.hidden(finding.secret));
+        diagnostic.others = finding
+            .others
+            .iter()
+            .filter_map(|(address, path, note)| self.label(address, path, note))
+            .collect();
+        diagnostic
+    }
+
+    fn label(&mut self, address: &Address, path: &[Step], note: &str) -> Option<Label> {
+        let Place { file, span: key } = self.declared.place(address)?;
+        let (file, text) = self.tree.files.get_key_value(file.as_ref())?;
+        let parsed = self.parsed.entry(file).or_insert_with(|| Parsed::of(text));
+        let span = parsed.locate(address, path).unwrap_or_else(|| key.clone());
         Some(Label::new(file, span, note))
-    };
-    let mut diagnostic = Diagnostic::new(finding.code, finding.message).hint(finding.hint);
-    diagnostic.label =
-        label(&finding.address, &finding.path, "").map(|label| label.hidden(finding.secret));
-    diagnostic.others = finding
-        .others
-        .iter()
-        .filter_map(|(address, path, note)| label(address, path, note))
-        .collect();
-    diagnostic
+    }
 }

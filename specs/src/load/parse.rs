@@ -10,10 +10,13 @@ use toml::de::{DeTable, DeValue, ValueDeserializer};
 
 use super::Tree;
 use super::shape::{Name, Shape, describe};
-use crate::check::Step;
 use crate::declared::{Declared, Place};
 use crate::diagnostic::{Diagnostic, Label, did_you_mean};
 use crate::{Address, Code, Kind, Specs, name_problem};
+
+/// How many syntax errors of a file are told. Those behind the first few follow from them, or the
+/// file is no TOML at all.
+const SYNTAX_ERRORS: usize = 20;
 
 /// The schema of a spec file, compiled once.
 static FILE: LazyLock<Shape> = LazyLock::new(|| Shape::compile(&crate::json_schema()));
@@ -37,10 +40,8 @@ pub(super) fn parse(tree: &Tree) -> Parsed {
     for (file, text) in tree.files() {
         let (table, errors) = DeTable::parse_recoverable(text);
         parsed.unreadable |= !errors.is_empty();
-        for error in &errors {
-            let (message, span) = (error.message().trim(), error.span().unwrap_or(0..0));
-            parsed.problems.push(Diagnostic::new(toml_code(message), message).at(file, span));
-        }
+        let problems = errors.iter().take(SYNTAX_ERRORS).map(|error| syntax(file, text, error));
+        parsed.problems.extend(problems);
         let mut reader = Reader {
             file: file.as_str().into(),
             broken: !errors.is_empty(),
@@ -52,37 +53,26 @@ pub(super) fn parse(tree: &Tree) -> Parsed {
     parsed
 }
 
-/// The bytes of one field of one entry, for pointing at it.
-pub(super) fn locate(text: &str, address: &Address, path: &[Step]) -> Option<Range<usize>> {
-    let (table, _) = DeTable::parse_recoverable(text);
-    follow(&table, address, path)
-}
-
-/// As [`locate`], for many fields of one entry, each by the names that lead to it.
-pub(super) fn locate_fields(
-    text: &str,
-    address: &Address,
-    fields: &[Vec<String>],
-) -> Vec<Option<Range<usize>>> {
-    let (table, _) = DeTable::parse_recoverable(text);
-    let path = |field: &Vec<String>| field.iter().map(Step::from).collect::<Vec<_>>();
-    fields.iter().map(|field| follow(&table, address, &path(field))).collect()
-}
-
-fn follow(table: &Spanned<DeTable<'_>>, address: &Address, path: &[Step]) -> Option<Range<usize>> {
-    let kind = table.get_ref().get(address.kind().as_str())?;
-    let entry = match address.kind() {
-        Kind::Policy => kind,
-        _ => kind.get_ref().get(address.name())?,
+/// What is wrong with the text of a file.
+fn syntax(file: &str, text: &str, error: &toml::de::Error) -> Diagnostic {
+    let span = error.span();
+    let (code, message, hint) = match error.message().trim() {
+        "duplicate key" => {
+            let key = span.clone().and_then(|span| text.get(span)).unwrap_or_default();
+            let message = format!("`{key}` stands here for the second time");
+            (Code::TomlDuplicateKey, message, Some("remove one of the two"))
+        }
+        "recursion limit" | "cannot recurse further; max recursion depth met" => {
+            let hint = "no field of a spec file lies deeper than a few levels";
+            (Code::TomlSyntax, "tables and lists are nested too deep".to_owned(), Some(hint))
+        }
+        other => (Code::TomlSyntax, other.to_owned(), None),
     };
-    let mut value = entry;
-    for step in path {
-        value = match step {
-            Step::Field(name) => value.get_ref().get(&**name)?,
-            Step::Item(index) => value.get_ref().get(*index)?,
-        };
+    let problem = Diagnostic::new(code, message).hint(hint.map(str::to_owned));
+    match span {
+        Some(span) => problem.at(file, span),
+        None => problem.in_file(file),
     }
-    (!path.is_empty()).then(|| value.span())
 }
 
 /// Reads one file into what is parsed so far.
@@ -96,6 +86,10 @@ struct Reader<'p> {
 impl Reader<'_> {
     fn file(&mut self, table: DeTable<'_>) {
         for (key, value) in table {
+            if self.broken && key.get_ref().is_empty() {
+                // What was recovered of something that is no key at all.
+                continue;
+            }
             let Ok(kind) = key.get_ref().parse::<Kind>() else {
                 let hint = did_you_mean(key.get_ref(), Kind::ALL.map(Kind::as_str))
                     .unwrap_or_else(|| format!("the kinds are {}", listed(&Kind::ALL)));
@@ -234,11 +228,6 @@ impl Reader<'_> {
     fn problem(&mut self, code: Code, message: String, span: Range<usize>, hint: Option<String>) {
         self.parsed.problems.push(Diagnostic::new(code, message).at(&self.file, span).hint(hint));
     }
-}
-
-/// The parser's errors have no sort of their own, only words.
-fn toml_code(message: &str) -> Code {
-    if message == "duplicate key" { Code::TomlDuplicateKey } else { Code::TomlSyntax }
 }
 
 fn declared_twice(address: &Address) -> Diagnostic {

@@ -7,6 +7,7 @@ use std::path::Path;
 use walkdir::{DirEntry, WalkDir};
 
 use super::Tree;
+use crate::excerpt::LineIndex;
 use crate::{Code, Diagnostic};
 
 /// The largest spec file. A hundred thousand entries take a tenth of that, so a larger one is
@@ -87,14 +88,20 @@ fn read_file(path: &Path, name: &str) -> Result<String, Box<Diagnostic>> {
             Some("split it: any number of files is one namespace"),
         ));
     }
-    String::from_utf8(fs::read(path).map_err(failed)?).map_err(|error| {
+    decode(name, fs::read(path).map_err(failed)?)
+}
+
+/// The text of a file.
+pub(super) fn decode(name: &str, bytes: Vec<u8>) -> Result<String, Box<Diagnostic>> {
+    String::from_utf8(bytes).map_err(|error| {
         let at = error.utf8_error().valid_up_to();
         let before = String::from_utf8_lossy(&error.as_bytes()[..at]).into_owned();
-        let (line, column) = crate::diagnostic::line_column(&before, at);
+        let (line, column) = LineIndex::of(&before).line_column(&before, at);
         let byte = error.as_bytes()[at];
         let message =
             format!("`{name}` is not UTF-8: byte 0x{byte:02x} at line {line}, column {column}");
-        problem(Code::FileNotUtf8, message, Some("save the file as UTF-8"))
+        let hint = Some("save the file as UTF-8".to_owned());
+        Box::new(Diagnostic::new(Code::FileNotUtf8, message).in_file(name).hint(hint))
     })
 }
 

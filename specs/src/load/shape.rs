@@ -338,6 +338,9 @@ fn text_problem(
     if text.chars().count() < min {
         return Some(Malformed::new(Code::TooShort, "a string that is not empty"));
     }
+    if text.contains('\0') {
+        return Some(Malformed::new(Code::NulCharacter, "text without a NUL character"));
+    }
     match format? {
         "ip" => {
             let malformed =
