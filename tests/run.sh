@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Passes every test. Installs and starts what they need: a Docker Engine with images for it, what
-# reads the drawings, and what makes the packages.
+# reads drawings and spec files as others do, and what makes the packages.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -18,12 +18,21 @@ install() {
   command -v dpkg-shlibdeps >/dev/null || missing+=(dpkg-dev)
   command -v mmdebstrap >/dev/null || missing+=(mmdebstrap)
   [ -e /etc/ssl/certs/ca-certificates.crt ] || missing+=(ca-certificates)
+  command -v node >/dev/null || missing+=(nodejs)
+  command -v npm >/dev/null || missing+=(npm)
   [ ${#missing[@]} -eq 0 ] && return
   echo "installing ${missing[*]}"
   local as_root=()
   [ "$(id -u)" -eq 0 ] || as_root=(sudo)
   "${as_root[@]}" apt-get update -qq
   DEBIAN_FRONTEND=noninteractive "${as_root[@]}" apt-get install -y -qq "${missing[@]}"
+}
+
+# What editors check and complete TOML with, once for each version.
+install_taplo() {
+  [ tests/editors/node_modules/.package-lock.json -nt tests/editors/package-lock.json ] && return
+  echo "installing Taplo"
+  npm ci --no-audit --no-fund --loglevel=error --prefix tests/editors
 }
 
 # An engine that somebody else runs is used as it is.
@@ -48,6 +57,7 @@ stop_engine() {
 }
 
 install
+install_taplo
 trap stop_engine EXIT
 start_engine
 examples/busybox-image.sh

@@ -1,7 +1,7 @@
 //! The JSON Schema of a spec file, and the formats it names.
 
 use schemars::generate::SchemaSettings;
-use serde_json::Value;
+use serde_json::{Map, Value, json};
 
 use crate::kinds::Endpoint;
 use crate::quantity::{Adopted, Malformed, MountPath, TextQuantity};
@@ -14,7 +14,72 @@ use crate::{
 ///
 /// The loader holds files against this same schema, so an editor and `lessor validate` agree.
 pub fn json_schema() -> Value {
-    SchemaSettings::draft07().into_generator().into_root_schema_for::<Specs>().to_value()
+    let mut schema =
+        SchemaSettings::draft07().into_generator().into_root_schema_for::<Specs>().to_value();
+    fit_for_editors(&mut schema);
+    schema
+}
+
+/// Looks like an IP address, whatever an editor knows about formats.
+const IP: &str = r"^([0-9]{1,3}(\.[0-9]{1,3}){3}|[0-9A-Fa-f:.]*:[0-9A-Fa-f:.]*)$";
+
+/// Says the same so that an editor marks the very place that is wrong, and nothing around it.
+///
+/// TOML has no null, and a choice with it is marked as a whole where only one part of the other
+/// side does not fit. Words to choose from are listed when none of them fits, which choices between
+/// constants are not; Taplo has a place of its own for what they mean. A field that is not allowed would be marked at everything beside it; one that
+/// nothing fits is marked at itself.
+fn fit_for_editors(schema: &mut Value) {
+    match schema {
+        Value::Object(fields) => {
+            fields.retain(|_, value| !value.is_null());
+            fields.values_mut().for_each(fit_for_editors);
+            without_null(fields);
+            choices_listed(fields);
+            if fields.get("format") == Some(&json!("ip")) {
+                fields.insert("pattern".into(), IP.into());
+            }
+            if fields.get("additionalProperties") == Some(&json!(false)) {
+                let nothing = json!({ "not": { "description": "no field has this name" } });
+                fields.insert("additionalProperties".into(), nothing);
+            }
+        }
+        Value::Array(items) => items.iter_mut().for_each(fit_for_editors),
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {}
+    }
+}
+
+/// “This or null” becomes this.
+fn without_null(fields: &mut Map<String, Value>) {
+    if let Some(Value::Array(types)) = fields.get_mut("type") {
+        types.retain(|name| name != "null");
+        if let [only] = types.as_slice() {
+            let only = only.clone();
+            fields.insert("type".into(), only);
+        }
+    }
+    let Some(Value::Array(mut choices)) = fields.remove("anyOf") else { return };
+    choices.retain(|choice| choice["type"] != "null");
+    match choices.as_slice() {
+        [Value::Object(only)] if !only.contains_key("$ref") => {
+            for (name, value) in only {
+                fields.entry(name).or_insert_with(|| value.clone());
+            }
+        }
+        // Beside a reference, a description counts for nothing.
+        [_] => drop(fields.insert("allOf".into(), choices.into())),
+        _ => drop(fields.insert("anyOf".into(), choices.into())),
+    }
+}
+
+/// “One of these constants, each described” becomes a list of words, described beside it.
+fn choices_listed(fields: &mut Map<String, Value>) {
+    let Some(Value::Array(values)) = fields.remove("oneOf") else { return };
+    let each = |name: &str| values.iter().map(|value| value[name].clone()).collect();
+    let (names, said): (Value, Value) = (each("const"), each("description"));
+    fields.insert("type".into(), "string".into());
+    fields.insert("enum".into(), names);
+    fields.insert("x-taplo".into(), json!({ "docs": { "enumValues": said } }));
 }
 
 /// Holds `text` against the quantity whose schema has this `format`.

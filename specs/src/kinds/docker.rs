@@ -156,6 +156,7 @@ pub struct Port {
     JsonSchema,
 )]
 #[serde(rename_all = "lowercase")]
+#[schemars(inline)]
 pub enum Protocol {
     /// TCP.
     #[default]
@@ -176,6 +177,7 @@ impl fmt::Display for Protocol {
 /// What the engine does when a container stops.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Deserialize, Serialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
+#[schemars(inline)]
 pub enum Restart {
     /// Nothing.
     No,

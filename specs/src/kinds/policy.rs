@@ -30,6 +30,7 @@ pub struct OrdersPolicy {
 /// When an order is carried out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
+#[schemars(inline)]
 pub enum WhenPlaced {
     /// As soon as it is placed.
     Auto,
@@ -58,6 +59,7 @@ pub struct RetentionPolicy {
 /// What happens when data was kept for long enough.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
+#[schemars(inline)]
 pub enum WhenDue {
     /// It is removed once somebody agrees.
     #[default]

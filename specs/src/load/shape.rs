@@ -188,15 +188,10 @@ fn largest(format: &Value) -> f64 {
     }
 }
 
-/// The values of an enum, with or without a description of each.
+/// The values of an enum.
 fn choices(schema: &Value) -> Vec<String> {
-    let plain = schema["enum"].as_array().into_iter().flatten();
-    let described = schema["oneOf"].as_array().into_iter().flatten();
-    let described = described.flat_map(|one| match one["enum"].as_array() {
-        Some(some) => some.iter().collect(),
-        None => vec![&one["const"]],
-    });
-    plain.chain(described).filter_map(|value| value.as_str().map(str::to_owned)).collect()
+    let values = schema["enum"].as_array().into_iter().flatten();
+    values.filter_map(|value| value.as_str().map(str::to_owned)).collect()
 }
 
 /// What messages call a value: the entry it belongs to, and the way to it. It costs nothing until
