@@ -2,7 +2,7 @@
 //!
 //! [`Sim`] is a small world: pretend hosts and a memory of what was applied, driven by the real
 //! planner and the real executor. [`estate`] makes random specs. [`crash`] stops a run at any of
-//! its points.
+//! its points. [`fuzz`] feeds anything to whatever reads what others wrote.
 
 #![expect(
     clippy::unwrap_used,
@@ -14,6 +14,7 @@ pub mod binary;
 pub mod crash;
 pub mod engine;
 pub mod estate;
+pub mod fuzz;
 pub mod proxy;
 pub mod sshd;
 
