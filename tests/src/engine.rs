@@ -275,8 +275,8 @@ impl Drop for Hands {
     }
 }
 
-/// Arguments of an apply that agrees to removals.
-pub const APPLY: [&str; 4] = ["apply", "--yes", "--allow", "removals"];
+/// Arguments of an apply that agrees to removals, also of what looks renamed.
+pub const APPLY: [&str; 6] = ["apply", "--yes", "--allow", "removals", "--allow", "rename"];
 
 const LISTS: [(&str, &[&str]); 3] = [
     ("container", &["ps", "-a", "--format", "{{.Names}}"]),
