@@ -1,7 +1,6 @@
 //! What people read when a spec directory is wrong: each case with its full text.
 
 #![expect(clippy::too_many_lines, reason = "a report is shown whole")]
-#![expect(clippy::unwrap_used, reason = "a test that cannot go on says so by stopping")]
 
 use std::collections::BTreeMap;
 
@@ -880,7 +879,7 @@ fn what_cannot_be_seen_is_written_out() {
     7 | "a\u001b[2J" = 1
       | ^^^^^^^^^^^^
       |
-      = hint: the fields are command, cpu, depends_on, docker, entrypoint, env, healthcheck, image, labels, logging, memory, moved, networks, pids, ports, ready, restart, user, volumes
+      = hint: the fields are adopted, command, cpu, depends_on, docker, entrypoint, env, healthcheck, image, labels, logging, memory, moved, networks, pids, ports, ready, restart, user, volumes
     "#);
 }
 
@@ -921,7 +920,7 @@ fn what_is_too_long_to_read_is_shown_in_part() {
     5 | kkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkk...
       | ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^
       |
-      = hint: the fields are command, cpu, depends_on, docker, entrypoint, env, healthcheck, image, labels, logging, memory, moved, networks, pids, ports, ready, restart, user, volumes
+      = hint: the fields are adopted, command, cpu, depends_on, docker, entrypoint, env, healthcheck, image, labels, logging, memory, moved, networks, pids, ports, ready, restart, user, volumes
 
     error[E0304]: `labels.b` of `container.web` should be a string, found the number `3`
      --> web.toml:6:100024

@@ -218,30 +218,12 @@ fn what_init_writes_is_completed_and_explained() {
 
     assert_snapshot!(answers[0]["contents"]["value"].as_str().unwrap().trim(), @"The image reference, such as `nginx:1.27`.");
     assert_snapshot!(answers[1]["contents"]["value"].as_str().unwrap().trim(), @"Docker containers.");
-    assert_snapshot!(offered(&answers[2], ""), @"
-    command — The command, instead of the image's own.
-    depends_on — Addresses that must be there first.
-    docker — The `docker` connection; may be left out when there is just one.
-    entrypoint — The entry point, instead of the image's own.
-    env — Environment variables.
-    healthcheck — A check the engine runs inside.
-    healthcheck.command — The command; healthy when it answers 0.
-    healthcheck.interval — How often it runs; 30 s unless said.
-    healthcheck.retries — How many failures in a row make it unhealthy; 3 unless said.
-    healthcheck.start_period — For how long failures do not count after the start.
-    healthcheck.timeout — How long it may take; 30 s unless said.
-    labels — Labels.
-    logging — Where its output goes.
-    logging.driver — The logging driver, such as `json-file` or `journald`.
-    logging.options — Options for the driver.
-    moved — Addresses this entry had before; kept for as long as the thing lives.
-    pids — How many processes it may have.
+    assert_snapshot!(offered(&answers[2], "re"), @"
     ready — When it counts as ready; what depends on it waits for that.
     ready.healthy — The engine calls it healthy; needs a health check.
     ready.tcp — Something in the container listens on this TCP port, which it publishes.
     ready.timeout — How long that may take; 60 s unless said.
     restart — What the engine does when it stops.
-    user — The user it runs as, instead of the image's own.
     ");
     assert_snapshot!(offered(&answers[3], ""), @r#"
     "no" — Nothing.
