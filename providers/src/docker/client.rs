@@ -533,6 +533,9 @@ fn answered(status: u16, message: String) -> CallError {
     match status {
         404 => CallError::Missing(message),
         409 if message.contains("in progress") => CallError::Unanswered(message),
+        // Others' subnets were looked at while planning. What overlaps now is most likely a call of
+        // a run that was killed: a network that is still being made, or not quite gone.
+        403 if message.contains("Pool overlaps") => CallError::Unanswered(message),
         409 => CallError::Conflict(message),
         // Failing to take a port is an error of the server to the engine; to us it is the plan's.
         500 if message.contains("already allocated") || message.contains("already in use") => {
@@ -581,12 +584,12 @@ mod tests {
             (503, ""),
             (429, "too many requests"),
             (409, "removal of container abc is already in progress"),
+            (403, "Pool overlaps with other one on this address space"),
         ] {
             assert!(matches!(apply(status, message), ApplyError::Transient { .. }), "{message}");
         }
         for (status, message) in [
             (400, "invalid mount"),
-            (403, "Pool overlaps with other one on this address space"),
             (409, "the container name is already in use"),
             (500, "Bind for 0.0.0.0:80 failed: port is already allocated"),
         ] {
