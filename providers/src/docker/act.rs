@@ -1,11 +1,14 @@
 //! Acting: which act on which sort of thing, and the sorts that take few calls.
 
+use std::collections::BTreeSet;
+
 use lessor_engine::ApplyError;
 use lessor_plans::{
-    Act, Body, Change, ImageBody, Mark, NetworkBody, Present, Transition, VolumeBody,
+    Act, Body, Change, Hold, ImageBody, Mark, NetworkBody, Present, Transition, VolumeBody,
 };
 
 use super::client::CallError;
+use super::observe::strange_networks;
 use super::whose::{Adopting, Whose};
 use super::{Docker, container, labels, read, write};
 use crate::compare::compare;
@@ -83,7 +86,12 @@ async fn create_network(
         return Ok(());
     }
     let labels = labels::of(&wished, &docker.mark(change, name));
-    let id = docker.client.create_network(write::network(body, labels)).await?;
+    let id = match docker.client.create_network(write::network(body, labels)).await {
+        Err(error @ CallError::SubnetTaken(_)) => {
+            return Err(subnet_taken(docker, body, error).await);
+        }
+        made => made?,
+    };
     // An engine before 25 lets two networks have one name, and nobody could join either then.
     if docker.client.networks_named(name).await?.len() > 1 {
         docker.client.remove_network(&id).await?;
@@ -92,6 +100,25 @@ async fn create_network(
         return Err(ApplyError::Transient { why });
     }
     Ok(())
+}
+
+/// Whoever has the addresses keeps them, unless nobody can be seen that does: then a call of a run
+/// that was killed comes late, and a network of ours is still being made or not quite gone.
+async fn subnet_taken(docker: &Docker, body: &NetworkBody, error: CallError) -> ApplyError {
+    match strange_networks(docker, &BTreeSet::new(), &BTreeSet::new()).await {
+        Ok(strangers) if strangers.iter().any(|stranger| overlaps(&stranger.hold, body)) => {
+            error.into()
+        }
+        Ok(_) => ApplyError::Transient { why: error.to_string() },
+        Err(error) => error.into(),
+    }
+}
+
+fn overlaps(hold: &Hold, body: &NetworkBody) -> bool {
+    match (hold, body.subnet) {
+        (Hold::Subnet(taken), Some(subnet)) => taken.overlaps(subnet),
+        _ => false,
+    }
 }
 
 async fn create_volume(

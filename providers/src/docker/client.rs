@@ -97,6 +97,9 @@ pub(super) enum CallError {
     /// Something else is there already, or is using it.
     #[error("the engine refused: {0}")]
     Conflict(String),
+    /// Another network has these addresses.
+    #[error("the engine refused: {0}")]
+    SubnetTaken(String),
     /// The engine says no, and will say it again.
     #[error("the engine refused: {0}")]
     Refused(String),
@@ -148,6 +151,7 @@ impl From<CallError> for ApplyError {
             CallError::Unanswered(_) | CallError::Garbled(_) => ApplyError::Transient { why },
             CallError::Ssh(error) if error.may_pass() => ApplyError::Transient { why },
             CallError::Conflict(_)
+            | CallError::SubnetTaken(_)
             | CallError::Refused(_)
             | CallError::Denied { .. }
             | CallError::Outdated(_)
@@ -533,10 +537,8 @@ fn answered(status: u16, message: String) -> CallError {
     match status {
         404 => CallError::Missing(message),
         409 if message.contains("in progress") => CallError::Unanswered(message),
-        // Others' subnets were looked at while planning. What overlaps now is most likely a call of
-        // a run that was killed: a network that is still being made, or not quite gone.
-        403 if message.contains("Pool overlaps") => CallError::Unanswered(message),
         409 => CallError::Conflict(message),
+        403 if message.contains("Pool overlaps") => CallError::SubnetTaken(message),
         // Failing to take a port is an error of the server to the engine; to us it is the plan's.
         500 if message.contains("already allocated") || message.contains("already in use") => {
             CallError::Conflict(message)
@@ -584,12 +586,12 @@ mod tests {
             (503, ""),
             (429, "too many requests"),
             (409, "removal of container abc is already in progress"),
-            (403, "Pool overlaps with other one on this address space"),
         ] {
             assert!(matches!(apply(status, message), ApplyError::Transient { .. }), "{message}");
         }
         for (status, message) in [
             (400, "invalid mount"),
+            (403, "Pool overlaps with other one on this address space"),
             (409, "the container name is already in use"),
             (500, "Bind for 0.0.0.0:80 failed: port is already allocated"),
         ] {

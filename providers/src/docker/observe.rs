@@ -245,7 +245,8 @@ async fn strange_containers(
     Ok(strangers)
 }
 
-async fn strange_networks(
+/// What networks of others hold: names that are wanted here, and every subnet.
+pub(super) async fn strange_networks(
     docker: &Docker,
     wanted: &BTreeSet<String>,
     adopted: &BTreeSet<String>,

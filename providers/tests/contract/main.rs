@@ -274,11 +274,8 @@ async fn subnets_of_others_are_reported_and_refused(world: &dyn World) {
 
     let holder = format!("network `{}`", stranger.name);
     assert!(holds(&seen, &Hold::Subnet(world.subnet()), &holder), "{:?}", seen.strangers);
-    // An engine says the same while a network is still being made or removed, so it may be worth
-    // another try.
     let refused = world.provider().apply(Act::Create, &change(&ours)).await;
-    let is_no = matches!(refused, Err(ApplyError::Refused { .. } | ApplyError::Transient { .. }));
-    assert!(is_no, "{refused:?}");
+    assert!(matches!(refused, Err(ApplyError::Refused { .. })), "{refused:?}");
 }
 
 async fn a_volume_outlives_its_container_and_is_not_removed_under_it(world: &dyn World) {
