@@ -292,7 +292,7 @@ fn escaped_pipes(text: &str) -> String {
 /// piece of it.
 fn prose(text: &str) -> String {
     let mut out = String::with_capacity(text.len() + 16);
-    let text = tame(text.chars().take(ROW_MAX / 4));
+    let text = tame(&text.chars().take(ROW_MAX / 4).collect::<String>());
     for (n, part) in text.split('`').enumerate() {
         if n % 2 == 1 {
             push_code(&mut out, part);
@@ -345,7 +345,7 @@ mod tests {
             ("a`b``c", "``` a`b``c ```"),
             ("`", "`` ` ``"),
             ("a\n| b |", r"`a⏎\| b \|`"),
-            ("\u{202e}evil\u{0}", r"`\u{202e}evil\u{0}`"),
+            ("\u{202e}evil\u{0}", r"`\u{202e}evil\0`"),
             ("", "(empty)"),
         ] {
             assert_eq!(code(text), expected);

@@ -122,7 +122,7 @@ fn fingerprint(finding: &Finding) -> String {
 
 /// In a message, `[words](place)` is a link; nothing here means one.
 fn message(finding: &Finding) -> String {
-    let lines: Vec<_> = finding.text().lines().map(|line| tame(line.chars())).collect();
+    let lines: Vec<_> = finding.text().lines().map(tame).collect();
     lines.join("\n").replace("](", "] (")
 }
 

@@ -1,5 +1,6 @@
 //! Values of attributes, as every writer for people shows them.
 
+use lessor_specs::visible;
 use similar::{ChangeTag, TextDiff};
 
 use crate::Difference;
@@ -54,7 +55,7 @@ impl Shown {
 /// So much of a value as there is room for, in one line, and nothing in it that could move a
 /// cursor or turn the direction of text.
 pub(super) fn brief(text: &str) -> String {
-    let mut brief = tame(text.chars().take(BRIEF));
+    let mut brief = tame(&text.chars().take(BRIEF).collect::<String>());
     let length = text.chars().count();
     if length > BRIEF {
         brief.push_str(&format!("… ({length} characters)"));
@@ -62,25 +63,9 @@ pub(super) fn brief(text: &str) -> String {
     brief
 }
 
-/// Text in one line, with invisible characters written out.
-pub(super) fn tame(text: impl IntoIterator<Item = char>) -> String {
-    let mut tamed = String::new();
-    for c in text {
-        match c {
-            '\n' => tamed.push('⏎'),
-            c if is_invisible(c) => tamed.extend(c.escape_unicode()),
-            c => tamed.push(c),
-        }
-    }
-    tamed
-}
-
-/// Control characters, marks of zero width, and those that turn the direction of text.
-fn is_invisible(c: char) -> bool {
-    c.is_control()
-        || matches!(c, '\u{ad}' | '\u{61c}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}'
-            | '\u{2060}'..='\u{206f}' | '\u{feff}' | '\u{fff9}'..='\u{ffff}'
-            | '\u{e0000}'..='\u{e007f}')
+/// Text in one line, with what cannot be seen written out.
+pub(super) fn tame(text: &str) -> String {
+    visible(&text.replace('\n', "⏎")).into_owned()
 }
 
 fn is_secret(text: Option<&str>) -> bool {
