@@ -193,6 +193,23 @@ impl Change {
             |body: &Option<Body>| body.as_ref().map(Body::attributes).unwrap_or_default();
         differences(attributes(&self.before), attributes(&self.after))
     }
+
+    /// The first attribute in which the thing looks neither as it did when this was planned, nor as
+    /// `act` leaves it; `None` when there is none, and the act is still what was agreed to.
+    ///
+    /// A call of a run that was cut off may come late and do a part of it.
+    pub fn strayed(&self, act: Act, now: &Body) -> Option<Difference> {
+        let before = self.before.as_ref().filter(|before| *before != now)?;
+        let after = self.after.as_ref().map(Body::attributes).unwrap_or_default();
+        let is_on_the_way = |met: &Difference| match (act, &met.after) {
+            // What is removed is stopped first.
+            (Act::Delete, Some(Value::Bool(false))) if met.path == "running" => true,
+            (_, Some(value)) => after.get(&met.path) == Some(value),
+            (_, None) => self.after.is_some() && !after.contains_key(&met.path),
+        };
+        let met = differences(before.attributes(), now.attributes());
+        met.into_iter().find(|met| !is_on_the_way(met))
+    }
 }
 
 /// Every attribute in which two differ, in order of path.
@@ -215,12 +232,4 @@ pub(crate) fn differences(
     found.extend(gone);
     found.sort_by(|a, b| a.path.cmp(&b.path));
     found
-}
-
-/// The first attribute in which a thing looks other than it did; `None` when it looks the same.
-pub fn first_difference(before: &Body, now: &Body) -> Option<Difference> {
-    if before == now {
-        return None;
-    }
-    differences(before.attributes(), now.attributes()).into_iter().next()
 }

@@ -20,7 +20,7 @@ pub use body::{
     Body, ContainerBody, HealthcheckBody, Hold, ImageBody, MountBody, NetworkBody, PortBody,
     VolumeBody,
 };
-pub use change::{Act, Action, Change, Difference, Origin, Reason, Transition, first_difference};
+pub use change::{Act, Action, Change, Difference, Origin, Reason, Transition};
 pub use code::Code;
 pub use mark::{InstallationId, Mark, MarkError};
 pub use name::{Naming, adopted_name, name_for};

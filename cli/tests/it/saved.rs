@@ -1,6 +1,7 @@
 //! Saved plans: applied exactly as they stand, or not at all.
 
 use insta::assert_snapshot;
+use serde_json::json;
 
 use crate::support::{Shop, WEB};
 
@@ -137,10 +138,7 @@ fn a_plan_for_a_world_that_moved_names_the_object_and_the_attribute() {
     let shop = Shop::applied(WEB);
     shop.change("128MiB", "256MiB");
     shop.lessor("plan -o a.plan");
-    shop.edit_host(|things| {
-        let web = things.iter_mut().find(|thing| !thing["body"]["container"].is_null()).unwrap();
-        web["body"]["container"]["memory"] = "64MiB".into();
-    });
+    set_web(&shop, "memory", json!("64MiB"));
     let before = shop.read("host.json");
     assert_snapshot!(shop.lessor("apply a.plan --yes"), @"
     ~ container.web  local     memory changed
@@ -153,6 +151,55 @@ fn a_plan_for_a_world_that_moved_names_the_object_and_the_attribute() {
     exit 4
     ");
     assert_eq!(shop.read("host.json"), before);
+}
+
+/// A call of a run that was cut off may come late, and do a part of what is planned anew.
+#[test]
+fn a_plan_holds_for_what_came_nearer_to_what_it_shall_be() {
+    let half = "memory = \"128MiB\"\ncpu = \"0.5\"";
+    let whole = "memory = \"256MiB\"\ncpu = \"1\"";
+    for (case, image, attribute, value, exit) in [
+        ("half of an update is done", "nginx:1.27", "memory", json!("256MiB"), 0),
+        ("what is replaced was stopped", "nginx:1.99", "running", json!(false), 0),
+        ("what is replaced was changed", "nginx:1.99", "memory", json!("64MiB"), 5),
+    ] {
+        let shop = Shop::applied(&WEB.replace("memory = \"128MiB\"", half));
+        shop.change(half, whole);
+        shop.change("nginx:1.27", image);
+        shop.lessor("plan -o a.plan");
+        set_web(&shop, attribute, value);
+        let ran = shop.lessor("apply a.plan --yes");
+        assert_eq!(ran.code, exit, "{case}: {ran}");
+        if exit == 0 {
+            assert_eq!(shop.lessor("drift").code, 0, "{case}");
+        }
+    }
+}
+
+#[test]
+fn what_was_started_again_is_not_removed_by_an_older_plan() {
+    let shop = Shop::applied(WEB);
+    set_web(&shop, "running", json!(false));
+    shop.write("web.toml", WEB.split_once("[container.web]").unwrap().0);
+    shop.lessor("plan -o a.plan");
+    set_web(&shop, "running", json!(true));
+    assert_snapshot!(shop.lessor("apply a.plan --yes"), @"
+    - container.web  local     no longer declared
+    1 to remove. No data is destroyed.
+    err| error[E1203]: step 1 (`container.web`, delete) no longer fits the world
+    err|   caused by: its `running` is `true` now; the plan was made for `false`
+    err|   hint: run `lessor plan` again and compare
+    err| 0 of 1 steps done, 1 failed
+    exit 4
+    ");
+}
+
+/// Changes the container on its host, as somebody else would.
+fn set_web(shop: &Shop, attribute: &str, value: serde_json::Value) {
+    shop.edit_host(|things| {
+        let web = things.iter_mut().find(|thing| !thing["body"]["container"].is_null());
+        web.unwrap()["body"]["container"][attribute] = value;
+    });
 }
 
 #[test]

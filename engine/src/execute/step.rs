@@ -1,6 +1,6 @@
 //! One step: look again, say it, do it, say that it is done.
 
-use lessor_plans::{Act, Change, Digest, Plan, Present, Sighting, Transition, first_difference};
+use lessor_plans::{Act, Change, Digest, Plan, Present, Sighting, Transition};
 use tokio::time;
 
 use super::retry::Budget;
@@ -118,16 +118,15 @@ impl Work<'_> {
             // be finished, and whether it is ready, only the provider can tell.
             (Act::Create, _) => Ok(Look::Fits),
             (Act::Update, Transition::None) => Ok(Look::Done),
-            (Act::Update | Act::Delete, _) => self.unchanged(present),
+            (Act::Update | Act::Delete, _) => self.not_strayed(present),
         }
     }
 
-    /// The object still looks as it did when the plan was made.
-    fn unchanged(&self, present: &Present) -> Result<Look, Unfinished> {
+    /// The object still looks as it did when the plan was made, or nearer to what it shall be.
+    fn not_strayed(&self, present: &Present) -> Result<Look, Unfinished> {
         let change = self.change();
         let now = present.beside(change.after.as_ref());
-        let moved = change.before.as_ref().and_then(|before| first_difference(before, &now));
-        let Some(difference) = moved else { return Ok(Look::Fits) };
+        let Some(difference) = change.strayed(self.act(), &now) else { return Ok(Look::Fits) };
         let shown = |value: &Option<serde_json::Value>| match value {
             Some(serde_json::Value::String(text)) => format!("`{text}`"),
             Some(value) => format!("`{value}`"),
