@@ -55,8 +55,9 @@ fn main() -> ExitCode {
 }
 
 fn run(args: Args, streams: &Streams) -> anyhow::Result<Exit> {
-    let runtime =
-        tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
+    // What waits is many calls at once, and one thread waits for all of them. To hand each answer to
+    // another would take longer than to read it.
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let exit = runtime.block_on(async {
         let common = &args.common;
         match args.command {

@@ -19,7 +19,7 @@ use crate::{StoreError, row};
 /// How the schema came to be, step by step.
 static MIGRATIONS: Migrator = sqlx::migrate!("../migrations/sqlite");
 
-/// How many statements run at once.
+/// How many statements run at once where there is writing; who only looks asks one after another.
 ///
 /// SQLite has one writer; a few more connections let readers pass while it waits for the disk.
 const CONNECTIONS: u32 = 4;
@@ -175,24 +175,28 @@ async fn pool(path: &Path, access: Access) -> Result<AnyPool, sqlx::Error> {
     DRIVERS.call_once(sqlx::any::install_default_drivers);
     let options: AnyConnectOptions = location::url_of(path, access).parse()?;
     let options = options.disable_statement_logging();
-    probe(&options, access).await?;
-    AnyPoolOptions::new()
-        .max_connections(CONNECTIONS)
+    let probe = probe(&options, access).await?;
+    let pool = AnyPoolOptions::new()
+        .max_connections(match access {
+            Access::Write => CONNECTIONS,
+            Access::ReadBesideLog | Access::ReadAlone => 1,
+        })
         // Forgetting a connection that served long would only mean opening the file again.
         .max_lifetime(None)
         .idle_timeout(None)
         .after_connect(move |connection, _| Box::pin(prepare(connection, access)))
         .connect_with(options)
-        .await
+        .await?;
+    // Not before: the last one that closes takes the log away, and the next makes it again.
+    probe.close().await?;
+    Ok(pool)
 }
 
 /// Connects once. A pool would try again and again, and say only that it took too long.
-async fn probe(options: &AnyConnectOptions, access: Access) -> Result<(), sqlx::Error> {
+async fn probe(options: &AnyConnectOptions, access: Access) -> Result<AnyConnection, sqlx::Error> {
     let mut connection = options.connect().await?;
     prepare(&mut connection, access).await?;
-    // SQLite opens the file when it is first read.
-    connection.execute("PRAGMA schema_version").await?;
-    connection.close().await
+    Ok(connection)
 }
 
 /// Makes a new connection behave as we rely on.
@@ -210,6 +214,8 @@ async fn prepare(connection: &mut AnyConnection, access: Access) -> Result<(), s
             connection.execute("PRAGMA query_only = ON").await?;
         }
     }
+    // SQLite opens the file when it is first read.
+    connection.execute("PRAGMA schema_version").await?;
     Ok(())
 }
 

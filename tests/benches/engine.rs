@@ -1,15 +1,15 @@
 //! What lessor costs on top of the Docker Engine it drives.
 //!
 //! ```text
-//! cargo bench -p lessor-tests --bench engine            seven rounds
-//! cargo bench -p lessor-tests --bench engine -- 3       three
+//! cargo bench -p lessor-tests --bench engine            seven rounds with fifty containers
+//! cargo bench -p lessor-tests --bench engine -- 3 200   three with two hundred
 //! ```
 //!
 //! Each round does the same thing twice, in turns: once with `lessor`, once with nothing but the
 //! calls that are needed, made by the same client library at the same concurrency.
 //!
-//! - `apply`: fifty new containers. Raw: create and start each.
-//! - `plan`: fifty containers in sync. Raw: list what is ours, inspect each container.
+//! - `apply`: new containers. Raw: create and start each.
+//! - `plan`: as many in sync. Raw: list what is ours, inspect each container.
 //!
 //! Times are wall time, since the engine does the work. That of `lessor` runs from before its
 //! process starts until it has ended: reading specs, planning and writing its journal included.
@@ -52,7 +52,8 @@ const MEMORY: i64 = 32 << 20;
 fn main() {
     let numbers: Vec<usize> = std::env::args().filter_map(|arg| arg.parse().ok()).collect();
     let rounds = numbers.first().copied().unwrap_or(ROUNDS);
-    let bench = Bench::new();
+    let containers = numbers.get(1).copied().unwrap_or(CONTAINERS);
+    let bench = Bench::new(containers);
     let (mut apply, mut plan) = (Sides::default(), Sides::default());
     for round in 0..rounds {
         // Who begins changes, so that neither always comes to a rested engine.
@@ -72,7 +73,7 @@ fn main() {
     let start: Vec<_> = (0..9).map(|_| bench.lessor(&["validate"])).collect();
     let start = median(&start);
     println!(
-        "{CONTAINERS} containers, {rounds} rounds, medians; start of the process: {start:.1?}"
+        "{containers} containers, {rounds} rounds, medians; start of the process: {start:.1?}"
     );
     println!(
         "{:6} {:>10} {:>10} {:>7} {:>14}  goal",
@@ -110,13 +111,14 @@ struct Bench {
     site: Site,
     lessor: std::path::PathBuf,
     runtime: Runtime,
+    containers: usize,
 }
 
 impl Bench {
-    fn new() -> Self {
+    fn new(containers: usize) -> Self {
         let site = Site::new();
         let mut specs = String::from("[docker.local]\n\n");
-        for n in 0..CONTAINERS {
+        for n in 0..containers {
             writeln!(
                 specs,
                 "[container.{{p}}-{n:02}]\nimage = \"{IMAGE}\"\ncommand = [\"sleep\", \"1000000\"]\n\
@@ -125,12 +127,8 @@ impl Bench {
             .unwrap();
         }
         site.specs(&specs);
-        let runtime = tokio::runtime::Builder::new_multi_thread()
-            .worker_threads(2)
-            .enable_all()
-            .build()
-            .unwrap();
-        Bench { site, lessor: release_binary(), runtime }
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        Bench { site, lessor: release_binary(), runtime, containers }
     }
 
     fn lessor(&self, args: &[&str]) -> Duration {
@@ -151,7 +149,7 @@ impl Bench {
         self.runtime.block_on(async {
             let docker = connect().await;
             let docker = &docker;
-            let made = stream::iter(0..CONTAINERS).map(|n| async move {
+            let made = stream::iter(0..self.containers).map(|n| async move {
                 let name = format!("{}-{n:02}", self.site.prefix);
                 let options = CreateContainerOptionsBuilder::new().name(&name).build();
                 let made = docker.create_container(Some(options), self.body(n, &name)).await?;
@@ -190,7 +188,7 @@ impl Bench {
                 docker.list_images(Some(images.build())),
             )
             .unwrap();
-            assert_eq!(inspected.0.len(), CONTAINERS);
+            assert_eq!(inspected.0.len(), self.containers);
         });
         began.elapsed()
     }

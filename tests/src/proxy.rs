@@ -37,7 +37,7 @@ pub enum Fault {
 /// Which requests it happens to.
 #[derive(Clone, Copy, Debug)]
 pub enum When {
-    /// So many in a hundred, by chance.
+    /// So many in a hundred, by chance; to one of as many as that makes it likely, for certain.
     Sometimes(u64),
     /// Every request whose line contains this.
     Asking(&'static str),
@@ -54,6 +54,7 @@ struct Weather {
     fault: Fault,
     when: When,
     dice: Arc<Mutex<Dice>>,
+    requests: Arc<AtomicUsize>,
     hits: Arc<AtomicUsize>,
 }
 
@@ -67,7 +68,8 @@ impl Proxy {
         let listener = UnixListener::bind(directory.path().join("docker.sock")).unwrap();
         let hits = Arc::new(AtomicUsize::new(0));
         let dice = Arc::new(Mutex::new(Dice::new(seed)));
-        let weather = Weather { fault, when, dice, hits: Arc::clone(&hits) };
+        let requests = Arc::new(AtomicUsize::new(0));
+        let weather = Weather { fault, when, dice, requests, hits: Arc::clone(&hits) };
         std::thread::spawn(move || {
             for client in listener.incoming().flatten() {
                 let weather = weather.clone();
@@ -147,7 +149,12 @@ impl Weather {
 
     fn strikes(&self, request: &[u8]) -> bool {
         match self.when {
-            When::Sometimes(percent) => self.dice.lock().unwrap().comes(percent),
+            When::Sometimes(percent) => {
+                let requests = self.requests.fetch_add(1, Ordering::Relaxed) as u64;
+                let was_fair = self.hits.load(Ordering::Relaxed) == 0;
+                let is_due = was_fair && requests >= 100 / percent;
+                self.dice.lock().unwrap().comes(percent) || is_due
+            }
             When::Asking(part) => {
                 let line = request.split(|byte| *byte == b'\r').next().unwrap_or_default();
                 String::from_utf8_lossy(line).contains(part)

@@ -7,7 +7,7 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 use std::sync::Arc;
 
-use lessor_tests::engine::{APPLY, Ran, SOCKET, Site};
+use lessor_tests::engine::{APPLY, Ran, SOCKET, Site, ran};
 use tempfile::TempDir;
 use tokio::io::{AsyncReadExt as _, copy_bidirectional};
 use tokio::net::{TcpListener, TcpStream, UnixStream};
@@ -177,6 +177,16 @@ fn a_server_certificate_of_another_authority_is_refused_and_nothing_is_made() {
         &site,
         &["no TLS with the engine at `tcp://127.0.0.1:", "invalid peer certificate", "`tls`"],
     );
+}
+
+/// Whoever may sign for the web may not sign for engines.
+#[test]
+fn an_authority_that_only_this_machine_trusts_is_not_believed() {
+    let (authority, other) = (Authority::new(), Authority::new());
+    let site = site(engine(&other, &authority), &authority, &authority);
+    let mut plan = site.command(&["plan"]);
+    plan.env("SSL_CERT_FILE", other.path().join("ca.pem"));
+    ran(plan).expect(6).says("invalid peer certificate");
 }
 
 #[test]

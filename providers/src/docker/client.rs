@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::error::Error as StdError;
 use std::fmt;
 use std::io;
-use std::path::PathBuf;
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -19,12 +19,13 @@ use bollard::query_parameters::{
     ListImagesOptionsBuilder, ListNetworksOptionsBuilder, ListVolumesOptionsBuilder,
     LogsOptionsBuilder, RemoveContainerOptionsBuilder, RemoveVolumeOptions,
 };
-use bollard::{API_DEFAULT_VERSION, BollardRequest, ClientVersion};
+use bollard::{BollardRequest, ClientVersion};
 use futures_util::{Stream, StreamExt, TryStreamExt};
 use lessor_engine::ApplyError;
 use tokio::sync::OnceCell;
 
-use super::over_ssh;
+use super::tls::TlsFiles;
+use super::transport;
 use crate::ssh::{Ssh, SshError};
 
 /// How long one call may take. An engine under load answers an inspect in seconds; one that takes
@@ -58,27 +59,6 @@ impl fmt::Display for Door {
             Door::Tcp(address, _) => write!(f, "tcp://{address}"),
             Door::Ssh(ssh) => fmt::Display::fmt(ssh.endpoint(), f),
         }
-    }
-}
-
-/// Files of a TLS connection.
-#[derive(Clone, Debug)]
-pub(crate) struct TlsFiles {
-    pub(crate) ca: PathBuf,
-    pub(crate) certificate: PathBuf,
-    pub(crate) key: PathBuf,
-}
-
-impl TlsFiles {
-    /// The library reads some of them only while it shakes hands, and when it cannot, goes on
-    /// without.
-    fn check(&self) -> Result<(), CallError> {
-        for path in [&self.ca, &self.certificate, &self.key] {
-            std::fs::File::open(path).map_err(|error| {
-                CallError::Keys(format!("`{}` cannot be read: {error}", path.display()))
-            })?;
-        }
-        Ok(())
     }
 }
 
@@ -400,10 +380,7 @@ impl Client {
     /// Agrees on the version of the API and keeps to it: the library itself would leave the version
     /// out of its calls, and an engine would answer in its newest.
     async fn open(&self) -> Result<bollard::Docker, CallError> {
-        if let Door::Tcp(_, Some(files)) = &self.door {
-            files.check()?;
-        }
-        let docker = self.dial().map_err(|error| self.explain(error))?;
+        let docker = self.dial()?;
         let docker = self.call(docker.negotiate_version()).await?;
         let version = docker.client_version();
         if version < OLDEST_API {
@@ -417,18 +394,16 @@ impl Client {
         Ok(docker.with_request_modifier(move |request| pinned(request, &prefix)))
     }
 
-    fn dial(&self) -> Result<bollard::Docker, Error> {
+    fn dial(&self) -> Result<bollard::Docker, CallError> {
         // Ours are the deadlines that count; the library's is for the slowest call of all.
         let timeout = PULL_DEADLINE.as_secs() + 1;
-        let (version, address) = (API_DEFAULT_VERSION, self.door.to_string());
-        match &self.door {
-            Door::Unix(_) => bollard::Docker::connect_with_unix(&address, timeout, version),
-            Door::Tcp(_, None) => bollard::Docker::connect_with_http(&address, timeout, version),
-            Door::Tcp(_, Some(TlsFiles { ca, certificate, key })) => {
-                bollard::Docker::connect_with_ssl(&address, key, certificate, ca, timeout, version)
-            }
-            Door::Ssh(ssh) => over_ssh::connect(ssh, timeout, version),
-        }
+        let docker = match &self.door {
+            Door::Unix(socket) => transport::over_unix(Path::new(socket), timeout),
+            Door::Tcp(address, None) => transport::over_tcp(address, timeout),
+            Door::Tcp(address, Some(tls)) => transport::over_tls(address, tls.config()?, timeout),
+            Door::Ssh(ssh) => transport::over_ssh(ssh, timeout),
+        };
+        docker.map_err(|error| self.explain(error))
     }
 
     fn explain(&self, error: Error) -> CallError {
@@ -445,11 +420,6 @@ impl Client {
             Error::APIVersionParseError {} => {
                 CallError::Garbled("it names no version of its API".into())
             }
-            Error::CertPathError { .. }
-            | Error::CertMultipleKeys { .. }
-            | Error::CertParseError { .. }
-            | Error::NoNativeCertsError { .. }
-            | Error::LoadNativeCertsErrors { .. } => CallError::Keys(error.to_string()),
             error => self.not_reached(&error),
         }
     }
@@ -467,8 +437,9 @@ impl Client {
         if let (true, Door::Unix(socket)) = (denied, &self.door) {
             return CallError::Denied { socket: socket.clone() };
         }
+        let absent = io.is_some_and(|error| error.kind() == io::ErrorKind::NotFound);
         let why = match error {
-            Error::SocketNotFoundError(_) => "there is no such socket".into(),
+            _ if absent && matches!(self.door, Door::Unix(_)) => "there is no such socket".into(),
             Error::RequestTimeoutError => "it took too long".into(),
             error => causes(error).last().map(ToString::to_string).unwrap_or_default(),
         };

@@ -1,10 +1,11 @@
 //! A real Docker Engine.
 //!
-//! In reading order: the calls ([`client`]), also to other machines ([`over_ssh`]), what labels remember ([`labels`]), answers to bodies
-//! ([`read`]) and back ([`mod@write`]), whose a thing is ([`whose`]), looking ([`observe`]), and acting:
-//! what is small ([`act`]), containers ([`container`]), and when one is [`ready`]. What was there
-//! before its entry is [`adopt`]ed, may have what no entry can say ([`beyond`]), and is found by a
-//! [`survey`]. The engine itself is looked at in [`examine`].
+//! In reading order: the calls ([`client`]) over whatever leads to an engine ([`transport`],
+//! [`tls`]), what labels remember ([`labels`]), answers to bodies ([`read`]) and back
+//! ([`mod@write`]), whose a thing is ([`whose`]), looking ([`observe`]), and acting: what is small
+//! ([`act`]), containers ([`container`]), and when one is [`ready`]. What was there before its entry
+//! is [`adopt`]ed, may have what no entry can say ([`beyond`]), and is found by a [`survey`]. The
+//! engine itself is looked at in [`examine`].
 
 mod act;
 mod adopt;
@@ -14,10 +15,11 @@ mod container;
 mod examine;
 mod labels;
 mod observe;
-mod over_ssh;
 mod read;
 mod ready;
 mod survey;
+mod tls;
+mod transport;
 mod whose;
 mod write;
 
@@ -30,7 +32,8 @@ use lessor_plans::{
 };
 use lessor_specs::Address;
 
-pub(crate) use client::{Door, TlsFiles};
+pub(crate) use client::Door;
+pub(crate) use tls::TlsFiles;
 
 use crate::Secrets;
 use crate::compare::compare;
