@@ -16,14 +16,15 @@ fn manifest(folder: &str) -> toml::Table {
 }
 
 /// Who may import whom. The arrows of ARCHITECTURE.md.
-const IMPORTS: [(&str, &[&str]); 7] = [
+const IMPORTS: [(&str, &[&str]); 8] = [
     ("specs", &[]),
     ("plans", &["specs"]),
     ("engine", &["specs", "plans"]),
     ("providers", &["specs", "plans", "engine"]),
     ("store", &["specs", "plans", "engine"]),
-    ("cli", &["specs", "plans", "engine", "providers", "store"]),
-    ("tests", &["specs", "plans", "engine", "providers", "store", "cli"]),
+    ("sandbox", &[]),
+    ("cli", &["specs", "plans", "engine", "providers", "store", "sandbox"]),
+    ("tests", &["specs", "plans", "engine", "providers", "store", "sandbox", "cli"]),
 ];
 
 #[test]

@@ -1,0 +1,9 @@
+//! Pretend hosting hardware: the APIs of Proxmox VE and pfSense on this machine, over real HTTP.
+//!
+//! It is separate code that imports nothing of ours, so that an error in what we believe of an API
+//! cannot hide in both ends. What it answers follows rules seen on the wire of the real systems.
+//!
+//! Each system is a [`Site`](http::Site): a model that answers one request after another.
+//! [`http`] carries the requests, byte for byte as those systems do.
+
+pub mod http;
