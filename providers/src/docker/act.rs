@@ -8,7 +8,7 @@ use lessor_plans::{
 };
 
 use super::client::CallError;
-use super::observe::strange_networks;
+use super::strangers::strange_networks;
 use super::whose::{Adopting, Whose};
 use super::{Docker, container, labels, read, write};
 use crate::compare::compare;

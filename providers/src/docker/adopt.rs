@@ -9,7 +9,7 @@ use lessor_specs::Address;
 use lessor_specs::quantity::Adopted;
 
 use super::client::CallError;
-use super::observe::{AT_ONCE, inspect_images, look_at_network, look_at_volume, present, source};
+use super::look::{AT_ONCE, inspect_images, look_at_network, look_at_volume, present, source};
 use super::read::{self, Look, Made, Source, sorted};
 use super::whose::{Own, container_labels, sorted_or_empty, volume_id};
 use super::{Docker, beyond};

@@ -400,7 +400,10 @@ impl Client {
         let docker = match &self.door {
             Door::Unix(socket) => transport::over_unix(Path::new(socket), timeout),
             Door::Tcp(address, None) => transport::over_tcp(address, timeout),
-            Door::Tcp(address, Some(tls)) => transport::over_tls(address, tls.config()?, timeout),
+            Door::Tcp(address, Some(files)) => {
+                let config = files.config().map_err(|error| CallError::Keys(error.to_string()))?;
+                transport::over_tls(address, config, timeout)
+            }
             Door::Ssh(ssh) => transport::over_ssh(ssh, timeout),
         };
         docker.map_err(|error| self.explain(error))

@@ -2,9 +2,10 @@
 //!
 //! In reading order: the calls ([`client`]) over whatever leads to an engine ([`transport`],
 //! [`tls`]), what labels remember ([`labels`]), answers to bodies ([`read`]) and back
-//! ([`mod@write`]), whose a thing is ([`whose`]), looking ([`observe`]), and acting: what is small
-//! ([`act`]), containers ([`container`]), and when one is [`ready`]. What was there before its entry
-//! is [`adopt`]ed, may have what no entry can say ([`beyond`]), and is found by a [`survey`]. The
+//! ([`mod@write`]), whose a thing is ([`whose`]), looking at one ([`look`]), at all of ours
+//! ([`observe`]) and at what others hold ([`strangers`]), and acting: what is small ([`act`]),
+//! containers ([`container`]), and when one is [`ready`]. What was there before its entry is
+//! [`adopt`]ed, may have what no entry can say ([`beyond`]), and is found by a [`survey`]. The
 //! engine itself is looked at in [`examine`].
 
 mod act;
@@ -14,9 +15,11 @@ mod client;
 mod container;
 mod examine;
 mod labels;
+mod look;
 mod observe;
 mod read;
 mod ready;
+mod strangers;
 mod survey;
 mod tls;
 mod transport;
@@ -73,7 +76,7 @@ impl Provider for Docker {
     }
 
     async fn sight(&self, change: &Change) -> Sighting {
-        observe::sight(self, change).await
+        look::sight(self, change).await
     }
 
     fn compare(&self, desired: &Body, present: &Present) -> Transition {

@@ -8,7 +8,7 @@ use futures_util::{StreamExt, TryStreamExt, stream};
 use lessor_plans::{Adoption, Body, Present};
 
 use super::client::CallError;
-use super::observe::{
+use super::look::{
     AT_ONCE, inspect_images, look_at_network, look_at_volume, present, references, source,
 };
 use super::read::{self, Look, Made, sorted};

@@ -8,7 +8,10 @@ use rustls::pki_types::pem::{self, PemObject as _};
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::{ClientConfig, RootCertStore};
 
-use super::client::CallError;
+/// Why a file of a connection is of no use.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+pub(super) struct KeysError(String);
 
 /// Files of a TLS connection, in PEM.
 #[derive(Clone, Debug)]
@@ -26,8 +29,8 @@ impl TlsFiles {
     /// Reads them.
     ///
     /// # Errors
-    /// [`CallError::Keys`], which names the file.
-    pub(super) fn config(&self) -> Result<ClientConfig, CallError> {
+    /// [`KeysError`], which names the file.
+    pub(super) fn config(&self) -> Result<ClientConfig, KeysError> {
         let key = PrivateKeyDer::from_pem_file(&self.key)
             .map_err(|error| unread(&self.key, "private key", &error))?;
         let chain = certificates(&self.certificate)?;
@@ -37,14 +40,14 @@ impl TlsFiles {
         }
         ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))
             .with_safe_default_protocol_versions()
-            .map_err(|error| CallError::Keys(error.to_string()))?
+            .map_err(|error| KeysError(error.to_string()))?
             .with_root_certificates(vouching)
             .with_client_auth_cert(chain, key)
             .map_err(|error| unfit(&self.key, &error))
     }
 }
 
-fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, CallError> {
+fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, KeysError> {
     let unread = |error: pem::Error| unread(path, "certificate", &error);
     let found: Result<Vec<_>, _> = CertificateDer::pem_file_iter(path).map_err(unread)?.collect();
     match found.map_err(unread)? {
@@ -53,17 +56,17 @@ fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, CallError> 
     }
 }
 
-fn unread(path: &Path, what: &str, error: &pem::Error) -> CallError {
+fn unread(path: &Path, what: &str, error: &pem::Error) -> KeysError {
     let path = path.display();
-    CallError::Keys(match error {
+    KeysError(match error {
         pem::Error::Io(error) => format!("`{path}` cannot be read: {error}"),
         pem::Error::NoItemsFound => format!("`{path}` holds no {what}"),
         error => format!("`{path}` holds no {what} in PEM: {error}"),
     })
 }
 
-fn unfit(path: &Path, error: &rustls::Error) -> CallError {
-    CallError::Keys(format!("`{}` cannot be used: {error}", path.display()))
+fn unfit(path: &Path, error: &rustls::Error) -> KeysError {
+    KeysError(format!("`{}` cannot be used: {error}", path.display()))
 }
 
 #[cfg(test)]
