@@ -260,7 +260,7 @@ fn what_is_asked_for_wrongly_says_what_to_write() {
     ");
     assert_snapshot!(refused(&shop, "adopt nothing"), @"
     err| error: not everything can be adopted; there is no container, network or volume `nothing`
-    err|   hint: nothing was written
+    err|   hint: nothing was written; if `nothing` shall be a directory, make it first
     exit 1
     ");
     assert_snapshot!(refused(&shop, "adopt . web --all"), @"

@@ -84,8 +84,13 @@ impl<'f> Chooser<'f> {
         self.chosen(&keys, skipped)
     }
 
-    /// What has one of these names or ids, with the networks and volumes that it uses.
-    pub(super) fn named(self, names: &[String]) -> anyhow::Result<Chosen<'f>> {
+    /// What has one of these names or ids, with the networks and volumes that it uses. One of them
+    /// may have been meant as a directory that is not there.
+    pub(super) fn named(
+        self,
+        names: &[String],
+        perhaps_dir: Option<&str>,
+    ) -> anyhow::Result<Chosen<'f>> {
         let mut keys = BTreeSet::new();
         let mut problems = Vec::new();
         for name in names {
@@ -105,7 +110,13 @@ impl<'f> Chooser<'f> {
             return Ok(self.chosen(&keys, Vec::new()));
         }
         let message = format!("not everything can be adopted; {}", problems.join("; "));
-        Err(Failed::new(message).hint("nothing was written").into())
+        let hint = match perhaps_dir {
+            Some(word) if !self.found.iter().any(|found| is_called(found, word)) => {
+                format!("nothing was written; if `{word}` shall be a directory, make it first")
+            }
+            _ => "nothing was written".into(),
+        };
+        Err(Failed::new(message).hint(hint).into())
     }
 
     fn chosen(self, keys: &BTreeSet<Key<'f>>, skipped: Vec<(String, String)>) -> Chosen<'f> {

@@ -55,7 +55,8 @@ pub(crate) async fn run(
     let found = session.survey(&docker).await?;
 
     let chooser = Chooser::new(&session, &looked.world, &docker, &found);
-    let chosen = if args.all { chooser.all() } else { chooser.named(&names)? };
+    let chosen =
+        if args.all { chooser.all() } else { chooser.named(&names, args.perhaps_dir())? };
     for (thing, why) in &chosen.skipped {
         say(&format!("left alone: {thing}: {why}"));
     }
@@ -81,6 +82,11 @@ pub(crate) async fn run(
 }
 
 impl AdoptArgs {
+    /// The word that stands where the directory does, and is none.
+    fn perhaps_dir(&self) -> Option<&str> {
+        self.dir.as_deref().filter(|word| !Path::new(word).is_dir())
+    }
+
     /// The first word is the directory, if there is one of that name.
     fn dir_and_names(&self) -> (PathBuf, Vec<String>) {
         let mut names = self.names.clone();
