@@ -106,7 +106,7 @@ fn a_bridge_or_a_range_that_is_used_up_is_said_before_anything_runs() {
     + instance.acme/one    a         new
     ? instance.globex/one            cannot be done[E1003]: `bridge.a` has no network left for `tenant.globex`
           hint: make room, or remove the entry
-    3 to add, 1 note. No data is destroyed.
+    3 to add, 1 problem. No data is destroyed.
     exit 1
     ");
     let shop = Shop::new(&(TIGHT.to_owned() + &instances("acme/one", "acme/two", "open")));
@@ -116,7 +116,7 @@ fn a_bridge_or_a_range_that_is_used_up_is_said_before_anything_runs() {
     + instance.acme/one  a         new  port 25565/tcp
     ? instance.acme/two            cannot be done[E1004]: `port_range.game` has no port left
           hint: make room, or remove the entry
-    3 to add, 1 note. No data is destroyed.
+    3 to add, 1 problem. No data is destroyed.
     exit 1
     ");
 }
@@ -143,7 +143,7 @@ ports = [{ host = 8080, container = 80 }]
     ? removals                  nothing is removed while something cannot be seen; 1 thing waits
     ? docker.far  could not see anything: `far.json` is not a pretend host: expected ident at line 1 column 2
           hint: restore the file, or remove it to begin with an empty host
-    1 to add, 2 notes. 1 place could not be seen. No data is destroyed.
+    1 to add, 1 problem, 1 note. 1 place could not be seen. No data is destroyed.
     err| error: the plan cannot be carried out; nothing was done
     exit 1
     ");

@@ -104,7 +104,7 @@ fn a_selector_that_selects_nothing_is_a_slip_of_the_pen() {
     assert_snapshot!(shop.lessor("plan --target container.wbe"), @"
     ? selection            cannot be done[E1001]: `container.wbe` selects nothing
           hint: name what `lessor plan` or `lessor show` lists, or a connection
-    Nothing differs in what was selected; 4 left out by the selection, 1 note.
+    Nothing differs beside what is wrong; 4 left out by the selection, 1 problem.
     exit 1
     ");
     assert_snapshot!(shop.lessor("apply --yes --exclude volume.contents"), @"
@@ -114,7 +114,7 @@ fn a_selector_that_selects_nothing_is_a_slip_of_the_pen() {
     + volume.content          local     new
     ? selection                         cannot be done[E1001]: `volume.contents` selects nothing
           hint: name what `lessor plan` or `lessor show` lists, or a connection
-    4 to add, 1 note. No data is destroyed.
+    4 to add, 1 problem. No data is destroyed.
     err| error: the plan cannot be carried out; nothing was done
     exit 1
     ");
@@ -223,7 +223,7 @@ fn what_cannot_be_done_is_said_by_the_plan_and_refused_by_apply() {
           hint: rename the entry, or remove that one by hand
     ? network.web            cannot be done[E1007]: subnet 10.1.0.0/24 on `docker.local` overlaps network `web`, which is not ours
           hint: choose another subnet, or remove what has it
-    1 to add, 2 notes. No data is destroyed.
+    1 to add, 2 problems. No data is destroyed.
     exit 1
     ");
     assert_snapshot!(shop.lessor("apply --yes"), @"
@@ -232,7 +232,7 @@ fn what_cannot_be_done_is_said_by_the_plan_and_refused_by_apply() {
           hint: rename the entry, or remove that one by hand
     ? network.web            cannot be done[E1007]: subnet 10.1.0.0/24 on `docker.local` overlaps network `web`, which is not ours
           hint: choose another subnet, or remove what has it
-    1 to add, 2 notes. No data is destroyed.
+    1 to add, 2 problems. No data is destroyed.
     err| error: the plan cannot be carried out; nothing was done
     exit 1
     ");

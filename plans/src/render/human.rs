@@ -113,10 +113,14 @@ pub(super) fn sentence(summary: &Summary, purpose: Purpose) -> String {
     if summary.left_out > 0 {
         parts.push(format!("{} left out by the selection", summary.left_out));
     }
-    match summary.notes {
-        0 => {}
-        1 => parts.push("1 note".into()),
-        notes => parts.push(format!("{notes} notes")),
+    for (count, one, many) in
+        [(summary.problems, "problem", "problems"), (summary.notes, "note", "notes")]
+    {
+        match count {
+            0 => {}
+            1 => parts.push(format!("1 {one}")),
+            count => parts.push(format!("{count} {many}")),
+        }
     }
     let verdict = if nothing { verdict(summary) } else { String::new() };
     let mut text = [verdict, parts.join(", ")]
@@ -141,6 +145,7 @@ pub(super) fn sentence(summary: &Summary, purpose: Purpose) -> String {
 fn verdict(summary: &Summary) -> String {
     let declared = summary.owned.saturating_sub(summary.kept);
     match summary {
+        Summary { problems: 1.., .. } => "Nothing differs beside what is wrong".into(),
         Summary { unseen: 1.., .. } => "Nothing differs in what could be seen".into(),
         Summary { not_compared: 1.., .. } => "Nothing differs in what could be compared".into(),
         Summary { left_out: 1.., .. } => "Nothing differs in what was selected".into(),

@@ -200,7 +200,9 @@ pub struct Summary {
     pub kept: usize,
     /// Changes that are not shown, since they were not selected.
     pub left_out: usize,
-    /// Notes.
+    /// What keeps this plan from being applied.
+    pub problems: usize,
+    /// Notes beside these.
     pub notes: usize,
     /// Things of ours that were seen.
     pub owned: usize,
@@ -304,7 +306,8 @@ fn summary(plan: &Plan) -> Summary {
         keep: plan.keeps.len(),
         kept: plan.notes.iter().filter(|note| is_kept(note)).count(),
         left_out: plan.left_out,
-        notes: plan.notes.len(),
+        problems: plan.fatal().count(),
+        notes: plan.notes.len() - plan.fatal().count(),
         owned: plan.owned,
         destroys_data: plan.changes.iter().filter(|change| change.destroys_data()).count(),
         unseen: plan.gaps.len(),
