@@ -293,7 +293,7 @@ async fn a_strangers_name_or_port_stops_the_plan_before_anything_runs() {
           hint: rename the entry, or remove that one by hand
     ? container.web                    cannot be done[E1006]: port 8080/tcp on `docker.par1` belongs to container `web`, which is not ours
           hint: choose another port, or stop what has it
-    4 to add, 2 notes. No data is destroyed.
+    4 to add, 2 problems. No data is destroyed.
     ");
 }
 
@@ -335,7 +335,7 @@ async fn a_range_or_a_host_that_is_full_is_said_before_anything_runs() {
     + volume.acme/lobby      par1      new
     ? instance.globex/lobby            cannot be done[E1002]: there is no room for it on `docker.par1`
           hint: make room, or remove the entry
-    4 to add, 1 note. No data is destroyed.
+    4 to add, 1 problem. No data is destroyed.
     ");
 }
 
@@ -484,7 +484,7 @@ async fn a_strangers_port_stops_a_replacement_before_anything_is_removed() {
           ports: [0.0.0.0:8080→80/tcp] → [0.0.0.0:9090→80/tcp]
     ? container.www            cannot be done[E1006]: port 9090/tcp on `docker.par1` belongs to container `web`, which is not ours
           hint: choose another port, or stop what has it
-    1 to replace, 1 note. No data is destroyed.
+    1 to replace, 1 problem. No data is destroyed.
     ");
 }
 
@@ -596,7 +596,7 @@ async fn what_cannot_be_adopted_stops_the_plan() {
           hint: drop `adopted`, or name another thing
     ? volume.data              cannot be done[E1009]: it cannot be adopted: `shop_data` belongs to installation `another-1`
           hint: drop `adopted`, or name another thing
-    In sync: nothing is there, as declared; 3 notes.
+    Nothing differs beside what is wrong; 3 problems.
     ");
 }
 
