@@ -390,8 +390,12 @@ pub(crate) struct DoctorArgs {
 pub(crate) enum Described {
     /// Spec files.
     Specs,
+    /// The JSON of `validate`.
+    Validate,
     /// The JSON of `plan` and `drift`.
     Plan,
+    /// The JSON of `show`.
+    Show,
     /// The JSON of `explain`.
     Explain,
     /// One line of `apply --events`.

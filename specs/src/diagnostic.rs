@@ -6,6 +6,7 @@ use std::ops::Range;
 
 use annotate_snippets::renderer::DecorStyle;
 use annotate_snippets::{AnnotationKind, Group, Level, Origin, Renderer, Snippet};
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::Code;
@@ -188,9 +189,10 @@ impl Report {
 }
 
 /// One problem for programs.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, JsonSchema)]
 pub struct ReportEntry {
-    /// What sort of problem it is.
+    /// What sort of problem it is: `E0303`, …
+    #[schemars(with = "String")]
     pub code: Code,
     /// What happened, to which name.
     pub message: String,

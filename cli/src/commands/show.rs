@@ -9,7 +9,9 @@ use lessor_plans::saved::{Saved, SavedError};
 use lessor_plans::{Body, Code, Gap, Naming, Plan, Present, name_for};
 use lessor_specs::load::parse;
 use lessor_specs::{Address, Kind, Specs};
+use schemars::JsonSchema;
 use serde::Serialize;
+use serde_json::Value;
 
 use crate::args::{Common, ShowArgs};
 use crate::exit::{self, Exit, Failed};
@@ -68,21 +70,32 @@ pub(crate) fn read_saved(path: &Path) -> anyhow::Result<Saved> {
     })
 }
 
+/// The published JSON Schema of what is there.
+pub(crate) fn json_schema() -> Value {
+    schemars::schema_for!(Inventory).to_value()
+}
+
 /// Everything of ours that is there.
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 struct Inventory {
+    /// Raised when a reader of an older version would misread something.
     format_version: u32,
+    /// Place after place.
     things: Vec<Thing>,
+    /// What could not be seen.
     gaps: Vec<Gap>,
 }
 
 /// One thing of ours.
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 struct Thing {
+    /// As what it is declared now, or was when nobody declares it any more.
     address: Address,
+    /// The connection it is behind.
     place: Address,
+    /// What it is called there.
     name: String,
-    /// `in sync`, what the plan finds of it, or `unknown`.
+    /// `in sync`, `differs`, `unwanted` or `unknown`.
     condition: &'static str,
     /// What there is to know about it.
     facts: Vec<String>,

@@ -5,7 +5,9 @@ use lessor_plans::render::{
 };
 use lessor_specs::load::load;
 use lessor_specs::{Loaded, Report, ReportEntry};
+use schemars::JsonSchema;
 use serde::Serialize;
+use serde_json::Value;
 
 use crate::args::ValidateArgs;
 use crate::config::{self, Config};
@@ -14,13 +16,22 @@ use crate::exit::Exit;
 use crate::output::{self, Files, ReportFormat, Streams, counted};
 use crate::report;
 
-/// The result for programs.
-#[derive(Serialize)]
+/// What `lessor validate` found.
+#[derive(Serialize, JsonSchema)]
 struct Verdict<'r> {
+    /// Raised when a reader of an older version would misread something.
     format_version: u32,
+    /// Whether every file is as it shall be.
     valid: bool,
+    /// How many things are declared; 0 when something is wrong.
     entries: usize,
+    /// Everything that is wrong.
     problems: &'r [ReportEntry],
+}
+
+/// The published JSON Schema of the result.
+pub(crate) fn json_schema() -> Value {
+    schemars::schema_for!(Verdict<'_>).to_value()
 }
 
 pub(crate) fn run(args: &ValidateArgs, streams: &Streams) -> anyhow::Result<Exit> {

@@ -3,6 +3,7 @@
 use std::fs;
 
 use insta::assert_snapshot;
+use serde_json::Value;
 
 use crate::support::{Shop, WEB};
 
@@ -106,6 +107,26 @@ fn a_valid_directory_says_how_much_is_in_it() {
     }
     exit 0
     "#);
+}
+
+#[test]
+fn the_json_of_validate_and_show_keeps_to_its_published_schema() {
+    let shop = Shop::applied(WEB);
+    shop.edit_host(|things| things[0]["mark"]["lessor.name"] = "other".into());
+    let keeps_to_schema = |command: &str| {
+        let schema = shop.lessor(&format!("schema --of {command}")).stdout;
+        let schema = jsonschema::validator_for(&serde_json::from_str(&schema).unwrap()).unwrap();
+        let ran = shop.lessor(&format!("{command} --format json"));
+        let document: Value = serde_json::from_str(&ran.stdout).unwrap();
+        schema.validate(&document).unwrap_or_else(|error| panic!("{error}\n{ran}"));
+        document
+    };
+    assert_eq!(keeps_to_schema("validate")["valid"], true);
+    assert!(!keeps_to_schema("show")["things"].as_array().unwrap().is_empty());
+    shop.write("host.json", "garbage");
+    assert!(!keeps_to_schema("show")["gaps"].as_array().unwrap().is_empty());
+    shop.change("memory = ", "memroy = ");
+    assert_eq!(keeps_to_schema("validate")["problems"][0]["code"], "E0302");
 }
 
 #[test]
