@@ -4,6 +4,18 @@
 //! cannot hide in both ends. What it answers follows rules seen on the wire of the real systems.
 //!
 //! Each system is a [`Site`](http::Site): a model that answers one request after another.
-//! [`http`] carries the requests, byte for byte as those systems do.
+//! [`http`] carries the requests, byte for byte as those systems do. [`Weather`] stands in front of
+//! a [`System`] and lets go wrong what goes wrong on networks; [`Control`] is how it is told to.
 
+mod chance;
+mod control;
+mod fault;
 pub mod http;
+mod system;
+mod weather;
+
+pub use chance::Chance;
+pub use control::Control;
+pub use fault::{Fault, FaultError, Mishap};
+pub use system::System;
+pub use weather::Weather;

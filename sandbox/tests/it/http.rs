@@ -1,15 +1,12 @@
 //! The wire: what is sent is what the system meant, byte for byte.
 
-#![expect(clippy::unwrap_used, reason = "what helps a test may do what a test may")]
-
-use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
 use lessor_sandbox::http::{Answer, Habits, Identity, Outcome, Request, Server, Site};
-use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-use tokio::net::TcpStream;
+
+use crate::wire::said;
 
 /// Says what it was asked, in the manner that the path names.
 struct Echo;
@@ -39,16 +36,6 @@ impl Site for Echo {
     fn habits(&self) -> Habits {
         Habits { answers_max: 3, request_max: 1000, idle: Duration::from_secs(30) }
     }
-}
-
-/// What comes back for these bytes until the connection is closed; `Connection: close` in the last
-/// request sees to that.
-async fn said(address: SocketAddr, bytes: &str) -> String {
-    let mut stream = TcpStream::connect(address).await.unwrap();
-    stream.write_all(bytes.as_bytes()).await.unwrap();
-    let mut answer = Vec::new();
-    stream.read_to_end(&mut answer).await.unwrap();
-    String::from_utf8(answer).unwrap().replace("\r\n", "\n")
 }
 
 async fn listening() -> Server {
