@@ -31,7 +31,7 @@ impl Control {
         Control { systems: systems.into_iter().collect() }
     }
 
-    fn decide(&self, request: &Request) -> Result<Answer, Answer> {
+    async fn decide(&self, request: &Request) -> Result<Answer, Answer> {
         let path = request.path.trim_matches('/');
         if path.is_empty() {
             return Ok(ok(&self.systems.keys().collect::<Vec<_>>()));
@@ -42,9 +42,10 @@ impl Control {
             refused(404, &format!("there is no system `{name}`; there are {}", names.join(", ")))
         })?;
         match (&*request.method, part) {
-            ("GET", "state") => Ok(ok(&system.system().dump())),
+            ("GET", "state") => Ok(ok(&system.system().dump().await)),
             ("PUT", "state") => {
-                system.system().load(body(request)?).map_err(|why| refused(400, &why))?;
+                let loaded = system.system().load(body(request)?).await;
+                loaded.map_err(|why| refused(400, &why))?;
                 Ok(ok(&json!(null)))
             }
             ("GET", "faults") => {
@@ -67,7 +68,7 @@ impl Control {
                 Ok(ok(&json!(null)))
             }
             ("POST", "clock") => {
-                system.system().advance(span(request)?);
+                system.system().advance(span(request)?).await;
                 Ok(ok(&json!(null)))
             }
             (method, _) => Err(refused(404, &format!("there is no call `{method} /{path}`"))),
@@ -78,7 +79,7 @@ impl Control {
 #[async_trait]
 impl Site for Control {
     async fn answer(&self, request: Request) -> Outcome {
-        Outcome::Answered(self.decide(&request).unwrap_or_else(|refused| refused))
+        Outcome::Answered(self.decide(&request).await.unwrap_or_else(|refused| refused))
     }
 }
 

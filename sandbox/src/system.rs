@@ -2,21 +2,23 @@
 
 use std::time::Duration;
 
+use async_trait::async_trait;
 use serde_json::Value;
 
 use crate::http::Site;
 
 /// A pretend system, for whoever plays fate.
+#[async_trait]
 pub trait System: Site {
     /// Everything it knows, as JSON.
-    fn dump(&self) -> Value;
+    async fn dump(&self) -> Value;
 
     /// Goes on with what another knew.
     ///
     /// # Errors
     /// Says why that is not something it could know; then it goes on as before.
-    fn load(&self, state: Value) -> Result<(), String>;
+    async fn load(&self, state: Value) -> Result<(), String>;
 
     /// Lets time pass.
-    fn advance(&self, by: Duration);
+    async fn advance(&self, by: Duration);
 }

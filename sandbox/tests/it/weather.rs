@@ -27,18 +27,19 @@ impl Site for Counter {
     }
 }
 
+#[async_trait]
 impl System for Counter {
-    fn dump(&self) -> Value {
+    async fn dump(&self) -> Value {
         json!({ "done": self.done.load(Ordering::SeqCst) })
     }
 
-    fn load(&self, state: Value) -> Result<(), String> {
+    async fn load(&self, state: Value) -> Result<(), String> {
         let done = state["done"].as_u64().ok_or("`done` is no number")?;
         self.done.store(done, Ordering::SeqCst);
         Ok(())
     }
 
-    fn advance(&self, by: Duration) {
+    async fn advance(&self, by: Duration) {
         *self.passed.lock().unwrap() += by;
     }
 }
