@@ -49,7 +49,9 @@ pub(super) async fn serve(
         match outcome {
             Outcome::Answered(mut answer) => {
                 let closes = asked_to_close || answer.closes;
-                if closes && !answer.headers.iter().any(|(name, _)| name == "Connection") {
+                if closes {
+                    // Whatever it meant to say of the connection, this is its last answer.
+                    answer.headers.retain(|(name, _)| name != "Connection");
                     answer = answer.header("Connection", "close");
                 }
                 answer.is_head = is_head;

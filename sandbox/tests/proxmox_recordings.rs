@@ -1,0 +1,54 @@
+//! Requests that were made of the real daemons are made of the simulator, and answered alike.
+
+#![expect(clippy::unwrap_used, reason = "what helps a test may do what a test may")]
+#![expect(clippy::print_stderr, reason = "a score is read by a person")]
+
+mod replay;
+
+use replay::Replay;
+
+/// How many exchanges of each scenario are answered as they were recorded. These numbers only rise.
+const SCORES: [(&str, usize); 18] = [
+    ("01-auth", 0),
+    ("02-transport-errors", 0),
+    ("03-cluster-read", 0),
+    ("04-vm-create", 0),
+    ("05-vm-config", 0),
+    ("06-power-tasks", 0),
+    ("07-vm-disks", 0),
+    ("08-template-clone", 0),
+    ("09-vm-delete", 0),
+    ("10-locks", 0),
+    ("11-permissions-pools", 0),
+    ("12-snapshot-agent-cloudinit", 0),
+    ("13-lxc", 0),
+    ("14-firewall", 0),
+    ("15-sdn", 0),
+    ("16-node-network", 0),
+    ("17-storage", 0),
+    ("18-list-30", 0),
+];
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_was_recorded_is_answered_again() {
+    let mut replays = Vec::new();
+    for (scenario, least) in SCORES {
+        replays.push((scenario, least, tokio::spawn(Replay::run(scenario))));
+    }
+    let mut fallen = Vec::new();
+    let (mut right, mut all) = (0, 0);
+    for (scenario, least, replay) in replays {
+        let score = replay.await.unwrap();
+        for difference in &score.differences {
+            eprintln!("{scenario} {difference}");
+        }
+        eprintln!("{scenario}: {} of {}", score.right, score.all);
+        right += score.right;
+        all += score.all;
+        if score.right < least {
+            fallen.push(format!("{scenario}: {} instead of {least}", score.right));
+        }
+    }
+    eprintln!("together: {right} of {all}");
+    assert_eq!(fallen, Vec::<String>::new());
+}
