@@ -109,16 +109,13 @@ fn complaint(name: &str, schema: &Schema, text: &str) -> Option<String> {
         let kind = schema.kind.name();
         return Some(format!("type check ('{kind}') failed - got '{text}'"));
     }
-    if let Some(format) = &schema.format {
-        if let Err(why) = formats::check(format, text) {
-            // Errors within a property string name the whole path.
-            let why = if tables().property_strings.contains_key(format.as_str()) {
-                within(name, &why)
-            } else {
-                why
-            };
-            return Some(format!("invalid format - {why}"));
-        }
+    if let Some(format) = &schema.format
+        && let Err(why) = formats::check(format, text)
+    {
+        // Errors within a property string name the whole path.
+        let is_whole = tables().property_strings.contains_key(format.as_str());
+        let why = if is_whole { within(name, &why) } else { why };
+        return Some(format!("invalid format - {why}"));
     }
     if schema.pattern.as_ref().is_some_and(|pattern| !pattern.is_match(text)) {
         return Some("value does not match the regex pattern".into());

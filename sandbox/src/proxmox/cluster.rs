@@ -39,13 +39,11 @@ fn next_id(call: &mut Call<'_>) -> Result<Value> {
     };
     let (lower, upper) = (bound("lower", 100), bound("upper", 1_000_000));
     let free = (lower..=upper).find(|id| !world.guests.contains_key(id));
-    match free {
-        Some(id) => Ok(id.to_string().into()),
-        None => {
-            let why = format!("unable to get any free VMID in range [{lower}, {upper}]");
-            Err(Refusal::failed(why))
-        }
-    }
+    let Some(id) = free else {
+        let why = format!("unable to get any free VMID in range [{lower}, {upper}]");
+        return Err(Refusal::failed(why));
+    };
+    Ok(id.to_string().into())
 }
 
 /// Options that come back as objects.
@@ -63,6 +61,7 @@ const OBJECTS: [&str; 11] = [
     "replication",
 ];
 
+#[expect(clippy::unnecessary_wraps, reason = "it is a handler like the others")]
 fn options(call: &mut Call<'_>) -> Result<Value> {
     let mut row = Map::new();
     if call.may("/", &["Sys.Audit"]) {
@@ -190,10 +189,10 @@ fn resources(call: &mut Call<'_>) -> Result<Value> {
             if call.may(&format!("/vms/{vmid}"), &["VM.Audit"]) {
                 let mut row = seen_guest(world, vmid, guest);
                 let pool = world.pools.iter().find(|(_, pool)| pool.guests.contains(&vmid));
-                if let Some((name, _)) = pool {
-                    if call.may(&format!("/pool/{name}"), &["Pool.Audit"]) {
-                        row["pool"] = name.as_str().into();
-                    }
+                if let Some((name, _)) = pool
+                    && call.may(&format!("/pool/{name}"), &["Pool.Audit"])
+                {
+                    row["pool"] = name.as_str().into();
                 }
                 rows.push(row);
             }

@@ -109,7 +109,7 @@ fn complaint(format: &str, text: &str) -> Option<String> {
         "pve-tokenid" => {
             fixed(is(&TOKEN, text), &format!("value '{text}' does not look like a valid token ID"))
         }
-        "pve-realm" => fixed(is(&REALM, text), &format!("value does not look like a valid realm")),
+        "pve-realm" => fixed(is(&REALM, text), "value does not look like a valid realm"),
         "pve-groupid" => {
             fixed(is(&NAME, text), &format!("group name '{text}' contains invalid characters"))
         }

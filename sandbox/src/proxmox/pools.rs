@@ -30,7 +30,13 @@ fn members(call: &Call<'_>, pool: &Pool) -> Value {
     let kind = call.given.get("type");
     let guests = pool.guests.iter().filter_map(|id| Some((*id, world.guests.get(id)?)));
     let guests = guests.filter(|(_, guest)| kind.is_none_or(|kind| is_kind(guest, kind)));
-    let guests = guests.map(|(id, guest)| seen_guest(world, id, guest));
+    let guests = guests.map(|(id, guest)| {
+        let mut row = seen_guest(world, id, guest);
+        if let Some(row) = row.as_object_mut() {
+            row.remove("tags");
+        }
+        row
+    });
     let storages = pool.storages.iter().filter(|_| kind.is_none_or(|kind| kind == "storage"));
     let storages = storages
         .flat_map(|id| world.nodes.keys().filter_map(move |node| storage_row(world, node, id)));
@@ -67,10 +73,10 @@ fn create(call: &mut Call<'_>) -> Result<Value> {
     if call.world.pools.contains_key(&name) {
         return Err(failed(format!("pool '{name}' already exists")));
     }
-    if let Some((parent, _)) = name.rsplit_once('/') {
-        if !call.world.pools.contains_key(parent) {
-            return Err(failed(format!("parent '{parent}' of pool '{name}' does not exist")));
-        }
+    if let Some((parent, _)) = name.rsplit_once('/')
+        && !call.world.pools.contains_key(parent)
+    {
+        return Err(failed(format!("parent '{parent}' of pool '{name}' does not exist")));
     }
     let comment = call.given.get("comment").map(str::to_owned);
     call.world.pools.insert(name, Pool { comment, ..Pool::default() });
@@ -143,7 +149,10 @@ fn delete(call: &mut Call<'_>) -> Result<Value> {
     let inside = call.world.pools.keys().find(|other| other.starts_with(&below));
     let what = inside
         .map(|other| format!("pool '{other}'"))
-        .or_else(|| pool.guests.first().map(|id| format!("VM {id}")))
+        .or_else(|| {
+            let mut there = pool.guests.iter().filter(|id| call.world.guests.contains_key(id));
+            there.next().map(|id| format!("VM {id}"))
+        })
         .or_else(|| pool.storages.first().map(|id| format!("storage '{id}'")));
     if let Some(what) = what {
         return Err(failed(format!("pool '{name}' is not empty (contains {what})")));

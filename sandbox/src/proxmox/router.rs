@@ -16,10 +16,9 @@ use crate::http::{Outcome, Request};
 
 /// What answers each method, by verb and path.
 static HANDLERS: LazyLock<BTreeMap<&'static str, Handler>> = LazyLock::new(|| {
-    let themes: [&[(&'static str, Handler)]; 11] = [
+    let themes: [&[(&'static str, Handler)]; 10] = [
         access::HANDLERS,
         cluster::HANDLERS,
-        firewall::HANDLERS,
         lxc::HANDLERS,
         network::HANDLERS,
         nodes::HANDLERS,
@@ -29,7 +28,7 @@ static HANDLERS: LazyLock<BTreeMap<&'static str, Handler>> = LazyLock::new(|| {
         storage::HANDLERS,
         tasks::HANDLERS,
     ];
-    themes.into_iter().flatten().copied().collect()
+    themes.into_iter().chain(firewall::HANDLERS).flatten().copied().collect()
 });
 
 /// A method with what stands in the path.

@@ -209,8 +209,8 @@ impl World {
                 ended.push(task.upid.clone());
             }
         }
-        for n in 0..ended.len() {
-            let vmid = self.tasks.list.iter().find(|task| task.upid == ended[n]);
+        for upid in &ended {
+            let vmid = self.tasks.list.iter().find(|task| task.upid == *upid);
             if let Some(vmid) = vmid.and_then(|task| task.job.vmid) {
                 self.tasks.pass_on(vmid, at_ms);
             }
@@ -387,6 +387,7 @@ fn running(task: &Task) -> Map<String, Value> {
     row
 }
 
+#[expect(clippy::unnecessary_wraps, reason = "it is a handler like the others")]
 fn list(call: &mut Call<'_>) -> Result<Value> {
     let all = call.may(&format!("/nodes/{}", call.node), &["Sys.Audit"]);
     let given = &call.given;

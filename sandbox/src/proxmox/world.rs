@@ -23,6 +23,8 @@ pub struct World {
     pub clock: Clock,
     /// How long things take.
     pub pace: Pace,
+    /// Whether a machine runs again after a reboot, as it does on a real hypervisor.
+    pub comes_back: bool,
     pub(super) chance: Chance,
     /// The node that answers.
     pub(super) here: String,
@@ -171,6 +173,8 @@ pub struct Installation {
     pub seed: u64,
     /// How long things take.
     pub pace: Pace,
+    /// Whether a machine runs again after a reboot, as it does on a real hypervisor.
+    pub comes_back: bool,
 }
 
 impl World {
@@ -186,6 +190,7 @@ impl World {
         let mut world = World {
             clock,
             pace: installation.pace,
+            comes_back: installation.comes_back,
             chance,
             here: installation.nodes.first().cloned().unwrap_or_default(),
             nodes: nodes.collect(),

@@ -327,13 +327,12 @@ fn delete(world: &mut World, node: &str, vmid: u32, option: &str, force: bool) -
     guest.pending.remove(option);
     let Some(text) = guest.config.get(option).cloned() else { return Ok(()) };
     let boot = guest.pending.get("boot").or_else(|| guest.config.get("boot")).cloned();
-    if let Some(order) = boot.as_deref().and_then(|boot| boot.strip_prefix("order=")) {
-        if order.split(';').any(|device| device == option) {
-            let left: Vec<&str> = order.split(';').filter(|device| *device != option).collect();
-            let order =
-                if left.is_empty() { " ".into() } else { format!("order={}", left.join(";")) };
-            guest.pending.insert("boot".into(), order);
-        }
+    if let Some(order) = boot.as_deref().and_then(|boot| boot.strip_prefix("order="))
+        && order.split(';').any(|device| device == option)
+    {
+        let left: Vec<&str> = order.split(';').filter(|device| *device != option).collect();
+        let order = if left.is_empty() { " ".into() } else { format!("order={}", left.join(";")) };
+        guest.pending.insert("boot".into(), order);
     }
     if option.starts_with("unused") || (force && drives::is_drive(option)) {
         guest.config.remove(option);

@@ -157,9 +157,9 @@ fn boot_order(config: &Options) -> String {
         found.into_iter()
     };
     let disk = drives().find(|(_, _, drive)| !drives::is_cdrom(drive));
-    let disc = drives().find(|(_, _, drive)| drives::is_cdrom(drive));
+    let reader = drives().find(|(_, _, drive)| drives::is_cdrom(drive));
     let card = (0..32).map(|n| format!("net{n}")).find(|card| config.contains_key(card));
-    let found = [disk.map(|found| found.1.clone()), disc.map(|found| found.1.clone()), card];
+    let found = [disk.map(|found| found.1.clone()), reader.map(|found| found.1.clone()), card];
     let order: Vec<String> = found.into_iter().flatten().collect();
     if order.is_empty() { " ".into() } else { format!("order={}", order.join(";")) }
 }

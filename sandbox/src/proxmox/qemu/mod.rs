@@ -162,10 +162,8 @@ fn row(world: &World, vmid: u32, guest: &Guest, full: bool) -> Value {
     } else {
         row["qmpstatus"] = "stopped".into();
     }
-    if !full {
-        if let Some(row) = row.as_object_mut() {
-            row.remove("qmpstatus");
-        }
+    if let Some(row) = row.as_object_mut().filter(|_| !full) {
+        row.remove("qmpstatus");
     }
     row
 }

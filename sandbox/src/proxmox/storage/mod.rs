@@ -320,7 +320,7 @@ pub(super) fn bytes(text: &str) -> u64 {
 pub(super) fn size_text(bytes: u64) -> String {
     let mut size = bytes;
     for unit in ["", "K", "M", "G"] {
-        if size % 1024 != 0 {
+        if !size.is_multiple_of(1024) {
             return format!("{size}{unit}");
         }
         size /= 1024;
