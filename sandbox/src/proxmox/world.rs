@@ -23,8 +23,9 @@ pub struct World {
     pub clock: Clock,
     /// How long things take.
     pub pace: Pace,
-    /// Whether a machine runs again after a reboot, as it does on a real hypervisor.
-    pub comes_back: bool,
+    /// Whether a whole hypervisor lies below: machines run again after a reboot, networks come up.
+    /// The daemons whose answers were recorded had less.
+    pub whole_host: bool,
     pub(super) chance: Chance,
     /// The node that answers.
     pub(super) here: String,
@@ -173,8 +174,9 @@ pub struct Installation {
     pub seed: u64,
     /// How long things take.
     pub pace: Pace,
-    /// Whether a machine runs again after a reboot, as it does on a real hypervisor.
-    pub comes_back: bool,
+    /// Whether a whole hypervisor lies below: machines run again after a reboot, networks come up.
+    /// The daemons whose answers were recorded had less.
+    pub whole_host: bool,
 }
 
 impl World {
@@ -190,7 +192,7 @@ impl World {
         let mut world = World {
             clock,
             pace: installation.pace,
-            comes_back: installation.comes_back,
+            whole_host: installation.whole_host,
             chance,
             here: installation.nodes.first().cloned().unwrap_or_default(),
             nodes: nodes.collect(),

@@ -72,8 +72,8 @@ impl Replay {
             fingerprint: identity.fingerprint().into(),
             seed: 7,
             pace: Pace { refusal_ms: 0, task_ms: 15, shutdown_ms: 250, statistics_ms: 60 },
-            // The daemons were recorded over a hypervisor that did not get that far.
-            comes_back: false,
+            // As it was when the daemons were recorded.
+            whole_host: false,
         };
         let proxmox = Arc::new(Proxmox::new(World::installed(&installation)));
         let secret = proxmox.add_token("root@pam", "t1");

@@ -141,7 +141,7 @@ pub(in crate::proxmox) fn run(world: &mut World, job: &Job, log: &mut Log) -> Re
         }
         Act::QemuReboot => {
             power_off(world, node, vmid)?;
-            if world.comes_back { power_on(world, node, vmid) } else { Ok(()) }
+            if world.whole_host { power_on(world, node, vmid) } else { Ok(()) }
         }
         Act::QemuPause if job.given.flag("todisk") => {
             power_off(world, node, vmid)?;
