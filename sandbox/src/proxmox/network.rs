@@ -1,7 +1,7 @@
 //! Networks of a node: what is written down, and what runs since the last reload.
 
 use serde::{Deserialize, Serialize};
-use serde_json::{Map, Value, json};
+use serde_json::{Map, Value};
 
 use super::call::{Call, Handler, Params, lines};
 use super::refusal::{Refusal, Result};

@@ -90,12 +90,21 @@ pub(super) fn update(call: &mut Call<'_>) -> Result<Value> {
     let (vmid, node) = (call.given.vmid(), call.node.clone());
     let name = call.given.text("snapname").to_owned();
     let description = call.given.get("description").map(str::to_owned);
-    let guest = call.world.guest_mut(Kind::Qemu, &node, vmid)?;
-    named(guest, &name)?;
-    if let (Some(options), Some(text)) = (guest.snapshots.get_mut(&name), description) {
+    describe(call.world.guest_mut(Kind::Qemu, &node, vmid)?, &name, description)?;
+    Ok(Value::Null)
+}
+
+/// Says something else about a snapshot.
+pub(in crate::proxmox) fn describe(
+    guest: &mut Guest,
+    name: &str,
+    description: Option<String>,
+) -> Result<()> {
+    named(guest, name)?;
+    if let (Some(options), Some(text)) = (guest.snapshots.get_mut(name), description) {
         options.insert("description".into(), text);
     }
-    Ok(Value::Null)
+    Ok(())
 }
 
 /// Makes, removes or goes back to a snapshot.

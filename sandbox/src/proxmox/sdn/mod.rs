@@ -185,6 +185,7 @@ fn lies_in(address: &str, cidr: &str) -> bool {
 }
 
 /// Makes what is staged run, and has each node reload.
+#[expect(clippy::unnecessary_wraps, reason = "it is the work of a task like the others")]
 pub(super) fn run_apply(world: &mut World, job: &Job, log: &mut Log) -> Result<()> {
     for kind in [Kind::Zone, Kind::Vnet, Kind::Subnet] {
         let staged = kind.of_mut(&mut world.sdn);
