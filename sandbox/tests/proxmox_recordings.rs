@@ -1,7 +1,6 @@
 //! Requests that were made of the real daemons are made of the simulator, and answered alike.
 
 #![expect(clippy::unwrap_used, reason = "what helps a test may do what a test may")]
-#![expect(clippy::print_stderr, reason = "a score is read by a person")]
 
 mod replay;
 

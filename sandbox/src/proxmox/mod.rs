@@ -1,8 +1,8 @@
 //! Proxmox VE 9: its web API, as `pveproxy` and `pvedaemon` speak it, over a pretend hypervisor.
 //!
-//! A request goes one way through the modules: [`transport`] takes it apart, [`access`] says who
-//! asks and whether he may, [`check`] holds what he gives against the [`tables`], and a module for
-//! each theme answers, at once or in one of the [`tasks`]. All that is known lives in the
+//! A request goes one way through the modules: `transport` takes it apart, `access` says who
+//! asks and whether he may, `check` holds what he gives against the `tables`, and a module for
+//! each theme answers, at once or in one of the `tasks`. All that is known lives in the
 //! [`World`].
 
 mod access;

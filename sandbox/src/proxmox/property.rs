@@ -95,7 +95,7 @@ pub(super) fn print(format: &str, properties: &Properties) -> String {
     let fields = tables().property_strings.get(format).unwrap_or(&empty);
     let mut parts = Vec::new();
     let mut done: Vec<&str> = Vec::new();
-    for (key, schema) in fields.iter().filter(|(_, schema)| schema.is_default) {
+    for key in fields.iter().filter(|(_, schema)| schema.is_default).map(|(key, _)| key) {
         let Some(value) = properties.get(key) else { continue };
         done.push(key);
         // `virtio=MAC`: the value of one key is the name of another.
@@ -108,7 +108,6 @@ pub(super) fn print(format: &str, properties: &Properties) -> String {
             }
             None => parts.push(value.clone()),
         }
-        let _ = schema;
     }
     let required = |key: &str| fields.get(key).is_some_and(|schema| !schema.optional);
     for must in [true, false] {

@@ -6,7 +6,7 @@ use serde_json::Value;
 use super::wire::Heard;
 
 /// Whether an answer is the one that the recording waited for.
-pub fn is_until(exchange: &Value, answer: &Heard) -> bool {
+pub(crate) fn is_until(exchange: &Value, answer: &Heard) -> bool {
     let until = &exchange["until"];
     let Some(pointer) = until["pointer"].as_str() else { return true };
     let Some(found) = answer.json.as_ref().and_then(|body| body.pointer(pointer)) else {
@@ -22,7 +22,7 @@ pub fn is_until(exchange: &Value, answer: &Heard) -> bool {
 }
 
 /// The first thing that differs, if anything does.
-pub fn difference(exchange: &Value, answer: &Heard) -> Option<String> {
+pub(crate) fn difference(exchange: &Value, answer: &Heard) -> Option<String> {
     if exchange["status"] != answer.status {
         let (status, reason, text) = (answer.status, &answer.reason, &answer.text);
         return Some(format!(
@@ -51,10 +51,10 @@ pub fn difference(exchange: &Value, answer: &Heard) -> Option<String> {
             return Some(format!("{name} {:?} instead of {wanted:?}", answer.header(name)));
         }
     }
-    if let Some(text) = exchange.get("response_text").filter(|text| text.is_string()) {
-        if !text_fits(text, &answer.text) {
-            return Some(format!("body {:?} instead of {text}", answer.text));
-        }
+    if let Some(text) = exchange.get("response_text").filter(|text| text.is_string())
+        && !text_fits(text, &answer.text)
+    {
+        return Some(format!("body {:?} instead of {text}", answer.text));
     }
     let found = answer.json.as_ref().unwrap_or(&Value::Null);
     Rules::of(exchange).differ(&exchange["response"], found, "")

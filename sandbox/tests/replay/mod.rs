@@ -19,14 +19,14 @@ use wire::{Heard, Said};
 const PATIENCE: Duration = Duration::from_secs(5);
 
 /// How a replay went.
-pub struct Score {
-    pub right: usize,
-    pub all: usize,
-    pub differences: Vec<String>,
+pub(crate) struct Score {
+    pub(crate) right: usize,
+    pub(crate) all: usize,
+    pub(crate) differences: Vec<String>,
 }
 
 /// A conversation with a simulator.
-pub struct Replay {
+pub(crate) struct Replay {
     address: SocketAddr,
     _server: Server,
     /// What was captured, and secrets of tokens by `token:USER!ID`.
@@ -35,7 +35,7 @@ pub struct Replay {
 
 impl Replay {
     /// Replays one scenario from its start.
-    pub async fn run(scenario: &'static str) -> Score {
+    pub(crate) async fn run(scenario: &'static str) -> Score {
         let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/recordings/proxmox");
         let text = std::fs::read_to_string(format!("{folder}/{scenario}.ndjson")).unwrap();
         let exchanges: Vec<Value> =
@@ -178,10 +178,9 @@ impl Replay {
         let path = self.filled(exchange["path"].as_str().unwrap(), str::to_owned)?;
         let query =
             exchange["query"].as_str().map(|text| self.filled(text, encoded)).transpose()?;
-        let body = exchange["body"].as_str().map(|text| match json {
-            true => self.filled(text, escaped),
-            false => self.filled(text, encoded),
-        });
+        let body = exchange["body"]
+            .as_str()
+            .map(|text| if json { self.filled(text, escaped) } else { self.filled(text, encoded) });
         Ok(Said {
             method: exchange["method"].as_str().unwrap().to_owned(),
             target: query.map_or_else(|| path.clone(), |query| format!("{path}?{query}")),

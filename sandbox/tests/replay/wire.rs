@@ -12,33 +12,33 @@ use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 
 /// A request.
-pub struct Said {
-    pub method: String,
-    pub target: String,
-    pub headers: Vec<(String, String)>,
-    pub body: Option<String>,
+pub(crate) struct Said {
+    pub(crate) method: String,
+    pub(crate) target: String,
+    pub(crate) headers: Vec<(String, String)>,
+    pub(crate) body: Option<String>,
 }
 
 /// An answer; status 0 is none.
 #[derive(Default)]
-pub struct Heard {
-    pub status: u16,
-    pub reason: String,
-    pub headers: Vec<(String, String)>,
-    pub text: String,
-    pub json: Option<Value>,
+pub(crate) struct Heard {
+    pub(crate) status: u16,
+    pub(crate) reason: String,
+    pub(crate) headers: Vec<(String, String)>,
+    pub(crate) text: String,
+    pub(crate) json: Option<Value>,
 }
 
 impl Heard {
     /// The values of a header, in order.
-    pub fn header(&self, name: &str) -> Vec<&str> {
+    pub(crate) fn header(&self, name: &str) -> Vec<&str> {
         let named = self.headers.iter().filter(|(known, _)| known.eq_ignore_ascii_case(name));
         named.map(|(_, value)| value.as_str()).collect()
     }
 }
 
 /// Says something on a connection of its own, and hears the answer.
-pub async fn exchange(address: SocketAddr, said: Said) -> Heard {
+pub(crate) async fn exchange(address: SocketAddr, said: Said) -> Heard {
     let config =
         ClientConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()))
             .with_safe_default_protocol_versions()
@@ -88,18 +88,18 @@ fn parsed(bytes: &[u8]) -> Option<Heard> {
     let httparse::Status::Complete(head) = answer.parse(bytes).unwrap() else { return None };
     let text = |value: &[u8]| String::from_utf8_lossy(value).into_owned();
     let headers: Vec<(String, String)> =
-        answer.headers.iter().map(|header| (header.name.to_owned(), text(header.value))).collect();
-    let mut heard = Heard {
+        answer.headers.iter().map(|one| (one.name.to_owned(), text(one.value))).collect();
+    let mut found = Heard {
         status: answer.code.unwrap(),
         reason: answer.reason.unwrap_or_default().to_owned(),
         headers,
         ..Heard::default()
     };
-    let length: usize = heard.header("Content-Length").first().map_or(0, |n| n.parse().unwrap());
+    let length: usize = found.header("Content-Length").first().map_or(0, |n| n.parse().unwrap());
     let body = bytes.get(head..head + length)?;
-    heard.text = text(body);
-    heard.json = serde_json::from_str(&heard.text).ok();
-    Some(heard)
+    found.text = text(body);
+    found.json = serde_json::from_str(&found.text).ok();
+    Some(found)
 }
 
 /// Believes every certificate: a fresh installation has one that nobody vouches for.

@@ -199,9 +199,9 @@ fn update_zone(call: &mut Call<'_>) -> Result<Value> {
 fn delete_zone(call: &mut Call<'_>) -> Result<Value> {
     let failed = |refusal: Refusal| refusal.while_doing("delete sdn zone object");
     let id = call.given.text("zone").to_owned();
-    let uses = |options: &Options| options.get("zone") == Some(&id);
-    let user = call.world.sdn.vnets.wanted.iter().find(|(_, options)| uses(options));
-    if let Some((vnet, _)) = user {
+    let inside = |options: &Options| options.get("zone") == Some(&id);
+    let found = call.world.sdn.vnets.wanted.iter().find(|(_, options)| inside(options));
+    if let Some((vnet, _)) = found {
         let at = "at /usr/share/perl5/PVE/Network/SDN/Zones/Plugin.pm line 149.";
         return Err(failed(Refusal::failed(format!("zone {id} is used by vnet {vnet} {at}"))));
     }

@@ -1,0 +1,144 @@
+//! What the recordings cannot show: more than one node, a clock that is moved, a world that is
+//! written down.
+
+#![expect(clippy::panic, clippy::unwrap_used, reason = "what helps a test may do what a test may")]
+
+use lessor_sandbox::http::{Answer, Outcome, Request, Site as _};
+use lessor_sandbox::proxmox::{Installation, Pace, Proxmox, World};
+use serde_json::Value;
+
+/// A cluster, and a token of `root@pam`.
+struct Cluster {
+    proxmox: Proxmox,
+    secret: String,
+}
+
+impl Cluster {
+    fn of(nodes: &[&str]) -> Cluster {
+        let installation = Installation {
+            nodes: nodes.iter().map(ToString::to_string).collect(),
+            password: "testpass123".into(),
+            fingerprint: "AA:BB".into(),
+            seed: 1,
+            pace: Pace { refusal_ms: 0, ..Pace::default() },
+            whole_host: true,
+        };
+        let mut world = World::installed(&installation);
+        world.clock.stands_at_ms = Some(1_800_000_000_000);
+        let proxmox = Proxmox::new(world);
+        let secret = proxmox.add_token("root@pam", "t");
+        Cluster { proxmox, secret }
+    }
+
+    async fn ask(&self, method: &str, path: &str, body: &str) -> Answer {
+        let authorization = format!("PVEAPIToken=root@pam!t={}", self.secret);
+        let request = Request {
+            method: method.into(),
+            path: format!("/api2/json{path}"),
+            headers: vec![("Authorization".into(), authorization)],
+            body: body.into(),
+            ..Request::default()
+        };
+        match self.proxmox.answer(request).await {
+            Outcome::Answered(answer) => answer,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    async fn data(&self, method: &str, path: &str, body: &str) -> Value {
+        let answer = self.ask(method, path, body).await;
+        assert_eq!(answer.status, 200, "{method} {path}: {}", answer.reason);
+        serde_json::from_slice::<Value>(&answer.body).unwrap()["data"].clone()
+    }
+
+    /// Moves the clock.
+    fn wait(&self, ms: i64) {
+        let mut world = self.proxmox.world();
+        world.clock.ahead_ms += ms;
+        self.proxmox.load(world);
+    }
+}
+
+#[tokio::test]
+async fn a_task_ends_when_its_time_has_come_and_not_before() {
+    let cluster = Cluster::of(&["pve1"]);
+    let upid = cluster.data("POST", "/nodes/pve1/qemu", "vmid=100").await;
+    let path = format!("/nodes/pve1/tasks/{}/status", upid.as_str().unwrap());
+
+    let locked = cluster.data("GET", "/nodes/pve1/qemu/100/config", "").await["lock"].clone();
+    let before = cluster.data("GET", &path, "").await["status"].clone();
+    cluster.wait(700);
+    let after = cluster.data("GET", &path, "").await["exitstatus"].clone();
+
+    assert_eq!([locked, before, after], ["create", "running", "OK"]);
+}
+
+#[tokio::test]
+async fn tasks_about_one_guest_wait_for_each_other_and_give_up() {
+    let cluster = Cluster::of(&["pve1"]);
+    cluster.data("POST", "/nodes/pve1/qemu", "vmid=100&name=deaf").await;
+    cluster.wait(1_000);
+    cluster.data("POST", "/nodes/pve1/qemu/100/status/start", "").await;
+    cluster.wait(1_000);
+    cluster.data("POST", "/nodes/pve1/qemu/100/status/shutdown", "timeout=60").await;
+    let stop = cluster.data("POST", "/nodes/pve1/qemu/100/status/stop", "").await;
+    cluster.wait(11_000);
+
+    let path = format!("/nodes/pve1/tasks/{}/status", stop.as_str().unwrap());
+    assert_eq!(
+        cluster.data("GET", &path, "").await["exitstatus"],
+        "can't lock file '/var/lock/qemu-server/lock-100.conf' - got timeout"
+    );
+}
+
+#[tokio::test]
+async fn any_node_answers_for_the_others_and_ids_are_taken_on_all() {
+    let cluster = Cluster::of(&["a", "b"]);
+    cluster.data("POST", "/nodes/b/qemu", "vmid=100&scsi0=local:1").await;
+    cluster.wait(1_000);
+
+    let elsewhere = cluster.ask("GET", "/nodes/a/qemu/100/config", "").await.reason;
+    let taken = cluster.ask("POST", "/nodes/a/qemu", "vmid=100").await.reason;
+    let volumes = |node: &'static str| {
+        let path = format!("/nodes/{node}/storage/local/content");
+        let cluster = &cluster;
+        async move { cluster.data("GET", &path, "").await.as_array().unwrap().len() }
+    };
+
+    assert_eq!(elsewhere, "Configuration file 'nodes/a/qemu-server/100.conf' does not exist");
+    assert_eq!(taken, "unable to create VM 100 - VM 100 already exists on node 'b'");
+    assert_eq!((volumes("a").await, volumes("b").await), (2, 3));
+}
+
+#[tokio::test]
+async fn a_world_that_is_written_down_and_read_back_goes_on_as_it_would_have() {
+    let (one, other) = (Cluster::of(&["pve1"]), Cluster::of(&["pve1"]));
+    one.data("POST", "/nodes/pve1/qemu", "vmid=100&net0=virtio&scsi0=local:1").await;
+    let written = serde_json::to_string(&one.proxmox.world()).unwrap();
+    other.proxmox.load(serde_json::from_str(&written).unwrap());
+    one.wait(1_000);
+    other.wait(1_000);
+
+    let path = "/nodes/pve1/qemu/100/config";
+    assert_eq!(one.data("GET", path, "").await, other.data("GET", path, "").await);
+}
+
+#[test]
+fn who_speaks_in_clear_is_sent_to_tls() {
+    let cluster = Cluster::of(&["pve1"]);
+    let sent = |method: &str| {
+        let request = Request {
+            method: method.into(),
+            path: "/api2/json/version".into(),
+            headers: vec![("Host".into(), "pve:8006".into())],
+            ..Request::default()
+        };
+        match cluster.proxmox.in_clear(&request) {
+            Outcome::Answered(answer) => (answer.status, answer.headers),
+            other => panic!("{other:?}"),
+        }
+    };
+    let (status, headers) = sent("GET");
+    assert_eq!((status, sent("POST").0), (301, 308));
+    assert!(headers.contains(&("Location".into(), "https://pve:8006/api2/json/version".into())));
+}
