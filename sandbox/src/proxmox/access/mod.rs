@@ -2,6 +2,7 @@
 
 mod calls;
 mod rights;
+mod users;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -9,12 +10,14 @@ use percent_encoding::percent_decode_str;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
-use super::call::Caller;
+use super::call::{Caller, Handler};
 use super::world::World;
 use crate::http::Request;
 
-pub(super) use calls::HANDLERS;
 pub(super) use rights::{authorize, is_privilege};
+
+/// What answers each method.
+pub(super) const HANDLERS: [&[(&str, Handler)]; 2] = [calls::HANDLERS, users::HANDLERS];
 
 /// How long a ticket lives, in seconds.
 const TICKET_S: u64 = 2 * 60 * 60;
