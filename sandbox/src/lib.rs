@@ -11,6 +11,7 @@ mod chance;
 mod control;
 mod fault;
 pub mod http;
+pub mod pfsense;
 pub mod proxmox;
 mod system;
 mod weather;

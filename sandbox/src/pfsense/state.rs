@@ -1,0 +1,161 @@
+//! All that a pretend firewall knows, in plain values.
+
+use std::collections::BTreeSet;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use serde::{Deserialize, Serialize};
+
+use super::Version;
+use super::value::Value;
+
+/// All that the firewall knows. Written as JSON and read again it is the same firewall.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct State {
+    /// Which package answers.
+    pub version: Version,
+    /// What time it is there.
+    pub clock: Clock,
+    /// Where its chance goes on.
+    pub chance: u64,
+    /// `config.xml`.
+    pub config: Value,
+    /// Whether the lock that writers leave is there.
+    pub is_locked: bool,
+    /// The revision that is live.
+    pub live: Revision,
+    /// Those before, oldest first; one second holds one.
+    pub history: Vec<Revision>,
+    /// Subsystems with changes that are not applied.
+    pub dirty: BTreeSet<String>,
+    /// Interfaces with changes that are not applied, in the order of their changes.
+    pub pending_interfaces: Vec<String>,
+    /// What is being applied.
+    pub work: Vec<Work>,
+    /// How long applying takes, in milliseconds.
+    pub apply_ms: i64,
+    /// The network cards.
+    pub ports: Vec<Card>,
+    /// Packages that are installed.
+    pub packages: BTreeSet<String>,
+    /// What tokens are signed with, in hexadecimal.
+    pub token_secret: String,
+}
+
+/// What time it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Clock {
+    /// So many milliseconds ahead of this machine.
+    Running {
+        /// How far ahead.
+        ahead_ms: i64,
+    },
+    /// It stands still.
+    Stopped {
+        /// Milliseconds since 1970.
+        at_ms: i64,
+    },
+}
+
+/// A written configuration, as the history shows it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Revision {
+    /// The unix second of the write.
+    pub time: i64,
+    /// Who wrote what.
+    pub description: String,
+    /// The size of the file in bytes.
+    pub size: i64,
+}
+
+/// Something that is being applied.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Work {
+    /// What is applied: `firewall`, `interfaces`, …
+    pub what: String,
+    /// When it is done, in milliseconds since 1970.
+    pub due_ms: i64,
+}
+
+/// A network card.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Card {
+    /// `vtnet0`.
+    pub name: String,
+    /// Its address on the wire.
+    pub mac: String,
+}
+
+impl Clock {
+    /// Milliseconds since 1970.
+    pub fn now_ms(self) -> i64 {
+        match self {
+            Clock::Stopped { at_ms } => at_ms,
+            Clock::Running { ahead_ms } => {
+                let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+                i64::try_from(since.as_millis()).unwrap_or(i64::MAX).saturating_add(ahead_ms)
+            }
+        }
+    }
+
+    /// The same, later by so many milliseconds.
+    #[must_use]
+    pub fn later(self, by_ms: i64) -> Clock {
+        match self {
+            Clock::Running { ahead_ms } => Clock::Running { ahead_ms: ahead_ms + by_ms },
+            Clock::Stopped { at_ms } => Clock::Stopped { at_ms: at_ms + by_ms },
+        }
+    }
+}
+
+impl State {
+    /// The next number of its chance.
+    pub(super) fn draw(&mut self) -> u64 {
+        // SplitMix64: any seed will do, and the same one gives the same numbers.
+        self.chance = self.chance.wrapping_add(0x9E37_79B9_7F4A_7C15);
+        let mut number = self.chance;
+        number = (number ^ (number >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+        number = (number ^ (number >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
+        number ^ (number >> 31)
+    }
+
+    /// So many random bytes in hexadecimal.
+    pub(super) fn draw_hex(&mut self, bytes: usize) -> String {
+        let mut hex = String::new();
+        while hex.len() < bytes * 2 {
+            hex.push_str(&format!("{:016x}", self.draw()));
+        }
+        hex.truncate(bytes * 2);
+        hex
+    }
+
+    /// Finishes the work that is due.
+    pub(super) fn settle(&mut self) {
+        let now = self.clock.now_ms();
+        let (done, rest) = self.work.drain(..).partition(|work| work.due_ms <= now);
+        self.work = rest;
+        let done: Vec<Work> = done;
+        for work in done {
+            self.finish(&work.what);
+        }
+    }
+
+    /// Begins a configuration's life: what was live becomes history.
+    pub(super) fn write(&mut self, config: Value, revision: Revision) {
+        let before = std::mem::replace(&mut self.live, revision);
+        self.history.retain(|known| known.time != before.time);
+        self.history.push(before);
+        self.config = config;
+        self.config.prune();
+    }
+
+    /// Makes what was written work.
+    pub(super) fn finish(&mut self, what: &str) {
+        if what == "interfaces" {
+            self.pending_interfaces.clear();
+        }
+        for subsystem in super::apply::subsystems(what) {
+            self.dirty.remove(*subsystem);
+        }
+    }
+}
