@@ -1,8 +1,8 @@
 //! A pretend pfSense with the package that gives it a REST API, version 2.
 //!
 //! The configuration is kept as `config.xml` has it, and every answer is made from it by the rules
-//! of the package: fields are declared in [`models`], objects are read and written by [`object`],
-//! validated by [`validate`] and [`rules`], and found by [`query`]. Two versions of the package
+//! of the package: fields are declared in `models`, objects are read and written by `object`,
+//! validated by `validate` and `rules`, and found by `query`. Two versions of the package
 //! differ only in rules.
 //!
 //! Not here: links between objects, the access list, and what packets would do.
