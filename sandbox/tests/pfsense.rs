@@ -1,6 +1,6 @@
 //! What a client of pfSense has to live with, beyond what the recordings show.
 
-#![expect(clippy::unwrap_used, reason = "what helps a test may do what a test may")]
+#![expect(clippy::panic, clippy::unwrap_used, reason = "what helps a test may do what a test may")]
 
 use std::time::Duration;
 

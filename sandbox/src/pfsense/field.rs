@@ -63,6 +63,8 @@ pub(super) enum Form {
         kinds: &'static [Kind],
         field: &'static str,
         keywords: &'static [&'static str],
+        /// The field of it that is stored, if that is another one.
+        kept_as: Option<&'static str>,
     },
     /// Children.
     Nested(Kind),
@@ -207,7 +209,7 @@ pub(super) fn interface_name(name: &'static str) -> Field {
 }
 
 pub(super) fn foreign(name: &'static str, kinds: &'static [Kind], of_field: &'static str) -> Field {
-    field(name, Form::Foreign { kinds, field: of_field, keywords: &[] })
+    field(name, Form::Foreign { kinds, field: of_field, keywords: &[], kept_as: None })
 }
 
 pub(super) fn nested(name: &'static str, kind: Kind) -> Field {
@@ -393,6 +395,13 @@ impl Field {
     pub(super) fn keywords(mut self, words: &'static [&'static str]) -> Self {
         if let Form::Foreign { keywords, .. } = &mut self.form {
             *keywords = words;
+        }
+        self
+    }
+
+    pub(super) fn kept_as(mut self, field: &'static str) -> Self {
+        if let Form::Foreign { kept_as, .. } = &mut self.form {
+            *kept_as = Some(field);
         }
         self
     }

@@ -180,6 +180,9 @@ impl Session<'_> {
                 let bytes = STANDARD.decode(text).unwrap_or_default();
                 String::from_utf8_lossy(&bytes).into_owned().into()
             }
+            Form::Foreign { kinds, field: of, kept_as: Some(kept), .. } => {
+                self.translated(kinds, kept, of, text).into()
+            }
             // Nothing refers to whatever has nothing there.
             Form::Foreign { kinds, field: of, .. } if text.is_empty() => {
                 let refers = |kind: &Kind| self.find(*kind, of, &Value::Null).is_some();
@@ -329,8 +332,18 @@ impl Session<'_> {
                 None => self.interface_id(&text).into(),
             },
             Form::Coded => STANDARD.encode(text).into(),
+            Form::Foreign { kinds, field: of, kept_as: Some(kept), .. } => {
+                self.translated(kinds, of, kept, &text).into()
+            }
             _ => text.into(),
         })
+    }
+
+    /// One field of the object that has this text in another; the text when there is none.
+    fn translated(&self, kinds: &[Kind], from: &str, to: &str, text: &str) -> String {
+        let mut objects = kinds.iter().flat_map(|kind| self.all(*kind));
+        let found = objects.find(|object| object.get(from).shown() == text);
+        found.map_or(text.to_owned(), |object| object.get(to).shown())
     }
 
     fn internal_place(&self, text: &str) -> Value {

@@ -90,6 +90,7 @@ fn first_config() -> Value {
         "system/group",
         Value::List(vec![group("all", "1998", &[]), group("admins", "1999", &["page-all"])]),
     );
+    config.set("system/group/0/member/0", "0".into());
     config.set("system/group/1/member/0", "0".into());
     config.set(SETTINGS, settings());
     config
@@ -136,7 +137,7 @@ fn group(name: &str, gid: &str, privileges: &[&str]) -> Value {
         ("gid", gid.into()),
         ("scope", "system".into()),
         ("priv", privileges.iter().copied().collect()),
-        ("descr", "".into()),
+        ("description", "".into()),
     ])
 }
 

@@ -279,7 +279,7 @@ fn check_form(session: &Session<'_>, field: &Field, text: &str) -> Outcome<()> {
         }
         Form::Place(places) => checks::place(session, field, places, text),
         Form::Target(places) => checks::target(session, field, places, text),
-        Form::Foreign { kinds, field: of, keywords } if !keywords.contains(&text) => {
+        Form::Foreign { kinds, field: of, keywords, .. } if !keywords.contains(&text) => {
             let is_there = |kind: &&Kind| session.find(**kind, of, &text.into()).is_some();
             if kinds.iter().any(|kind| is_there(&kind)) {
                 return Ok(());

@@ -124,7 +124,7 @@ pub(super) fn user() -> Model {
             message: "Value contains invalid characters.",
         }),
         text("password").required().sensitive().stored("bcrypt-hash"),
-        number("uid").unique().fixed().read_only().default(2000).nullable(),
+        number("uid").unique().fixed().read_only().made().nullable(),
         text("scope").fixed().read_only().default("user").nullable(),
         text("priv").many_apart().default_list(&[]).empty(),
         flag("disabled").default(false),
@@ -148,10 +148,11 @@ pub(super) fn user_group() -> Model {
                 inverted: true,
                 message: "Value must not match pattern: `/[^a-zA-Z0-9\\.\\-_]/`.",
             }),
-            number("gid").fixed().read_only().default(2000).nullable(),
+            number("gid").fixed().read_only().made().nullable(),
             text("scope").choices(&["local", "remote", "system"]).default("local"),
             text("description").default("").empty(),
             foreign("member", &[Kind::User], "name")
+                .kept_as("uid")
                 .many_apart()
                 .entries(0, 2048)
                 .default_list(&[])

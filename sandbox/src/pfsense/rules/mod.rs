@@ -5,6 +5,7 @@ mod firewall;
 mod interfaces;
 mod nat;
 mod routing;
+mod schedule;
 mod system;
 mod wireguard;
 
@@ -34,6 +35,7 @@ pub(super) fn check(
     match object.kind {
         Kind::Alias => firewall::alias(session, object, name, value),
         Kind::Rule => firewall::rule(session, object, name, value),
+        Kind::TimeRange => schedule::time_range(name, value),
         Kind::VirtualIp => firewall::virtual_ip(session, object, name, value),
         Kind::OutboundMapping => nat::outbound(session, object, name, value),
         Kind::OneToOne => nat::one_to_one(object, name, value),
@@ -61,6 +63,11 @@ pub(super) fn check_whole(session: &Session<'_>, object: &mut Object) -> Outcome
             Ok(())
         }
         Kind::DhcpServer => dhcp::whole(session, object),
+        Kind::TimeRange => schedule::whole(object),
+        Kind::GatewayGroup => {
+            routing::complete(session, object);
+            Ok(())
+        }
         _ => Ok(()),
     }
 }
@@ -96,6 +103,8 @@ pub(super) fn made(session: &mut Session<'_>, object: &Object, field: &Field) ->
         (Kind::OutboundMapping, "source_hash_key") => {
             format!("0x{}", session.state.draw_hex(16)).into()
         }
+        (Kind::User, "uid") => system::next_number(session, "system/user", "uid"),
+        (Kind::UserGroup, "gid") => system::next_number(session, "system/group", "gid"),
         (Kind::Tunnel, "name") => wireguard::next_name(session),
         _ => Value::Null,
     }
@@ -106,6 +115,7 @@ impl Session<'_> {
     pub(super) fn derive(&self, object: &mut Object) {
         match object.kind {
             Kind::Interface => interfaces::derive(object),
+            Kind::GatewayGroup => routing::complete(self, object),
             Kind::DhcpServer => {
                 object.set("interface", self.interface_shown(&object.id.shown()).into());
             }

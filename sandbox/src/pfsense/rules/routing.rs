@@ -178,3 +178,12 @@ fn routed(session: &Session<'_>, text: &str) -> Outcome<String> {
         }
     }
 }
+
+/// The family of a group of gateways is that of its first gateway.
+pub(super) fn complete(session: &Session<'_>, group: &mut Object) {
+    let first = group.get("priorities").as_list().and_then(<[Value]>::first);
+    let name = first.and_then(|priority| priority.get("gateway"));
+    let gateway = name.and_then(|name| session.find(Kind::Gateway, "name", name));
+    let family = gateway.map_or("unknown".into(), |gateway| gateway.get("ipprotocol").clone());
+    group.set("ipprotocol", family);
+}
