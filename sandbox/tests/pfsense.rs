@@ -334,3 +334,82 @@ async fn writes_of_one_second_are_one_revision() {
     assert_eq!(revisions[0]["time"], json!(START_MS / 1000 + 1));
     assert_eq!(firewall.0.state().await.history.len(), 2);
 }
+
+#[tokio::test]
+async fn what_a_reconciler_needs_can_be_made_seen_changed_and_taken_away() {
+    let key = STANDARD.encode([8; 32]);
+    let kinds = [
+        ("/interface/vlan", "/interface/vlans", json!({"if": "vtnet3", "tag": 20})),
+        (
+            "/interface",
+            "/interfaces",
+            json!({"if": "vtnet3", "enable": true, "descr": "X", "typev4": "static",
+                "ipaddr": "10.0.0.1", "subnet": 24}),
+        ),
+        (
+            "/firewall/alias",
+            "/firewall/aliases",
+            json!({"name": "a", "type": "network", "address": ["10.0.0.0/8"]}),
+        ),
+        ("/firewall/rule", "/firewall/rules", rule("a")),
+        ("/firewall/nat/port_forward", "/firewall/nat/port_forwards", forward("a")),
+        (
+            "/firewall/nat/outbound/mapping",
+            "/firewall/nat/outbound/mappings",
+            json!({"interface": "wan", "source": "lan", "destination": "!10.0.0.0/8",
+                "target": "wan:ip"}),
+        ),
+        (
+            "/firewall/nat/one_to_one/mapping",
+            "/firewall/nat/one_to_one/mappings",
+            json!({"interface": "wan", "external": "203.0.113.5", "source": "192.168.1.10",
+                "destination": "any"}),
+        ),
+        (
+            "/firewall/virtual_ip",
+            "/firewall/virtual_ips",
+            json!({"mode": "proxyarp", "interface": "wan", "type": "network",
+                "subnet": "203.0.113.0", "subnet_bits": 28}),
+        ),
+        (
+            "/services/dhcp_server/static_mapping",
+            "/services/dhcp_server/static_mappings",
+            json!({"parent_id": "lan", "mac": "00:11:22:33:44:55", "ipaddr": "192.168.1.9"}),
+        ),
+        (
+            "/vpn/wireguard/tunnel",
+            "/vpn/wireguard/tunnels",
+            json!({"privatekey": key, "addresses": [{"address": "10.9.0.1", "mask": 24}]}),
+        ),
+        (
+            "/vpn/wireguard/peer",
+            "/vpn/wireguard/peers",
+            json!({"publickey": key, "allowedips": [{"address": "10.9.0.2", "mask": 32}]}),
+        ),
+    ];
+    for version in [Version::V2_7_1, Version::V2_10_0] {
+        for (one, many, wish) in &kinds {
+            let firewall = Firewall::new(version);
+            let before = firewall.ask("GET", many, Value::Null).await;
+            let made = firewall.ask("POST", one, wish.clone()).await;
+            let (id, parent) = (&made["id"], &made["parent_id"]);
+            let mut change = json!({"id": id, "descr": "changed"});
+            let mut query = format!("{one}?id={}", id.as_str().unwrap_or(&id.to_string()));
+            if let Some(parent) = parent.as_str() {
+                change["parent_id"] = json!(parent);
+                query += &format!("&parent_id={parent}");
+            }
+            let changed = firewall.ask("PATCH", one, change).await;
+            let seen = firewall.ask("GET", &query, Value::Null).await;
+            assert_eq!((&changed["descr"], &seen["descr"]), (&json!("changed"), &json!("changed")));
+            for (name, wished) in wish.as_object().unwrap() {
+                let is_shown =
+                    !matches!(name.as_str(), "descr" | "privatekey" | "associated_rule_id")
+                        && !wished[0].is_object();
+                assert!(!is_shown || seen[name] == *wished, "{one} {name}: {seen}");
+            }
+            firewall.ask("DELETE", &query, Value::Null).await;
+            assert_eq!(firewall.ask("GET", many, Value::Null).await, before, "{one}");
+        }
+    }
+}

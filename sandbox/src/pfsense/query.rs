@@ -42,7 +42,14 @@ pub(super) fn matching(objects: Vec<Object>, query: &Map) -> Outcome<Vec<Object>
 pub(super) fn arranged(mut objects: Vec<Object>, wish: &Wish) -> Vec<Object> {
     if !wish.sort_by.is_empty() {
         objects.sort_by(|one, other| {
-            let by_field = wish.sort_by.iter().map(|name| compare(one.get(name), other.get(name)));
+            let by_field = wish.sort_by.iter().map(|name| {
+                let (one, other) = (one.get(name), other.get(name));
+                if wish.sorts_naturally {
+                    compare_naturally(&one.shown(), &other.shown())
+                } else {
+                    compare(one, other)
+                }
+            });
             let ordering = by_field.fold(Ordering::Equal, Ordering::then);
             if wish.is_descending { ordering.reverse() } else { ordering }
         });

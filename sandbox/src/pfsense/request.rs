@@ -14,6 +14,16 @@ const JSON: &str = "application/json";
 const FORM: &str = "application/x-www-form-urlencoded";
 const BINARY: &str = "application/octet-stream";
 
+/// What PHP has for comparing values.
+const SORT_FLAGS: &[&str] = &[
+    "SORT_REGULAR",
+    "SORT_NUMERIC",
+    "SORT_STRING",
+    "SORT_LOCALE_STRING",
+    "SORT_NATURAL",
+    "SORT_FLAG_CASE",
+];
+
 /// Refuses what wants answers in anything but JSON.
 ///
 /// # Errors
@@ -200,23 +210,44 @@ fn sorting(
         let id = "ENDPOINT_SORT_BY_FIELD_NON_EXISTENT_FIELD";
         return Err(Refusal::invalid(id, "Field `sort_by` must be a valid field in the Model."));
     }
-    match said.shift_remove("sort_order") {
-        None | Some(Value::Null) => {}
-        Some(Value::Text(order)) if matches!(order.as_str(), "SORT_ASC" | "SORT_DESC") => {
-            wish.is_descending = order == "SORT_DESC";
-        }
+    let order = word(
+        said,
+        "sort_order",
+        &["SORT_ASC", "SORT_DESC"],
+        "ENDPOINT_SORT_ORDER_FIELD_INVALID_TYPE",
+        "ENDPOINT_SORT_ORDER_FIELD_UNKNOWN_SORT_ORDER",
+    )?;
+    wish.is_descending = order.as_deref() == Some("SORT_DESC");
+    let flags = word(
+        said,
+        "sort_flags",
+        SORT_FLAGS,
+        "ENDPOINT_SORT_FLAGS_FIELD_INVALID_TYPE",
+        "ENDPOINT_SORT_FLAGS_FIELD_UNKNOWN_SORT_FLAGS",
+    )?;
+    wish.sorts_naturally = flags.as_deref() == Some("SORT_NATURAL");
+    Ok(())
+}
+
+fn word(
+    said: &mut Map,
+    name: &str,
+    choices: &[&str],
+    no_text: &'static str,
+    unknown: &'static str,
+) -> Outcome<Option<String>> {
+    match said.shift_remove(name) {
+        None | Some(Value::Null) => Ok(None),
+        Some(Value::Text(word)) if choices.contains(&word.as_str()) => Ok(Some(word)),
         Some(Value::Text(_)) => {
-            return Err(Refusal::invalid(
-                "ENDPOINT_SORT_ORDER_FIELD_UNKNOWN_SORT_ORDER",
-                "Field `sort_order` must be one of: [`SORT_ASC`, `SORT_DESC`].",
-            ));
+            let choices = choices.join("`, `");
+            let message = format!("Field `{name}` must be one of: [`{choices}`].");
+            Err(Refusal::invalid(unknown, message))
         }
         Some(_) => {
-            let id = "ENDPOINT_SORT_ORDER_FIELD_INVALID_TYPE";
-            return Err(Refusal::invalid(id, "Field `sort_order` must be of type `string`."));
+            Err(Refusal::invalid(no_text, format!("Field `{name}` must be of type `string`.")))
         }
     }
-    Ok(())
 }
 
 fn flag(said: &mut Map, name: &str, id: &'static str) -> Outcome<Option<bool>> {

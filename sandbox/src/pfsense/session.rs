@@ -46,6 +46,7 @@ pub(super) struct Wish {
     pub(super) is_reversed: bool,
     pub(super) sort_by: Vec<String>,
     pub(super) is_descending: bool,
+    pub(super) sorts_naturally: bool,
 }
 
 impl Session<'_> {
