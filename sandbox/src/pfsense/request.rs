@@ -177,14 +177,13 @@ pub(super) fn steer(
 
 fn is_dry(request: &Request, said: &mut Map) -> Outcome<bool> {
     let said = flag(said, "dry_run", "ENDPOINT_DRY_RUN_FIELD_INVALID_TYPE")?;
-    let prefers = request
-        .header("Prefer")
-        .is_some_and(|prefer| prefer.trim().eq_ignore_ascii_case("dry-run"));
-    let is_dry = said.unwrap_or(prefers);
+    let preferences = request.header("Prefer").unwrap_or_default();
+    let prefers = preferences.split(',').any(|part| part.trim().eq_ignore_ascii_case("dry-run"));
+    let is_dry = prefers || said == Some(true);
     if is_dry && request.method == "GET" {
         return Err(Refusal::invalid(
             "ENDPOINT_DRY_RUN_NOT_SUPPORTED_ON_GET",
-            "Field `dry_run` is not supported on GET requests.",
+            "The `dry_run` parameter is not supported on GET requests.",
         ));
     }
     Ok(is_dry)
@@ -240,9 +239,12 @@ fn word(
         None | Some(Value::Null) => Ok(None),
         Some(Value::Text(word)) if choices.contains(&word.as_str()) => Ok(Some(word)),
         Some(Value::Text(_)) => {
-            let choices = choices.join("`, `");
-            let message = format!("Field `{name}` must be one of: [`{choices}`].");
-            Err(Refusal::invalid(unknown, message))
+            // The package writes out one of the lists by itself, and PHP the other.
+            let comma = if name == "sort_order" { "`, `" } else { "`,`" };
+            let choices = choices.join(comma);
+            let message = format!("Field `{name}` must be one of: [`{choices}`]");
+            let dot = if name == "sort_order" { "." } else { "" };
+            Err(Refusal::invalid(unknown, message + dot))
         }
         Some(_) => {
             Err(Refusal::invalid(no_text, format!("Field `{name}` must be of type `string`.")))

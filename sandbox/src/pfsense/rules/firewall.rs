@@ -45,7 +45,7 @@ fn alias_entry(session: &Session<'_>, sort: &str, text: &str) -> Outcome<()> {
             format!("Port alias `address` value `{text}` is not a valid port, range, or alias."),
         ),
         "host" => that(
-            net::is_ip(text) || is_alias(false) || is_alias(true) || net::is_fqdn(text),
+            net::is_ip(text) || is_alias(false) || net::is_fqdn(text),
             "INVALID_HOST_ALIAS_ADDRESS",
             format!("Host alias `address` value `{text}` is not a valid IP, FQDN, or alias."),
         ),
@@ -145,9 +145,10 @@ pub(super) fn virtual_ip(
             };
             if let Some(other) = session.all(Kind::VirtualIp).iter().find(is_same) {
                 let message = format!(
-                    "Virtual IP `vhid` `{}` is already in use by virtual IP with ID `{}`.",
+                    "Virtual IP with ID `{}` is already using VHID `{}` on interface `{}`",
+                    other.id.shown(),
                     value.shown(),
-                    other.id.shown()
+                    object.text("interface")
                 );
                 return Err(Refusal::conflict("VIRTUALIP_VHID_ALREADY_IN_USE", message));
             }

@@ -169,8 +169,8 @@ fn ipaddr(session: &Session<'_>, object: &Object, text: &str) -> Outcome<String>
     }
 }
 
-/// Whether another interface is in that subnet, or a virtual address is that one.
-fn is_taken(session: &Session<'_>, object: &Object, net: Ipv4Net) -> bool {
+/// Whether an interface, other than the object, is in that subnet, or a virtual address is that one.
+pub(super) fn is_taken(session: &Session<'_>, object: &Object, net: Ipv4Net) -> bool {
     let overlaps = |other: &Value| {
         let bits = other.text("subnet").parse().unwrap_or(32);
         net::v4_net(other.text("ipaddr"), bits)
@@ -178,7 +178,8 @@ fn is_taken(session: &Session<'_>, object: &Object, net: Ipv4Net) -> bool {
     };
     let virtuals = session.config.at("virtualip/vip").and_then(Value::as_list).unwrap_or_default();
     let address = net.addr().to_string();
-    session.interfaces().any(|(id, other)| *id != object.id.shown() && overlaps(other))
+    let is_itself = |id: &str| object.kind == Kind::Interface && object.id.as_text() == Some(id);
+    session.interfaces().any(|(id, other)| !is_itself(id) && overlaps(other))
         || virtuals.iter().any(|virtual_ip| virtual_ip.text("subnet") == address)
 }
 

@@ -64,6 +64,7 @@ pub(super) fn check_whole(session: &Session<'_>, object: &mut Object) -> Outcome
         }
         Kind::DhcpServer => dhcp::whole(session, object),
         Kind::TimeRange => schedule::whole(object),
+        Kind::TunnelAddress => wireguard::address(session, object),
         Kind::GatewayGroup => {
             routing::complete(session, object);
             Ok(())

@@ -4,7 +4,9 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use curve25519_dalek::MontgomeryPoint;
 
+use super::interfaces;
 use crate::pfsense::checks::that;
+use crate::pfsense::net;
 use crate::pfsense::object::Object;
 use crate::pfsense::refusal::{Outcome, Refusal};
 use crate::pfsense::session::Session;
@@ -52,6 +54,19 @@ pub(super) fn peer(name: &str, value: Value) -> Outcome<Value> {
         "Field `presharedkey` must be a valid WireGuard pre-shared key.",
     )?;
     Ok(value)
+}
+
+/// An address of a tunnel must not be in the subnet of an interface.
+pub(super) fn address(session: &Session<'_>, address: &Object) -> Outcome<()> {
+    let bits = address.number("mask").unwrap_or(32);
+    let net = net::v4_net(address.text("address"), bits);
+    if !net.is_some_and(|net| interfaces::is_taken(session, address, net)) {
+        return Ok(());
+    }
+    Err(Refusal::conflict(
+        "WIREGUARD_TUNNEL_ADDRESS_AND_MASK_ALREADY_IN_USE",
+        "This tunnel's `address` and `mask` is already in use on this system.",
+    ))
 }
 
 /// Sets the public half of the key of a tunnel.
