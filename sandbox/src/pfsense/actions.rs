@@ -4,7 +4,7 @@ use std::cmp::Ordering;
 
 use super::kind::{Endpoint, Kind};
 use super::object::Object;
-use super::refusal::{Outcome, Refusal};
+use super::refusal::{Granted, Refusal};
 use super::session::Session;
 use super::value::{Map, Value};
 use super::{apply, auth, query, rules, validate};
@@ -18,7 +18,7 @@ pub(super) fn run(
     endpoint: &Endpoint,
     method: &str,
     data: &Value,
-) -> Outcome<Value> {
+) -> Granted<Value> {
     let said = match data {
         Value::Map(map) => map.clone(),
         _ => Map::new(),
@@ -39,7 +39,7 @@ pub(super) fn run(
     }
 }
 
-fn get(session: &Session<'_>, kind: Kind, said: &Map) -> Outcome<Value> {
+fn get(session: &Session<'_>, kind: Kind, said: &Map) -> Granted<Value> {
     let mut object = session.meant(kind, said)?;
     needs_id(&object)?;
     // What was said besides the id is of no account.
@@ -49,13 +49,13 @@ fn get(session: &Session<'_>, kind: Kind, said: &Map) -> Outcome<Value> {
     Ok(session.represent(&object))
 }
 
-fn get_many(session: &Session<'_>, kind: Kind, said: &Map) -> Outcome<Value> {
+fn get_many(session: &Session<'_>, kind: Kind, said: &Map) -> Granted<Value> {
     let found = query::matching(session.all(kind), said)?;
     let shown = query::arranged(found, &session.wish);
     Ok(shown.iter().map(|object| session.represent(object)).collect())
 }
 
-fn post(session: &mut Session<'_>, kind: Kind, mut said: Map) -> Outcome<Value> {
+fn post(session: &mut Session<'_>, kind: Kind, mut said: Map) -> Granted<Value> {
     said.shift_remove("id");
     if let Some(shown) = apply::post(session, kind)? {
         return Ok(shown);
@@ -70,7 +70,7 @@ fn post(session: &mut Session<'_>, kind: Kind, mut said: Map) -> Outcome<Value> 
     Ok(session.represent(&object))
 }
 
-fn patch(session: &mut Session<'_>, kind: Kind, said: &Map) -> Outcome<Value> {
+fn patch(session: &mut Session<'_>, kind: Kind, said: &Map) -> Granted<Value> {
     let object = session.meant(kind, said)?;
     let object = update_object(session, object)?;
     Ok(session.represent(&object))
@@ -80,7 +80,7 @@ fn patch(session: &mut Session<'_>, kind: Kind, said: &Map) -> Outcome<Value> {
 ///
 /// # Errors
 /// When it is refused, or cannot be stored.
-pub(super) fn create_object(session: &mut Session<'_>, mut object: Object) -> Outcome<Object> {
+pub(super) fn create_object(session: &mut Session<'_>, mut object: Object) -> Granted<Object> {
     needs_parent(&object)?;
     object.id = next_id(session, &object);
     needs_package(session, object.model)?;
@@ -117,7 +117,7 @@ pub(super) fn create_object(session: &mut Session<'_>, mut object: Object) -> Ou
 ///
 /// # Errors
 /// When it is refused, or cannot be stored.
-pub(super) fn update_object(session: &mut Session<'_>, mut object: Object) -> Outcome<Object> {
+pub(super) fn update_object(session: &mut Session<'_>, mut object: Object) -> Granted<Object> {
     combine_lists(session, &mut object);
     needs_id(&object)?;
     needs_parent(&object)?;
@@ -156,7 +156,7 @@ pub(super) fn update_object(session: &mut Session<'_>, mut object: Object) -> Ou
 ///
 /// # Errors
 /// When something else refers to it, too few would remain, or it cannot be stored.
-pub(super) fn delete_object(session: &mut Session<'_>, object: Object) -> Outcome<Object> {
+pub(super) fn delete_object(session: &mut Session<'_>, object: Object) -> Granted<Object> {
     needs_id(&object)?;
     needs_parent(&object)?;
     needs_package(session, object.model)?;
@@ -204,7 +204,7 @@ pub(super) fn delete_object(session: &mut Session<'_>, object: Object) -> Outcom
     Ok(object)
 }
 
-fn delete_many(session: &mut Session<'_>, kind: Kind, said: &Map) -> Outcome<Value> {
+fn delete_many(session: &mut Session<'_>, kind: Kind, said: &Map) -> Granted<Value> {
     let all = said.get("all") == Some(&Value::Bool(true));
     if said.is_empty() {
         return Err(Refusal::invalid(
@@ -223,7 +223,7 @@ fn delete_many(session: &mut Session<'_>, kind: Kind, said: &Map) -> Outcome<Val
 }
 
 /// Puts these objects in the place of all there are.
-fn put(session: &mut Session<'_>, kind: Kind, data: &Value) -> Outcome<Value> {
+fn put(session: &mut Session<'_>, kind: Kind, data: &Value) -> Granted<Value> {
     let model = session.model(kind);
     let wanted = data.as_list().unwrap_or_default();
     if wanted.len() < model.at_least {
@@ -268,21 +268,21 @@ fn is_protected(object: &Object) -> bool {
     object.kind == Kind::UserGroup && object.text("scope") == "system"
 }
 
-fn needs_id(object: &Object) -> Outcome<()> {
+fn needs_id(object: &Object) -> Granted<()> {
     if object.model.is_many && object.id.is_null() {
         return Err(Refusal::invalid("MODEL_REQUIRES_ID", "Field `id` is required."));
     }
     Ok(())
 }
 
-fn needs_parent(object: &Object) -> Outcome<()> {
+fn needs_parent(object: &Object) -> Granted<()> {
     if object.model.parent.is_some() && object.parent_id.is_null() {
         return Err(Refusal::invalid("MODEL_PARENT_ID_REQUIRED", "Field `parent_id` is required."));
     }
     Ok(())
 }
 
-fn needs_package(session: &Session<'_>, model: &super::model::Model) -> Outcome<()> {
+fn needs_package(session: &Session<'_>, model: &super::model::Model) -> Granted<()> {
     let Some(package) = model.package.filter(|name| !session.state.packages.contains(*name)) else {
         return Ok(());
     };
@@ -358,7 +358,7 @@ fn combine_lists(session: &Session<'_>, object: &mut Object) {
 ///
 /// # Errors
 /// When there is no such place.
-fn place(session: &mut Session<'_>, object: &mut Object) -> Outcome<()> {
+fn place(session: &mut Session<'_>, object: &mut Object) -> Granted<()> {
     let Some(wanted) = session.wish.placement.filter(|_| object.model.is_many) else {
         return Ok(());
     };
@@ -407,7 +407,7 @@ fn sort(session: &mut Session<'_>, object: &mut Object) {
 }
 
 /// Gateways stay while something goes over them.
-fn refuse_referenced(session: &Session<'_>, object: &Object) -> Outcome<()> {
+fn refuse_referenced(session: &Session<'_>, object: &Object) -> Granted<()> {
     let referrers: &[Kind] = match object.kind {
         Kind::Gateway | Kind::GatewayGroup => &[Kind::StaticRoute, Kind::Rule],
         _ => return Ok(()),

@@ -1,7 +1,7 @@
 //! Applying: what was written becomes what works, in the background.
 
 use super::kind::Kind;
-use super::refusal::{Outcome, Refusal};
+use super::refusal::{Granted, Refusal};
 use super::session::Session;
 use super::state::Work;
 use super::value::{Value, map};
@@ -67,7 +67,7 @@ pub(super) fn status(session: &Session<'_>, kind: Kind) -> Option<Value> {
 ///
 /// # Errors
 /// When too much is waiting already, or a package is missing.
-pub(super) fn post(session: &mut Session<'_>, kind: Kind) -> Outcome<Option<Value>> {
+pub(super) fn post(session: &mut Session<'_>, kind: Kind) -> Granted<Option<Value>> {
     let Some(what) = of_kind(kind) else { return Ok(None) };
     let package = super::WIREGUARD;
     if kind == Kind::WireGuardApply && !session.state.packages.contains(package) {
@@ -87,7 +87,7 @@ pub(super) fn post(session: &mut Session<'_>, kind: Kind) -> Outcome<Option<Valu
 ///
 /// # Errors
 /// When too much is waiting already.
-pub(super) fn begin(session: &mut Session<'_>, what: &str) -> Outcome<()> {
+pub(super) fn begin(session: &mut Session<'_>, what: &str) -> Granted<()> {
     if session.wish.waits {
         session.state.finish(what);
         return Ok(());

@@ -8,7 +8,7 @@ use sha2::Sha256;
 use crate::http::Request;
 
 use super::kind::Endpoint;
-use super::refusal::{Outcome, Refusal};
+use super::refusal::{Granted, Refusal};
 use super::rules;
 use super::session::Session;
 use super::value::{Value, map};
@@ -40,7 +40,7 @@ pub(super) fn admit(
     session: &mut Session<'_>,
     endpoint: &Endpoint,
     request: &Request,
-) -> Outcome<()> {
+) -> Granted<()> {
     let allowed = session.setting("auth_methods").to_owned();
     let allowed = if endpoint.is_basic_only { "BasicAuth" } else { &allowed };
     let credentials = allowed.split(',').find_map(|method| offered(method, request));

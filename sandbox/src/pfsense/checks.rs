@@ -6,7 +6,7 @@ use super::field::{Addresses, Check, Field};
 use super::kind::Kind;
 use super::net;
 use super::object::Object;
-use super::refusal::{Outcome, Refusal};
+use super::refusal::{Granted, Refusal};
 use super::session::Session;
 use super::value::Value;
 
@@ -17,7 +17,7 @@ pub(super) fn check(
     field: &Field,
     check: &Check,
     text: &str,
-) -> Outcome<()> {
+) -> Granted<()> {
     match check {
         Check::Address(addresses) => address(session, field, addresses, text),
         Check::FilterName => filter_name(session, object, field, text),
@@ -44,11 +44,11 @@ pub(super) fn check(
 }
 
 /// Refuses unless it holds.
-pub(super) fn that(holds: bool, id: &'static str, message: impl Into<String>) -> Outcome<()> {
+pub(super) fn that(holds: bool, id: &'static str, message: impl Into<String>) -> Granted<()> {
     if holds { Ok(()) } else { Err(Refusal::invalid(id, message)) }
 }
 
-fn address(session: &Session<'_>, field: &Field, wanted: &Addresses, text: &str) -> Outcome<()> {
+fn address(session: &Session<'_>, field: &Field, wanted: &Addresses, text: &str) -> Granted<()> {
     let (is_v4, is_v6) = if wanted.are_subnets {
         (net::is_subnet_v4(text), net::is_subnet_v6(text))
     } else {
@@ -75,7 +75,7 @@ fn address(session: &Session<'_>, field: &Field, wanted: &Addresses, text: &str)
     that(fits, "IP_ADDRESS_VALIDATOR_FAILED", message)
 }
 
-fn filter_name(session: &Session<'_>, object: &Object, field: &Field, text: &str) -> Outcome<()> {
+fn filter_name(session: &Session<'_>, object: &Object, field: &Field, text: &str) -> Granted<()> {
     let cannot = |why: &str| format!("Field `{}` cannot be `{text}` because {why}", field.name);
     that(
         !net::is_reserved(text),
@@ -107,7 +107,7 @@ fn filter_name(session: &Session<'_>, object: &Object, field: &Field, text: &str
     )
 }
 
-fn apart(session: &Session<'_>, field: &Field, kind: Kind, of: &str, text: &str) -> Outcome<()> {
+fn apart(session: &Session<'_>, field: &Field, kind: Kind, of: &str, text: &str) -> Granted<()> {
     let Some(other) = session.find(kind, of, &text.into()) else { return Ok(()) };
     let message = format!(
         "Field `{}` cannot be set to `{text}` because the value is already in use by field \
@@ -119,7 +119,7 @@ fn apart(session: &Session<'_>, field: &Field, kind: Kind, of: &str, text: &str)
     Err(Refusal::invalid("UNIQUE_FROM_FOREIGN_MANY_MODEL_VALIDATOR_FAILED", message))
 }
 
-fn hex(field: &Field, bytes: usize, text: &str) -> Outcome<()> {
+fn hex(field: &Field, bytes: usize, text: &str) -> Granted<()> {
     let digits = text.strip_prefix("0x").unwrap_or(text);
     let name = field.name;
     that(
@@ -135,7 +135,7 @@ fn hex(field: &Field, bytes: usize, text: &str) -> Outcome<()> {
 }
 
 /// Holds text against what a place may be.
-pub(super) fn place(session: &Session<'_>, field: &Field, places: u8, text: &str) -> Outcome<()> {
+pub(super) fn place(session: &Session<'_>, field: &Field, places: u8, text: &str) -> Granted<()> {
     let may = |place: u8| places & place != 0;
     let bare = if may(INVERT) { text.strip_prefix('!').unwrap_or(text) } else { text };
     if bare == "any" && bare != text {
@@ -158,7 +158,7 @@ pub(super) fn place(session: &Session<'_>, field: &Field, places: u8, text: &str
 }
 
 /// Holds text against what an address to translate to may be.
-pub(super) fn target(session: &Session<'_>, field: &Field, places: u8, text: &str) -> Outcome<()> {
+pub(super) fn target(session: &Session<'_>, field: &Field, places: u8, text: &str) -> Granted<()> {
     let may = |place: u8| places & place != 0;
     let is_interface_ip =
         text.strip_suffix(":ip").is_some_and(|interface| is_interface(session, interface));

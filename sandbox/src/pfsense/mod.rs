@@ -102,10 +102,12 @@ impl PfSense {
         state.settle();
     }
 
-    fn respond(state: &mut State, request: &Request) -> Answer {
+    /// What is answered, and after how long.
+    fn respond(state: &mut State, request: &Request) -> (Answer, Duration) {
         let Some(endpoint) = request.path.strip_prefix(ROOT).and_then(endpoint_at) else {
             let answer = Answer::new(404, "Not Found", "404 Not Found\n");
-            return answer.header("Content-Type", "text/html; charset=UTF-8");
+            let answer = answer.header("Content-Type", "text/html; charset=UTF-8");
+            return (answer, Duration::ZERO);
         };
         state.settle();
         let address = request.client.map_or("unknown IP".into(), |client| client.ip().to_string());
@@ -120,10 +122,11 @@ impl PfSense {
             wish: Wish::default(),
         };
         match granted(&mut session, endpoint, request) {
-            Ok(data) => envelope(200, "SUCCESS", "", data, Vec::new()),
+            Ok(data) => (envelope(200, "SUCCESS", "", data, Vec::new()), Duration::ZERO),
             Err(refusal) => {
                 let Refusal { code, id, message, data, headers } = *refusal;
-                envelope(code, id, &message, data, headers)
+                let wait = if id == session::LOCKED { LOCK_WAIT } else { Duration::ZERO };
+                (envelope(code, id, &message, data, headers), wait)
             }
         }
     }
@@ -132,10 +135,9 @@ impl PfSense {
 #[async_trait]
 impl Site for PfSense {
     async fn answer(&self, request: Request) -> http::Outcome {
-        let answer = PfSense::respond(&mut *self.state.lock().await, &request);
-        let locked = b"MODEL_WRITE_CONFIG_LOCKED";
-        if answer.status == 503 && answer.body.windows(locked.len()).any(|part| part == locked) {
-            tokio::time::sleep(LOCK_WAIT).await;
+        let (answer, wait) = PfSense::respond(&mut *self.state.lock().await, &request);
+        if !wait.is_zero() {
+            tokio::time::sleep(wait).await;
         }
         http::Outcome::Answered(answer)
     }
@@ -150,7 +152,7 @@ fn granted(
     session: &mut Session<'_>,
     endpoint: &Endpoint,
     request: &Request,
-) -> refusal::Outcome<Value> {
+) -> refusal::Granted<Value> {
     if session.setting("enabled") != "enabled" {
         let message = "The REST API is currently not enabled.";
         return Err(Refusal::unavailable("ENDPOINT_REST_API_IS_NOT_ENABLED", message, 5));
@@ -171,7 +173,7 @@ fn check_method(
     session: &Session<'_>,
     endpoint: &Endpoint,
     request: &Request,
-) -> refusal::Outcome<()> {
+) -> refusal::Granted<()> {
     let (path, method) = (endpoint.path, &request.method);
     if !endpoint.knows(method) {
         let message = format!(

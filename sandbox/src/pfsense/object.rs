@@ -1,5 +1,7 @@
 //! Objects, and how they come from the configuration and go back.
 
+use std::rc::Rc;
+
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
@@ -17,7 +19,7 @@ pub(super) struct Object {
     /// Nothing until it is known.
     pub(super) id: Value,
     pub(super) parent_id: Value,
-    pub(super) parent: Option<Box<Object>>,
+    pub(super) parent: Option<Rc<Object>>,
     /// One for each field of the model.
     pub(super) values: Vec<Value>,
     /// How it was before the request, of an object that is there.
@@ -214,11 +216,12 @@ impl Session<'_> {
 
     fn shown_children(&self, parent: &Object, kind: Kind, stored: Option<&Value>) -> Value {
         let stored = stored.and_then(Value::as_list).unwrap_or_default();
+        let of = Rc::new(parent.clone());
         let child = |(n, stored): (usize, &Value)| {
             let mut child = self.blank(kind);
             child.id = Value::Integer(i64::try_from(n).unwrap_or_default());
             child.parent_id = parent.id.clone();
-            child.parent = Some(Box::new(parent.clone()));
+            child.parent = Some(Rc::clone(&of));
             self.load(&mut child, stored);
             self.represent(&child)
         };

@@ -3,7 +3,7 @@
 use std::cmp::Ordering;
 
 use super::object::Object;
-use super::refusal::{Outcome, Refusal};
+use super::refusal::{Granted, Refusal};
 use super::session::Wish;
 use super::value::{Map, Value};
 
@@ -28,7 +28,7 @@ enum Filter {
 ///
 /// # Errors
 /// When a filter is unknown, and there is an object to hold against it.
-pub(super) fn matching(objects: Vec<Object>, query: &Map) -> Outcome<Vec<Object>> {
+pub(super) fn matching(objects: Vec<Object>, query: &Map) -> Granted<Vec<Object>> {
     let mut found = Vec::new();
     for object in objects {
         if matches(&object, query)? {
@@ -107,7 +107,7 @@ fn pieces(text: &str) -> Vec<&str> {
     pieces
 }
 
-fn matches(object: &Object, query: &Map) -> Outcome<bool> {
+fn matches(object: &Object, query: &Map) -> Granted<bool> {
     for (target, wanted) in query {
         let (field, filter) = match target.rsplit_once("__") {
             Some((field, filter)) => (field, Filter::of(filter)?),
@@ -127,7 +127,7 @@ fn matches(object: &Object, query: &Map) -> Outcome<bool> {
 }
 
 impl Filter {
-    fn of(name: &str) -> Outcome<Filter> {
+    fn of(name: &str) -> Granted<Filter> {
         Ok(match name {
             "exact" => Filter::Exact,
             "except" => Filter::Except,

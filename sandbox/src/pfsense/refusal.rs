@@ -13,8 +13,8 @@ pub(super) struct Refusal {
     pub(super) headers: Vec<(&'static str, String)>,
 }
 
-/// What comes of something that may be refused.
-pub(super) type Outcome<T> = Result<T, Box<Refusal>>;
+/// What is granted, or why it is not.
+pub(super) type Granted<T> = Result<T, Box<Refusal>>;
 
 impl Refusal {
     fn new(code: u16, id: &'static str, message: impl Into<String>) -> Box<Self> {

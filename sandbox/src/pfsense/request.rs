@@ -6,7 +6,7 @@ use crate::http::Request;
 
 use super::Version;
 use super::kind::Endpoint;
-use super::refusal::{Outcome, Refusal};
+use super::refusal::{Granted, Refusal};
 use super::session::{Session, Wish};
 use super::value::{Map, Value};
 
@@ -28,7 +28,7 @@ const SORT_FLAGS: &[&str] = &[
 ///
 /// # Errors
 /// When the request accepts something else, be it besides JSON.
-pub(super) fn check_accept(request: &Request) -> Outcome<()> {
+pub(super) fn check_accept(request: &Request) -> Granted<()> {
     let accept = request.header("Accept").unwrap_or_default().to_lowercase();
     let wanted = accept.split(';').next().unwrap_or_default();
     match wanted {
@@ -59,7 +59,7 @@ pub(super) fn check_accept(request: &Request) -> Outcome<()> {
 ///
 /// # Errors
 /// When it cannot be read.
-pub(super) fn read(request: &Request) -> Outcome<Value> {
+pub(super) fn read(request: &Request) -> Granted<Value> {
     let given = request.header("Content-Type").unwrap_or_default().to_lowercase();
     let by_method = if matches!(request.method.as_str(), "GET" | "DELETE") { FORM } else { JSON };
     let given = given.split(';').next().unwrap_or_default().trim();
@@ -83,7 +83,7 @@ pub(super) fn read(request: &Request) -> Outcome<Value> {
     }
 }
 
-fn read_json(body: &[u8]) -> Outcome<Value> {
+fn read_json(body: &[u8]) -> Granted<Value> {
     if body.is_empty() {
         return Ok(Value::NONE);
     }
@@ -143,7 +143,7 @@ pub(super) fn steer(
     endpoint: &Endpoint,
     request: &Request,
     data: &mut Value,
-) -> Outcome<()> {
+) -> Granted<()> {
     if request.method == "PUT" && data.as_map().is_some_and(|map| !map.is_empty()) {
         return Err(Refusal::invalid(
             "ENDPOINT_REQUEST_DATA_MUST_BE_INDEXED_ARRAY",
@@ -175,7 +175,7 @@ pub(super) fn steer(
     Ok(())
 }
 
-fn is_dry(request: &Request, said: &mut Map) -> Outcome<bool> {
+fn is_dry(request: &Request, said: &mut Map) -> Granted<bool> {
     let said = flag(said, "dry_run", "ENDPOINT_DRY_RUN_FIELD_INVALID_TYPE")?;
     let preferences = request.header("Prefer").unwrap_or_default();
     let prefers = preferences.split(',').any(|part| part.trim().eq_ignore_ascii_case("dry-run"));
@@ -194,7 +194,7 @@ fn sorting(
     endpoint: &Endpoint,
     said: &mut Map,
     wish: &mut Wish,
-) -> Outcome<()> {
+) -> Granted<()> {
     match said.shift_remove("sort_by") {
         None | Some(Value::Null) => {}
         Some(Value::List(names)) => wish.sort_by = names.iter().map(Value::shown).collect(),
@@ -234,7 +234,7 @@ fn word(
     choices: &[&str],
     no_text: &'static str,
     unknown: &'static str,
-) -> Outcome<Option<String>> {
+) -> Granted<Option<String>> {
     match said.shift_remove(name) {
         None | Some(Value::Null) => Ok(None),
         Some(Value::Text(word)) if choices.contains(&word.as_str()) => Ok(Some(word)),
@@ -252,7 +252,7 @@ fn word(
     }
 }
 
-fn flag(said: &mut Map, name: &str, id: &'static str) -> Outcome<Option<bool>> {
+fn flag(said: &mut Map, name: &str, id: &'static str) -> Granted<Option<bool>> {
     match said.get(name) {
         None | Some(Value::Null) => Ok(None),
         Some(Value::Bool(flag)) => {
@@ -264,7 +264,7 @@ fn flag(said: &mut Map, name: &str, id: &'static str) -> Outcome<Option<bool>> {
     }
 }
 
-fn number(said: &mut Map, name: &str, id: &'static str) -> Outcome<usize> {
+fn number(said: &mut Map, name: &str, id: &'static str) -> Granted<usize> {
     match said.get(name) {
         None | Some(Value::Null) => Ok(0),
         Some(Value::Integer(number)) => {

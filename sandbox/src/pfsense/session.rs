@@ -1,10 +1,12 @@
 //! One request at work: its caller, its moment, and its own copy of the configuration.
 
+use std::rc::Rc;
+
 use super::kind::Kind;
 use super::model::Model;
 use super::models;
 use super::object::Object;
-use super::refusal::{Outcome, Refusal};
+use super::refusal::{Granted, Refusal};
 use super::state::{Revision, State};
 use super::value::{Map, Value};
 use super::{Version, apply, views};
@@ -14,6 +16,9 @@ pub(super) const SETTINGS: &str = "installedpackages/package/0/conf";
 
 /// What the version of the configuration's format is.
 pub(super) const CONFIG_VERSION: &str = "23.3";
+
+/// What a write is told when another left its lock.
+pub(super) const LOCKED: &str = "MODEL_WRITE_CONFIG_LOCKED";
 
 /// One request at work.
 pub(super) struct Session<'a> {
@@ -76,7 +81,7 @@ impl Session<'_> {
                 let of = |parent: Object| {
                     let mut child = self.blank(kind);
                     child.parent_id = parent.id.clone();
-                    child.parent = Some(Box::new(parent));
+                    child.parent = Some(Rc::new(parent));
                     self.listed(&child)
                 };
                 self.all(parent).into_iter().flat_map(of).collect()
@@ -129,11 +134,11 @@ impl Session<'_> {
     ///
     /// # Errors
     /// When there is no such object, or no such parent.
-    pub(super) fn meant(&self, kind: Kind, data: &Map) -> Outcome<Object> {
+    pub(super) fn meant(&self, kind: Kind, data: &Map) -> Granted<Object> {
         let mut object = self.blank(kind);
         if let (Some(parent), Some(id)) = (object.model.parent, data.get("parent_id")) {
             object.parent_id = id.clone();
-            object.parent = Some(Box::new(self.parent(parent, id)?));
+            object.parent = Some(Rc::new(self.parent(parent, id)?));
         }
         if let Some(id) = data.get("id") {
             object.id = id.clone();
@@ -152,7 +157,7 @@ impl Session<'_> {
     ///
     /// # Errors
     /// When it is not there, or its parent is not known.
-    pub(super) fn refresh(&self, object: &mut Object) -> Outcome<()> {
+    pub(super) fn refresh(&self, object: &mut Object) -> Granted<()> {
         if object.model.parent.is_some() && object.parent.is_none() {
             return Err(Refusal::broken(
                 "MODEL_CANNOT_GET_CONFIG_PATH_WITHOUT_PARENT_MODEL",
@@ -169,7 +174,7 @@ impl Session<'_> {
         Ok(())
     }
 
-    fn parent(&self, kind: Kind, id: &Value) -> Outcome<Object> {
+    fn parent(&self, kind: Kind, id: &Value) -> Granted<Object> {
         let mut parent = self.blank(kind);
         parent.id = id.clone();
         self.refresh(&mut parent).map_err(|_| {
@@ -183,7 +188,7 @@ impl Session<'_> {
     ///
     /// # Errors
     /// When the lock is there.
-    pub(super) fn write(&mut self, note: &str) -> Outcome<()> {
+    pub(super) fn write(&mut self, note: &str) -> Granted<()> {
         let description = format!("{}@{}:  {note}", self.user, self.address);
         self.keep(description, true)
     }
@@ -193,15 +198,15 @@ impl Session<'_> {
     ///
     /// # Errors
     /// When the lock is there.
-    pub(super) fn write_as_system(&mut self, note: &str) -> Outcome<()> {
+    pub(super) fn write_as_system(&mut self, note: &str) -> Granted<()> {
         let description = format!("(system)@{}: {note}", self.address);
         self.keep(description, false)
     }
 
-    fn keep(&mut self, description: String, is_sized: bool) -> Outcome<()> {
+    fn keep(&mut self, description: String, is_sized: bool) -> Granted<()> {
         if self.state.is_locked {
             return Err(Refusal::unavailable(
-                "MODEL_WRITE_CONFIG_LOCKED",
+                LOCKED,
                 "Failed to write to the configuration file after multiple attempts.",
                 5,
             ));
@@ -227,7 +232,7 @@ impl Session<'_> {
     ///
     /// # Errors
     /// When too much is being applied already.
-    pub(super) fn apply_written(&mut self, model: &Model) -> Outcome<()> {
+    pub(super) fn apply_written(&mut self, model: &Model) -> Granted<()> {
         if !self.wish.applies && !model.applies_at_once {
             return Ok(());
         }

@@ -1,10 +1,12 @@
 //! Whether an object may be as it is wished to be. The first problem ends it.
 
+use std::rc::Rc;
+
 use super::Version;
 use super::field::{Default, Field, Form};
 use super::kind::Kind;
 use super::object::Object;
-use super::refusal::{Outcome, Refusal};
+use super::refusal::{Granted, Refusal};
 use super::rules;
 use super::session::Session;
 use super::value::{Map, Value};
@@ -19,7 +21,7 @@ pub(super) fn object(
     session: &mut Session<'_>,
     object: &mut Object,
     others: &[Object],
-) -> Outcome<()> {
+) -> Granted<()> {
     for position in 0..object.model.fields.len() {
         let field = &object.model.fields[position];
         validate_field(session, object, field, position, others)?;
@@ -48,7 +50,7 @@ fn validate_field(
     field: &Field,
     position: usize,
     others: &[Object],
-) -> Outcome<()> {
+) -> Granted<()> {
     if !object.meets(field) {
         object.values[position] = Value::Null;
         return Ok(());
@@ -96,7 +98,7 @@ fn validate_field(
     Ok(())
 }
 
-fn check_fixed(object: &Object, field: &Field, position: usize) -> Outcome<()> {
+fn check_fixed(object: &Object, field: &Field, position: usize) -> Granted<()> {
     let Some(before) = object.before.as_ref().filter(|_| field.is_fixed) else { return Ok(()) };
     let (before, wanted) = (&before[position], &object.values[position]);
     if before == wanted {
@@ -112,7 +114,7 @@ fn check_fixed(object: &Object, field: &Field, position: usize) -> Outcome<()> {
     Err(Refusal::invalid("FIELD_VALUE_CHANGED_WHEN_NOT_EDITABLE", message))
 }
 
-fn check_entries(field: &Field, value: &Value) -> Outcome<()> {
+fn check_entries(field: &Field, value: &Value) -> Granted<()> {
     let (Some(many), Some(values)) = (field.many, value.as_list()) else { return Ok(()) };
     let name = field.name;
     if values.len() < many.least {
@@ -127,7 +129,7 @@ fn check_entries(field: &Field, value: &Value) -> Outcome<()> {
 }
 
 /// Whether the value is empty, which may be or not.
-fn check_empty(field: &Field, value: &Value) -> Outcome<bool> {
+fn check_empty(field: &Field, value: &Value) -> Granted<bool> {
     let is_empty = *value == Value::NONE || value.as_text() == Some("");
     if field.is_read_only {
         return Ok(true);
@@ -139,7 +141,7 @@ fn check_empty(field: &Field, value: &Value) -> Outcome<bool> {
     Ok(is_empty)
 }
 
-fn check_type(field: &Field, value: &Value) -> Outcome<()> {
+fn check_type(field: &Field, value: &Value) -> Granted<()> {
     let (name, fits) = match field.form {
         Form::Number | Form::Time { .. } => ("integer", matches!(value, Value::Integer(_))),
         Form::Flag { .. } => ("boolean", matches!(value, Value::Bool(_))),
@@ -158,7 +160,7 @@ fn check_choice(
     object: &Object,
     field: &Field,
     value: &Value,
-) -> Outcome<()> {
+) -> Granted<()> {
     let choices = match rules::choices(session, object, field) {
         Some(choices) => choices,
         None => field.choices.clone(),
@@ -171,7 +173,7 @@ fn check_choice(
     Err(Refusal::invalid("FIELD_INVALID_CHOICE", message))
 }
 
-fn check_unique(object: &Object, field: &Field, value: &Value, others: &[Object]) -> Outcome<()> {
+fn check_unique(object: &Object, field: &Field, value: &Value, others: &[Object]) -> Granted<()> {
     if !field.is_unique {
         return Ok(());
     }
@@ -191,7 +193,7 @@ fn check_unique(object: &Object, field: &Field, value: &Value, others: &[Object]
     Err(Refusal::invalid("FIELD_MUST_BE_UNIQUE", message))
 }
 
-fn check_unique_together(object: &Object, others: &[Object]) -> Outcome<()> {
+fn check_unique_together(object: &Object, others: &[Object]) -> Granted<()> {
     let names = object.model.unique_together;
     let is_same = |other: &&Object| {
         other.id != object.id && names.iter().all(|name| other.get(name).equals(object.get(name)))
@@ -215,7 +217,7 @@ fn check_value(
     object: &Object,
     field: &Field,
     value: &Value,
-) -> Outcome<()> {
+) -> Granted<()> {
     for check in &field.checks {
         checks::check(session, object, field, check, &value.shown())?;
     }
@@ -229,7 +231,7 @@ fn check_value(
     check_form(session, field, &value.shown())
 }
 
-fn check_length(field: &Field, value: &Value) -> Outcome<()> {
+fn check_length(field: &Field, value: &Value) -> Granted<()> {
     let has_length = matches!(
         field.form,
         Form::Text | Form::Place(_) | Form::Target(_) | Form::Interface | Form::Coded
@@ -243,7 +245,7 @@ fn check_length(field: &Field, value: &Value) -> Outcome<()> {
     Ok(())
 }
 
-fn check_range(field: &Field, number: i64) -> Outcome<()> {
+fn check_range(field: &Field, number: i64) -> Granted<()> {
     let (name, least, most) = (field.name, field.least, field.most);
     if number < least {
         let message = format!(
@@ -259,7 +261,7 @@ fn check_range(field: &Field, number: i64) -> Outcome<()> {
     Ok(())
 }
 
-fn check_form(session: &Session<'_>, field: &Field, text: &str) -> Outcome<()> {
+fn check_form(session: &Session<'_>, field: &Field, text: &str) -> Granted<()> {
     match field.form {
         Form::Port { allows_alias, allows_range } => {
             let fits = (allows_alias && session.is_alias(text, true))
@@ -304,12 +306,13 @@ fn children(
     field: &Field,
     kind: Kind,
     values: &Value,
-) -> Outcome<Value> {
+) -> Granted<Value> {
     check_empty(field, values)?;
     let Value::List(values) = values else {
         let message = format!("Field `{}` must be of type `array`.", field.name);
         return Err(Refusal::invalid("FIELD_INVALID_MANY_VALUE", message));
     };
+    let of = Rc::new(parent.clone());
     let mut checked: Vec<Object> = Vec::new();
     for value in values {
         check_type(field, value)?;
@@ -317,7 +320,7 @@ fn children(
         child.take(value.as_map().unwrap_or(&Map::new()));
         child.id = Value::Integer(i64::try_from(checked.len()).unwrap_or_default());
         child.parent_id = parent.id.clone();
-        child.parent = Some(Box::new(parent.clone()));
+        child.parent = Some(Rc::clone(&of));
         object(session, &mut child, &checked).map_err(|refusal| {
             let message = format!(
                 "Field `{}` encountered a nested validation error: {}",

@@ -6,7 +6,7 @@ use crate::pfsense::checks::that;
 use crate::pfsense::kind::Kind;
 use crate::pfsense::net;
 use crate::pfsense::object::Object;
-use crate::pfsense::refusal::{Outcome, Refusal};
+use crate::pfsense::refusal::{Granted, Refusal};
 use crate::pfsense::session::Session;
 use crate::pfsense::value::Value;
 
@@ -15,7 +15,7 @@ pub(super) fn server(
     object: &Object,
     name: &str,
     value: Value,
-) -> Outcome<Value> {
+) -> Granted<Value> {
     let text = value.shown();
     let subnet = subnet_of(session, &object.id.shown());
     match name {
@@ -83,7 +83,7 @@ pub(super) fn server(
 }
 
 /// The pool of a server must keep off what is given away already.
-pub(super) fn whole(session: &Session<'_>, object: &Object) -> Outcome<()> {
+pub(super) fn whole(session: &Session<'_>, object: &Object) -> Granted<()> {
     let (from, to) = (object.text("range_from"), object.text("range_to"));
     let overlaps = |other: &Object| match other.kind {
         Kind::StaticMapping => net::is_between(other.text("ipaddr"), from, to),
@@ -111,7 +111,7 @@ pub(super) fn pool(
     object: &Object,
     name: &str,
     value: Value,
-) -> Outcome<Value> {
+) -> Granted<Value> {
     let text = value.shown();
     let subnet = subnet_of(session, &object.parent_id.shown());
     match name {
@@ -168,7 +168,7 @@ pub(super) fn mapping(
     object: &Object,
     name: &str,
     value: Value,
-) -> Outcome<Value> {
+) -> Granted<Value> {
     let text = value.shown();
     let subnet = subnet_of(session, &object.parent_id.shown());
     match name {
@@ -217,7 +217,7 @@ fn holder(session: &Session<'_>, object: &Object, address: &str) -> Option<(Stri
         .map(|other| name(&other))
 }
 
-fn lease_time(object: &Object, value: &Value, id: &'static str) -> Outcome<()> {
+fn lease_time(object: &Object, value: &Value, id: &'static str) -> Granted<()> {
     that(
         value.as_integer() >= object.number("defaultleasetime"),
         id,

@@ -5,7 +5,7 @@ use crate::pfsense::checks::that;
 use crate::pfsense::kind::Kind;
 use crate::pfsense::net;
 use crate::pfsense::object::Object;
-use crate::pfsense::refusal::{Outcome, Refusal};
+use crate::pfsense::refusal::{Granted, Refusal};
 use crate::pfsense::session::Session;
 use crate::pfsense::value::Value;
 
@@ -14,7 +14,7 @@ pub(super) fn alias(
     object: &Object,
     name: &str,
     value: Value,
-) -> Outcome<Value> {
+) -> Granted<Value> {
     let text = value.shown();
     match name {
         "name" if session.version() == Version::V2_7_1 => that(
@@ -36,7 +36,7 @@ pub(super) fn alias(
     Ok(value)
 }
 
-fn alias_entry(session: &Session<'_>, sort: &str, text: &str) -> Outcome<()> {
+fn alias_entry(session: &Session<'_>, sort: &str, text: &str) -> Granted<()> {
     let is_alias = |of_ports| session.is_alias(text, of_ports);
     match sort {
         "port" => that(
@@ -67,7 +67,7 @@ pub(super) fn rule(
     object: &Object,
     name: &str,
     value: Value,
-) -> Outcome<Value> {
+) -> Granted<Value> {
     let text = value.shown();
     match name {
         "interface" => that(
@@ -124,7 +124,7 @@ pub(super) fn virtual_ip(
     object: &Object,
     name: &str,
     value: Value,
-) -> Outcome<Value> {
+) -> Granted<Value> {
     match name {
         "type" => that(
             !matches!(object.text("mode"), "ipalias" | "carp")

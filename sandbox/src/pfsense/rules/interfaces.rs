@@ -6,7 +6,7 @@ use crate::pfsense::checks::that;
 use crate::pfsense::kind::Kind;
 use crate::pfsense::net;
 use crate::pfsense::object::Object;
-use crate::pfsense::refusal::{Outcome, Refusal};
+use crate::pfsense::refusal::{Granted, Refusal};
 use crate::pfsense::session::Session;
 use crate::pfsense::value::Value;
 use crate::pfsense::views;
@@ -16,7 +16,7 @@ pub(super) fn vlan(
     object: &Object,
     name: &str,
     value: Value,
-) -> Outcome<Value> {
+) -> Granted<Value> {
     match name {
         "if" => {
             let text = value.shown();
@@ -60,7 +60,7 @@ pub(super) fn interface(
     object: &Object,
     name: &str,
     value: Value,
-) -> Outcome<Value> {
+) -> Granted<Value> {
     match name {
         "descr" => descr(object, &value.shown())?,
         "media" => that(
@@ -86,7 +86,7 @@ pub(super) fn interface(
     Ok(value)
 }
 
-fn descr(object: &Object, text: &str) -> Outcome<()> {
+fn descr(object: &Object, text: &str) -> Granted<()> {
     let sorts = [
         ("ovpn", "an OpenVPN interface", "NETWORK_INTERFACE_DESCR_OPENVPN_MAX_LENGTH_EXCEEDED"),
         ("ipsec", "an IPsec interface", "NETWORK_INTERFACE_DESCR_IPSEC_MAX_LENGTH_EXCEEDED"),
@@ -105,7 +105,7 @@ fn has_dhcp(session: &Session<'_>, object: &Object) -> bool {
     server.is_some_and(|server| server.get("enable").is_some())
 }
 
-fn typev4(session: &Session<'_>, object: &Object, sort: &str) -> Outcome<()> {
+fn typev4(session: &Session<'_>, object: &Object, sort: &str) -> Granted<()> {
     that(
         sort == "static" || !has_dhcp(session, object),
         "NETWORK_INTERFACE_CANNOT_CHANGE_TYPEV4_WHILE_DHCP_SERVER_ENABLED",
@@ -124,7 +124,7 @@ fn typev4(session: &Session<'_>, object: &Object, sort: &str) -> Outcome<()> {
     )
 }
 
-fn ipaddr(session: &Session<'_>, object: &Object, text: &str) -> Outcome<String> {
+fn ipaddr(session: &Session<'_>, object: &Object, text: &str) -> Granted<String> {
     let sort = object.text("typev4");
     if sort != "static" {
         return Ok(sort.to_owned());
@@ -169,7 +169,7 @@ fn ipaddr(session: &Session<'_>, object: &Object, text: &str) -> Outcome<String>
     }
 }
 
-/// Whether an interface, other than the object, is in that subnet, or a virtual address is that one.
+/// Whether an interface beside the object is in that subnet, or a virtual address is that one.
 pub(super) fn is_taken(session: &Session<'_>, object: &Object, net: Ipv4Net) -> bool {
     let overlaps = |other: &Value| {
         let bits = other.text("subnet").parse().unwrap_or(32);
@@ -183,7 +183,7 @@ pub(super) fn is_taken(session: &Session<'_>, object: &Object, net: Ipv4Net) -> 
         || virtuals.iter().any(|virtual_ip| virtual_ip.text("subnet") == address)
 }
 
-fn ipaddrv6(object: &Object, text: &str) -> Outcome<()> {
+fn ipaddrv6(object: &Object, text: &str) -> Granted<()> {
     let sorts = [
         ("dhcp6", "dhcp", "INTERFACE_IPADDRV6_IS_DHCP6_WITH_NON_DHCP6_TYPEV6"),
         ("slaac", "slaac", "INTERFACE_IPADDRV6_IS_SLAAC_WITH_NON_SLAAC_TYPEV6"),
@@ -203,7 +203,7 @@ fn ipaddrv6(object: &Object, text: &str) -> Outcome<()> {
 ///
 /// # Errors
 /// When it is the one to the outside, or in a group.
-pub(in crate::pfsense) fn forget(session: &mut Session<'_>, object: &Object) -> Outcome<()> {
+pub(in crate::pfsense) fn forget(session: &mut Session<'_>, object: &Object) -> Granted<()> {
     let id = object.id.shown();
     that(
         id != "wan",

@@ -17,7 +17,7 @@ use super::Version;
 use super::field::{Field, Form};
 use super::kind::Kind;
 use super::object::Object;
-use super::refusal::Outcome;
+use super::refusal::Granted;
 use super::session::Session;
 use super::value::Value;
 use super::views;
@@ -31,7 +31,7 @@ pub(super) fn check(
     object: &Object,
     name: &str,
     value: Value,
-) -> Outcome<Value> {
+) -> Granted<Value> {
     match object.kind {
         Kind::Alias => firewall::alias(session, object, name, value),
         Kind::Rule => firewall::rule(session, object, name, value),
@@ -56,7 +56,7 @@ pub(super) fn check(
 ///
 /// # Errors
 /// When the model has something against it.
-pub(super) fn check_whole(session: &Session<'_>, object: &mut Object) -> Outcome<()> {
+pub(super) fn check_whole(session: &Session<'_>, object: &mut Object) -> Granted<()> {
     match object.kind {
         Kind::Tunnel => {
             wireguard::complete(object);

@@ -5,7 +5,7 @@ use crate::pfsense::checks::that;
 use crate::pfsense::kind::Kind;
 use crate::pfsense::net;
 use crate::pfsense::object::Object;
-use crate::pfsense::refusal::{Outcome, Refusal};
+use crate::pfsense::refusal::{Granted, Refusal};
 use crate::pfsense::session::Session;
 use crate::pfsense::value::{Map, Value, map};
 
@@ -14,7 +14,7 @@ pub(super) fn outbound(
     object: &Object,
     name: &str,
     value: Value,
-) -> Outcome<Value> {
+) -> Granted<Value> {
     let target = object.text("target");
     let is_address = net::is_ip(target) || session.is_alias(target, false);
     match name {
@@ -38,7 +38,7 @@ pub(super) fn outbound(
     Ok(value)
 }
 
-pub(super) fn one_to_one(object: &Object, name: &str, value: Value) -> Outcome<Value> {
+pub(super) fn one_to_one(object: &Object, name: &str, value: Value) -> Granted<Value> {
     let text = value.shown();
     let is_v4_asked = object.text("ipprotocol") == "inet";
     let is_other_ip = if is_v4_asked { net::is_v6(&text) } else { net::is_v4(&text) };
@@ -80,7 +80,7 @@ pub(in crate::pfsense) fn before_create(session: &mut Session<'_>, object: &mut 
 ///
 /// # Errors
 /// When the rule is refused; the port forward is stored all the same.
-pub(in crate::pfsense) fn after_create(session: &mut Session<'_>, object: &Object) -> Outcome<()> {
+pub(in crate::pfsense) fn after_create(session: &mut Session<'_>, object: &Object) -> Granted<()> {
     let Some(id) = rule_id(object) else { return Ok(()) };
     let mut said = rule_of(object);
     let descr = format!("Associated rule for port forward rule {id}");
@@ -101,7 +101,7 @@ pub(in crate::pfsense) fn after_create(session: &mut Session<'_>, object: &Objec
 ///
 /// # Errors
 /// When the change is refused; that of the port forward is stored all the same.
-pub(in crate::pfsense) fn after_update(session: &mut Session<'_>, object: &Object) -> Outcome<()> {
+pub(in crate::pfsense) fn after_update(session: &mut Session<'_>, object: &Object) -> Granted<()> {
     let Some(mut rule) = linked(session, object) else { return Ok(()) };
     rule.before = Some(rule.values.clone());
     rule.take(&rule_of(object));
@@ -118,7 +118,7 @@ pub(in crate::pfsense) fn after_update(session: &mut Session<'_>, object: &Objec
 ///
 /// # Errors
 /// When the rule has to stay; the port forward is gone all the same.
-pub(in crate::pfsense) fn after_delete(session: &mut Session<'_>, object: &Object) -> Outcome<()> {
+pub(in crate::pfsense) fn after_delete(session: &mut Session<'_>, object: &Object) -> Granted<()> {
     let Some(rule) = linked(session, object) else { return Ok(()) };
     quietly(session, |session| actions::delete_object(session, rule))
 }
@@ -137,8 +137,8 @@ fn rule_id(object: &Object) -> Option<&str> {
 /// forward.
 fn quietly(
     session: &mut Session<'_>,
-    act: impl FnOnce(&mut Session<'_>) -> Outcome<Object>,
-) -> Outcome<()> {
+    act: impl FnOnce(&mut Session<'_>) -> Granted<Object>,
+) -> Granted<()> {
     let wish = std::mem::take(&mut session.wish);
     let author = std::mem::replace(&mut session.author, session.user.clone());
     let outcome = act(session);

@@ -4,7 +4,7 @@ use crate::pfsense::checks::that;
 use crate::pfsense::kind::Kind;
 use crate::pfsense::net;
 use crate::pfsense::object::Object;
-use crate::pfsense::refusal::{Outcome, Refusal};
+use crate::pfsense::refusal::{Granted, Refusal};
 use crate::pfsense::session::Session;
 use crate::pfsense::value::Value;
 
@@ -13,7 +13,7 @@ pub(super) fn gateway(
     object: &Object,
     name: &str,
     value: Value,
-) -> Outcome<Value> {
+) -> Granted<Value> {
     let number = |name| object.number(name).unwrap_or_default();
     let own = value.as_integer().unwrap_or_default();
     match name {
@@ -51,7 +51,7 @@ pub(super) fn gateway(
     Ok(value)
 }
 
-fn is_unused(session: &Session<'_>, object: &Object) -> Outcome<()> {
+fn is_unused(session: &Session<'_>, object: &Object) -> Granted<()> {
     let is_on_it = |route: &Object| {
         route.get("gateway") == object.get("name") && *route.get("disabled") == Value::Bool(false)
     };
@@ -67,7 +67,7 @@ fn is_unused(session: &Session<'_>, object: &Object) -> Outcome<()> {
     ))
 }
 
-fn has_address(session: &Session<'_>, object: &Object, interface: &str) -> Outcome<()> {
+fn has_address(session: &Session<'_>, object: &Object, interface: &str) -> Granted<()> {
     let id = session.interface_id(interface);
     let interface = session.config.at(&format!("interfaces/{id}"));
     // One that asks for its address has got one.
@@ -91,7 +91,7 @@ fn has_address(session: &Session<'_>, object: &Object, interface: &str) -> Outco
     )
 }
 
-fn family(object: &Object, text: &str) -> Outcome<()> {
+fn family(object: &Object, text: &str) -> Granted<()> {
     let sort = object.text("ipprotocol");
     let message = |sort: &str, family: &str| {
         format!("Field `gateway` must be an {family} address when `ipprotocol` is set to `{sort}`")
@@ -113,7 +113,7 @@ pub(super) fn route(
     object: &Object,
     name: &str,
     value: Value,
-) -> Outcome<Value> {
+) -> Granted<Value> {
     let network = object.text("network");
     let gateway = session.find(Kind::Gateway, "name", object.get("gateway"));
     match name {
@@ -147,7 +147,7 @@ pub(super) fn route(
 }
 
 /// The subnet as it is stored, unless an interface is in it.
-fn routed(session: &Session<'_>, text: &str) -> Outcome<String> {
+fn routed(session: &Session<'_>, text: &str) -> Granted<String> {
     let Some((address, bits)) = text.split_once('/') else { return Ok(text.to_owned()) };
     let bits = bits.parse().unwrap_or_default();
     let cut = |address: &str, bits: i64| match net::v4_net(address, bits) {

@@ -2,7 +2,7 @@
 
 use crate::pfsense::checks::that;
 use crate::pfsense::object::Object;
-use crate::pfsense::refusal::Outcome;
+use crate::pfsense::refusal::Granted;
 use crate::pfsense::value::Value;
 
 /// The minutes at which a range may begin or end.
@@ -12,7 +12,7 @@ const MINUTES: [&str; 5] = ["00", "15", "30", "45", "59"];
 const DAYS: [i64; 12] = [31, 29, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31];
 
 /// Checks the hours of a range, `8:00-17:30`.
-pub(super) fn time_range(name: &str, value: Value) -> Outcome<Value> {
+pub(super) fn time_range(name: &str, value: Value) -> Granted<Value> {
     if name != "hour" {
         return Ok(value);
     }
@@ -53,7 +53,7 @@ fn clock(text: &str) -> Option<(u8, &str)> {
 }
 
 /// Checks that every day of a range is one of its month.
-pub(super) fn whole(object: &Object) -> Outcome<()> {
+pub(super) fn whole(object: &Object) -> Granted<()> {
     let months = object.get("month").as_list().unwrap_or_default();
     let days = object.get("day").as_list().unwrap_or_default();
     if months.is_empty() || days.is_empty() {

@@ -8,7 +8,7 @@ use super::interfaces;
 use crate::pfsense::checks::that;
 use crate::pfsense::net;
 use crate::pfsense::object::Object;
-use crate::pfsense::refusal::{Outcome, Refusal};
+use crate::pfsense::refusal::{Granted, Refusal};
 use crate::pfsense::session::Session;
 use crate::pfsense::value::Value;
 
@@ -17,7 +17,7 @@ pub(super) fn tunnel(
     object: &Object,
     name: &str,
     value: Value,
-) -> Outcome<Value> {
+) -> Granted<Value> {
     match name {
         "enabled" => {
             let tunnel = object.text("name");
@@ -46,7 +46,7 @@ pub(super) fn tunnel(
     Ok(value)
 }
 
-pub(super) fn peer(name: &str, value: Value) -> Outcome<Value> {
+pub(super) fn peer(name: &str, value: Value) -> Granted<Value> {
     let text = value.shown();
     that(
         name != "presharedkey" || text.is_empty() || key(&text).is_some(),
@@ -57,7 +57,7 @@ pub(super) fn peer(name: &str, value: Value) -> Outcome<Value> {
 }
 
 /// An address of a tunnel must not be in the subnet of an interface.
-pub(super) fn address(session: &Session<'_>, address: &Object) -> Outcome<()> {
+pub(super) fn address(session: &Session<'_>, address: &Object) -> Granted<()> {
     let bits = address.number("mask").unwrap_or(32);
     let net = net::v4_net(address.text("address"), bits);
     if !net.is_some_and(|net| interfaces::is_taken(session, address, net)) {
