@@ -13,7 +13,7 @@ use std::sync::Arc;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use lessor_sandbox::http::Server;
-use lessor_sandbox::pfsense::{PfSense, State, Version};
+use lessor_sandbox::pfsense::{self, PfSense, State, Version};
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
@@ -54,19 +54,24 @@ async fn the_pretend_2_10_0_answers_like_the_real_one() {
 }
 
 async fn replay(version: Version, recordings: &str) {
-    let exchanges: Vec<Value> =
-        recordings.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
-    let mut scenarios: BTreeMap<&str, Vec<&Value>> = BTreeMap::new();
-    for exchange in &exchanges {
-        scenarios.entry(exchange["scenario"].as_str().unwrap()).or_default().push(exchange);
+    let mut scenarios: BTreeMap<String, Vec<(Value, String)>> = BTreeMap::new();
+    for line in recordings.lines() {
+        let exchange: Value = serde_json::from_str(line).unwrap();
+        let ordered: pfsense::Value = serde_json::from_str(line).unwrap();
+        let names = names(ordered.at("response/body").unwrap());
+        let scenario = exchange["scenario"].as_str().unwrap().to_owned();
+        scenarios.entry(scenario).or_default().push((exchange, names));
     }
     let (mut scores, mut report) = (Vec::new(), String::new());
     for (name, exchanges) in &scenarios {
         let server = firewall(version).await;
         let mut score = 0;
-        for exchange in exchanges {
+        for (exchange, names) in exchanges {
             let heard = ask(&server, exchange).await;
-            let differences = differences(&exchange["response"], &heard);
+            let mut differences = differences(&exchange["response"], &heard);
+            if *names != heard.names {
+                differences.push(format!("names come as {}, not as {names}", heard.names));
+            }
             score += usize::from(differences.is_empty());
             for difference in differences {
                 let (step, note) = (&exchange["step"], &exchange["note"]);
@@ -74,7 +79,7 @@ async fn replay(version: Version, recordings: &str) {
             }
         }
         writeln!(report, "{name}: {score} of {}", exchanges.len()).unwrap();
-        scores.push((*name, score));
+        scores.push((name.as_str(), score));
     }
     println!("{}\n{report}", version.name());
     for ((name, score), (expected, least)) in scores.iter().zip(SCORES) {
@@ -96,6 +101,8 @@ struct Heard {
     status: u64,
     headers: BTreeMap<String, String>,
     body: Value,
+    /// The names in the body, in their order.
+    names: String,
 }
 
 async fn ask(server: &Server, exchange: &Value) -> Heard {
@@ -139,8 +146,23 @@ fn heard(answer: &str) -> Heard {
         let (name, value) = line.split_once(": ").unwrap();
         (name.to_lowercase(), value.to_owned())
     };
+    let ordered: Option<pfsense::Value> = serde_json::from_str(body).ok();
+    let names = ordered.as_ref().map_or_else(String::new, names);
     let body = serde_json::from_str(body).unwrap_or_else(|_| json!(body));
-    Heard { status, headers: lines.map(header).collect(), body }
+    Heard { status, headers: lines.map(header).collect(), body, names }
+}
+
+/// The names of a value and of those in it, as they stand.
+fn names(value: &pfsense::Value) -> String {
+    match value {
+        pfsense::Value::Map(map) => {
+            let inner =
+                map.iter().map(|(name, value)| [name.as_str(), "(", &names(value), ")"].concat());
+            inner.collect()
+        }
+        pfsense::Value::List(values) => values.iter().map(names).collect(),
+        _ => String::new(),
+    }
 }
 
 fn differences(recorded: &Value, heard: &Heard) -> Vec<String> {
