@@ -187,8 +187,11 @@ impl Session<'_> {
             }
             // Nothing refers to whatever has nothing there.
             Form::Foreign { kinds, field: of, .. } if text.is_empty() => {
-                let refers = |kind: &Kind| self.find(*kind, of, &Value::Null).is_some();
-                if kinds.iter().any(refers) { Value::Null } else { internal.clone() }
+                if kinds.iter().any(|kind| self.is_left_out(*kind, of)) {
+                    Value::Null
+                } else {
+                    internal.clone()
+                }
             }
             Form::Text | Form::Foreign { .. } | Form::UniqueId | Form::Nested(_) => {
                 internal.clone()
@@ -340,6 +343,14 @@ impl Session<'_> {
             }
             _ => text.into(),
         })
+    }
+
+    /// Whether there is an object of that kind that has nothing in that field.
+    fn is_left_out(&self, kind: Kind, name: &str) -> bool {
+        let model = self.model(kind);
+        let stored = model.position(name).map_or(name, |position| model.fields[position].stored);
+        let objects = self.config.at(model.path).and_then(Value::as_list).unwrap_or_default();
+        objects.iter().any(|object| object.get(stored).is_none())
     }
 
     /// One field of the object that has this text in another; the text when there is none.
