@@ -13,11 +13,13 @@ mod fault;
 pub mod http;
 pub mod pfsense;
 pub mod proxmox;
+mod sandbox;
 mod system;
 mod weather;
 
 pub use chance::Chance;
 pub use control::Control;
 pub use fault::{Fault, FaultError, Mishap};
+pub use sandbox::{Access, Announcement, Options, Sandbox, SandboxError};
 pub use system::System;
 pub use weather::Weather;

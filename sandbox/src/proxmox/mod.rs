@@ -33,6 +33,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 
 use crate::http::{Answer, Habits, Outcome, Request, Site};
+use crate::system::System;
 
 pub use world::{Clock, Installation, Pace, World};
 
@@ -51,11 +52,6 @@ impl Proxmox {
     /// All that is known, now.
     pub fn world(&self) -> World {
         self.lock().clone()
-    }
-
-    /// Goes on with another world.
-    pub fn load(&self, world: World) {
-        *self.lock() = world;
     }
 
     /// Makes a token of a user that may do what the user may, and tells its secret.
@@ -98,5 +94,26 @@ impl Site for Proxmox {
 
     fn habits(&self) -> Habits {
         Habits { idle: Duration::from_secs(5), answers_max: 100, ..Habits::default() }
+    }
+}
+
+#[async_trait]
+impl System for Proxmox {
+    async fn dump(&self) -> serde_json::Value {
+        // Plain data with text keys: this cannot fail.
+        serde_json::to_value(&*self.lock()).unwrap_or_default()
+    }
+
+    async fn load(&self, state: serde_json::Value) -> Result<(), String> {
+        let world = serde_json::from_value(state).map_err(|error| error.to_string())?;
+        *self.lock() = world;
+        Ok(())
+    }
+
+    async fn advance(&self, by: Duration) {
+        let mut world = self.lock();
+        let by_ms = i64::try_from(by.as_millis()).unwrap_or(i64::MAX);
+        world.clock.ahead_ms = world.clock.ahead_ms.saturating_add(by_ms);
+        world.catch_up();
     }
 }
