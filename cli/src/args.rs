@@ -1,11 +1,13 @@
 //! What can be said on the command line.
 
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 use std::time::Duration;
 
 use clap::{Parser, Subcommand, ValueEnum};
 use lessor_engine::{Rule, Selector};
+use lessor_sandbox::{Fault, FaultError};
 use lessor_specs::Address;
 use lessor_specs::kinds::Endpoint;
 use lessor_specs::quantity::Malformed;
@@ -93,6 +95,8 @@ pub(crate) enum Command {
     Destroy(DestroyArgs),
     /// Check the connections and this machine, and say what to do. Changes nothing.
     Doctor(DoctorArgs),
+    /// Pretend to be a Proxmox VE cluster and a pfSense firewall, on this machine, until Ctrl-C.
+    Sandbox(SandboxArgs),
     /// Print a JSON Schema.
     Schema(SchemaArgs),
     /// Print a script that completes the command in a shell.
@@ -384,6 +388,40 @@ pub(crate) struct DoctorArgs {
     /// The form of the result; `lessor schema --of doctor` describes its JSON.
     #[arg(long, value_enum, default_value_t = Format::Human)]
     pub(crate) format: Format,
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct SandboxArgs {
+    /// Where the Proxmox VE cluster listens. Without an address for any system, all listen.
+    #[arg(long, value_name = "ADDR:PORT", value_parser = parse_address)]
+    pub(crate) proxmox: Option<SocketAddr>,
+    /// Where the pfSense listens.
+    #[arg(long, value_name = "ADDR:PORT", value_parser = parse_address)]
+    pub(crate) pfsense: Option<SocketAddr>,
+    /// Where faults, states and clocks are set while it runs.
+    #[arg(long, value_name = "ADDR:PORT", value_parser = parse_address, default_value = ":0")]
+    pub(crate) control: SocketAddr,
+    /// What the systems know already: a JSON object with the state of each, by its name.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) seed: Option<PathBuf>,
+    /// What goes wrong, such as `proxmox=lost,method=POST,path=/clone,times=1`. The mishaps are
+    /// refused, lost, slow:MS, late:MS, cut:BYTES, partial and status:CODE.
+    #[arg(long = "fault", value_name = "SYSTEM=FAULT", value_parser = parse_fault)]
+    pub(crate) faults: Vec<(String, Fault)>,
+    /// How it says where everything is; `json` is one line.
+    #[arg(long, value_enum, default_value_t = Format::Human)]
+    pub(crate) format: Format,
+}
+
+/// `:PORT` is on this machine alone.
+fn parse_address(text: &str) -> Result<SocketAddr, String> {
+    let whole = if text.starts_with(':') { format!("127.0.0.1{text}") } else { text.to_owned() };
+    whole.parse().map_err(|_| "expected ADDR:PORT, or :PORT".to_owned())
+}
+
+fn parse_fault(text: &str) -> Result<(String, Fault), String> {
+    let (system, fault) = text.split_once('=').ok_or("expected SYSTEM=FAULT")?;
+    Ok((system.into(), fault.parse().map_err(|error: FaultError| error.to_string())?))
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]

@@ -15,6 +15,18 @@ pub(crate) fn listen() -> anyhow::Result<watch::Receiver<Stop>> {
     Ok(receiver)
 }
 
+/// Listens from now on, and is there once somebody asks us to end.
+pub(crate) fn asked() -> anyhow::Result<impl Future<Output = ()>> {
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    let mut terminate = signal(SignalKind::terminate())?;
+    Ok(async move {
+        tokio::select! {
+            _ = interrupt.recv() => {}
+            _ = terminate.recv() => {}
+        }
+    })
+}
+
 async fn watch_signals(mut interrupt: Signal, mut terminate: Signal, stop: watch::Sender<Stop>) {
     for (next, text) in [
         (Stop::Finish, "stopping: what was begun is finished; once more stops at once"),

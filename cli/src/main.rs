@@ -72,6 +72,7 @@ fn run(args: Args, streams: &Streams) -> anyhow::Result<Exit> {
             Command::Explain(args) => commands::explain::run(common, &args, streams).await,
             Command::Destroy(args) => commands::destroy::run(common, &args, streams).await,
             Command::Doctor(args) => commands::doctor::run(common, &args, streams).await,
+            Command::Sandbox(args) => commands::sandbox::run(&args).await,
             Command::Schema(args) => commands::schema::run(&args),
             Command::Completions(args) => commands::describe::completions(&args),
             Command::Man => commands::describe::man(),

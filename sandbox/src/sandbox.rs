@@ -5,12 +5,14 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use serde::Serialize;
+use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use crate::chance::Chance;
 use crate::control::Control;
 use crate::fault::Fault;
 use crate::http::{Identity, IdentityError, Server, ServerError};
+use crate::pfsense::{PfSense, State, Version};
 use crate::proxmox::{Installation, Pace, Proxmox, World};
 use crate::system::System;
 use crate::weather::Weather;
@@ -20,6 +22,8 @@ use crate::weather::Weather;
 pub struct Options {
     /// Where a Proxmox VE cluster listens, if there is one.
     pub proxmox: Option<SocketAddr>,
+    /// Where a pfSense listens, if there is one.
+    pub pfsense: Option<SocketAddr>,
     /// Where fate is played from outside.
     pub control: SocketAddr,
     /// Where chance begins, that of credentials too.
@@ -109,6 +113,10 @@ impl Sandbox {
             let state = options.states.get("proxmox");
             begun.insert("proxmox".to_owned(), proxmox(address, state, &mut chance)?);
         }
+        if let Some(address) = options.pfsense {
+            let state = options.states.get("pfsense");
+            begun.insert("pfsense".to_owned(), pfsense(address, state, &mut chance)?);
+        }
         for name in options.states.keys().chain(options.faults.iter().map(|(name, _)| name)) {
             if !begun.contains_key(name) {
                 return Err(SandboxError::NoSystem(name.clone()));
@@ -163,9 +171,7 @@ fn proxmox(
         pace: Pace::default(),
     };
     let world = match state {
-        Some(state) => serde_json::from_value(state.clone()).map_err(|error| {
-            SandboxError::State { system: "proxmox".into(), why: error.to_string() }
-        })?,
+        Some(state) => known("proxmox", state)?,
         None => World::installed(&installation),
     };
     let cluster = Proxmox::new(world);
@@ -179,6 +185,35 @@ fn proxmox(
         token: format!("{user}!sandbox={secret}"),
     };
     Ok(Begun { system: Arc::new(cluster), identity, address, access })
+}
+
+/// A fresh firewall, or one that goes on, with a key of its own for us.
+fn pfsense(
+    address: SocketAddr,
+    state: Option<&Value>,
+    chance: &mut Chance,
+) -> Result<Begun, SandboxError> {
+    let identity = identity()?;
+    let (user, key) = ("admin", format!("{:016x}{:016x}", chance.number(), chance.number()));
+    let mut firewall: State = match state {
+        Some(state) => known("pfsense", state)?,
+        None => State::new(Version::V2_10_0, chance.number()),
+    };
+    firewall.add_key(user, &key);
+    let access = Access {
+        endpoint: String::new(),
+        fingerprint: identity.fingerprint().to_owned(),
+        user: user.to_owned(),
+        password: state.is_none().then(|| "pfsense".to_owned()),
+        token: key,
+    };
+    Ok(Begun { system: Arc::new(PfSense::new(firewall)), identity, address, access })
+}
+
+fn known<T: DeserializeOwned>(system: &str, state: &Value) -> Result<T, SandboxError> {
+    let why = |error: serde_json::Error| error.to_string();
+    serde_json::from_value(state.clone())
+        .map_err(|error| SandboxError::State { system: system.into(), why: why(error) })
 }
 
 fn identity() -> Result<Identity, IdentityError> {

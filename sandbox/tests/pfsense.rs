@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use lessor_sandbox::System as _;
 use lessor_sandbox::http::{Answer, Outcome, Request, Site as _};
 use lessor_sandbox::pfsense::{Clock, PfSense, State, Version};
 use serde_json::{Value, json};

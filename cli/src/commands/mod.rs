@@ -11,6 +11,7 @@ pub(crate) mod explain_code;
 pub(crate) mod graph;
 pub(crate) mod init;
 pub(crate) mod plan;
+pub(crate) mod sandbox;
 pub(crate) mod schema;
 pub(crate) mod show;
 pub(crate) mod validate;

@@ -16,6 +16,7 @@ mod ground;
 mod pipelines;
 mod planning;
 mod recipes;
+mod sandbox;
 mod saved;
 mod secrets;
 mod starting;

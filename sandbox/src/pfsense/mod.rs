@@ -35,6 +35,7 @@ use serde::{Deserialize, Serialize};
 use tokio::sync::Mutex;
 
 use crate::http::{self, Answer, Request, Site};
+use crate::system::System;
 
 use kind::Endpoint;
 use refusal::Refusal;
@@ -94,6 +95,7 @@ impl PfSense {
         *self.state.lock().await = state;
     }
 
+<<<<<<< HEAD
     /// Lets so much time pass there.
     pub async fn advance(&self, by: Duration) {
         let mut state = self.state.lock().await;
@@ -104,6 +106,9 @@ impl PfSense {
 
     /// What is answered, and after how long.
     fn respond(state: &mut State, request: &Request) -> (Answer, Duration) {
+=======
+    fn respond(state: &mut State, request: &Request) -> Answer {
+>>>>>>> da922cb (Let anybody start the sandbox: lessor sandbox)
         let Some(endpoint) = request.path.strip_prefix(ROOT).and_then(endpoint_at) else {
             let answer = Answer::new(404, "Not Found", "404 Not Found\n");
             let answer = answer.header("Content-Type", "text/html; charset=UTF-8");
@@ -140,6 +145,27 @@ impl Site for PfSense {
             tokio::time::sleep(wait).await;
         }
         http::Outcome::Answered(answer)
+    }
+}
+
+#[async_trait]
+impl System for PfSense {
+    async fn dump(&self) -> serde_json::Value {
+        // Plain data with text keys: this cannot fail.
+        serde_json::to_value(self.state().await).unwrap_or_default()
+    }
+
+    async fn load(&self, state: serde_json::Value) -> Result<(), String> {
+        let state = serde_json::from_value(state).map_err(|error| error.to_string())?;
+        self.replace(state).await;
+        Ok(())
+    }
+
+    async fn advance(&self, by: Duration) {
+        let mut state = self.state.lock().await;
+        let by_ms = i64::try_from(by.as_millis()).unwrap_or(i64::MAX);
+        state.clock = state.clock.later(by_ms);
+        state.settle();
     }
 }
 
