@@ -122,7 +122,10 @@ pub(in crate::proxmox) fn run(world: &mut World, job: &Job, _: &mut Log) -> Resu
 fn checked(call: &mut Call<'_>) -> Result<Params> {
     let vmid = call.given.vmid();
     let mut given = Params(call.given.without(&NOT_CONFIG));
-    let (delete, revert) = (call.given.list("delete"), call.given.list("revert"));
+    name_cdrom(&mut given);
+    let named = |option: String| if option == "cdrom" { "ide2".to_owned() } else { option };
+    let delete: Vec<String> = call.given.list("delete").into_iter().map(named).collect();
+    let revert = call.given.list("revert");
     check_keys(&given)?;
     only_root_skips_locks(call)?;
     if given.0.is_empty() && delete.is_empty() && revert.is_empty() {
@@ -168,12 +171,20 @@ fn checked(call: &mut Call<'_>) -> Result<Params> {
     }
     check_boot(guest, &given, &delete)?;
     check_balloon(guest, &given)?;
-    for key in ["delete", "revert", "force"] {
-        if let Some(text) = call.given.get(key) {
-            given.0.insert(format!("+{key}"), text.to_owned());
-        }
+    given.0.insert("+delete".into(), delete.join(","));
+    given.0.insert("+revert".into(), revert.join(","));
+    if let Some(force) = call.given.get("force") {
+        given.0.insert("+force".into(), force.to_owned());
     }
     Ok(given)
+}
+
+/// `cdrom` is another name of the third drive.
+pub(super) fn name_cdrom(given: &mut Params) {
+    if let Some(text) = given.take("cdrom") {
+        let media = if text.contains("media=") { "" } else { ",media=cdrom" };
+        given.0.insert("ide2".into(), format!("{text}{media}"));
+    }
 }
 
 /// What the names and formats of options do not say.
@@ -266,8 +277,18 @@ pub(in crate::proxmox) fn tags(world: &World, text: &str) -> String {
     if tags.is_empty() { " ".into() } else { tags.join(";") }
 }
 
-/// Changes options: at once where that is possible, else at the next start.
+/// Changes options: at once where that is possible, else at the next start. When one of them cannot
+/// be changed, none is.
 fn apply(world: &mut World, node: &str, vmid: u32, given: &Params) -> Result<()> {
+    let before = (world.guests.clone(), world.volumes.clone());
+    let applied = apply_all(world, node, vmid, given);
+    if applied.is_err() {
+        (world.guests, world.volumes) = before;
+    }
+    applied
+}
+
+fn apply_all(world: &mut World, node: &str, vmid: u32, given: &Params) -> Result<()> {
     let force = given.flag("+force");
     for option in given.list("+delete") {
         delete(world, node, vmid, &option, force)?;

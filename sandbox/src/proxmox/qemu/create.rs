@@ -51,6 +51,7 @@ pub(super) fn create(call: &mut Call<'_>) -> Result<Value> {
         call.world.volume(&call.node, archive)?;
     }
     let mut given = Params(call.given.without(&NOT_CONFIG));
+    config::name_cdrom(&mut given);
     config::check_keys(&given)?;
     rights::check(call.world, &call.caller, vmid, pool.as_deref(), given.0.keys())?;
     for (option, text) in &given.0 {
