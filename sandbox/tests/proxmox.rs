@@ -142,3 +142,14 @@ fn who_speaks_in_clear_is_sent_to_tls() {
     assert_eq!((status, sent("POST").0), (301, 308));
     assert!(headers.contains(&("Location".into(), "https://pve:8006/api2/json/version".into())));
 }
+
+#[tokio::test]
+async fn members_of_objects_come_in_any_order() {
+    let cluster = Cluster::of(&["pve1"]);
+    let mut written = std::collections::BTreeSet::new();
+    for _ in 0..50 {
+        written.insert(cluster.ask("GET", "/version", "").await.body);
+    }
+    // Three members of `data` stand in six orders.
+    assert_eq!(written.len(), 6);
+}

@@ -65,7 +65,12 @@ pub(super) fn answer(world: &mut World, request: &Request) -> Outcome {
     };
     let Some(found) = found else {
         let unknown = Refusal::unknown(&asked.verb, &asked.path);
-        return Outcome::Answered(transport::answer(asked.format, false, Err(unknown)));
+        return Outcome::Answered(transport::answer(
+            asked.format,
+            false,
+            Err(unknown),
+            &mut world.chance,
+        ));
     };
     let relayed = found.method.relayed;
     let mut outcome = call(world, &found, caller, given);
@@ -73,7 +78,7 @@ pub(super) fn answer(world: &mut World, request: &Request) -> Outcome {
         // A new line in the text would be lost in the reason phrase, not in the body.
         refusal.message.truncate(1 << 16);
     }
-    Outcome::Answered(transport::answer(asked.format, relayed, outcome))
+    Outcome::Answered(transport::answer(asked.format, relayed, outcome, &mut world.chance))
 }
 
 /// The real web server expects parts there, and dies of their absence.

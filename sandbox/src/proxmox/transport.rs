@@ -8,6 +8,7 @@ use serde_json::{Map, Value, json};
 
 use super::check::Given;
 use super::refusal::Refusal;
+use super::world::Chance;
 use crate::http::{Answer, Request};
 
 /// The longest body it takes, in bytes.
@@ -189,6 +190,7 @@ pub(super) fn answer(
     format: Format,
     relayed: bool,
     outcome: Result<(Value, Map<String, Value>), Refusal>,
+    chance: &mut Chance,
 ) -> Answer {
     let (status, reason, mut body) = match outcome {
         Ok((data, siblings)) => {
@@ -212,7 +214,7 @@ pub(super) fn answer(
     if failed && format == Format::ExtJs {
         body["success"] = 0.into();
         body["status"] = status.into();
-        return finished(headed(200, "OK").header("Connection", "Keep-Alive"), &body);
+        return finished(headed(200, "OK").header("Connection", "Keep-Alive"), &body, chance);
     }
     let answer = headed(status, &reason);
     let answer = match (failed, relayed) {
@@ -220,11 +222,40 @@ pub(super) fn answer(
         (false, true) => answer.header("Connection", "close").header("Connection", "Keep-Alive"),
         (false, false) => answer.header("Connection", "Keep-Alive"),
     };
-    finished(answer, &body)
+    finished(answer, &body, chance)
 }
 
-fn finished(answer: Answer, body: &Value) -> Answer {
+fn finished(answer: Answer, body: &Value, chance: &mut Chance) -> Answer {
     let mut answer = answer.header("Content-Type", "application/json;charset=UTF-8");
-    answer.body = body.to_string().into_bytes();
+    let mut text = String::new();
+    write(body, chance, &mut text);
+    answer.body = text.into_bytes();
     answer
+}
+
+/// Writes JSON as the real system does: members of objects in any order.
+fn write(value: &Value, chance: &mut Chance, text: &mut String) {
+    match value {
+        Value::Object(members) => {
+            let mut members: Vec<_> = members.iter().collect();
+            chance.shuffle(&mut members);
+            text.push('{');
+            for (n, (key, value)) in members.into_iter().enumerate() {
+                text.push_str(if n > 0 { "," } else { "" });
+                text.push_str(&Value::from(key.as_str()).to_string());
+                text.push(':');
+                write(value, chance, text);
+            }
+            text.push('}');
+        }
+        Value::Array(items) => {
+            text.push('[');
+            for (n, value) in items.iter().enumerate() {
+                text.push_str(if n > 0 { "," } else { "" });
+                write(value, chance, text);
+            }
+            text.push(']');
+        }
+        plain => text.push_str(&plain.to_string()),
+    }
 }

@@ -104,6 +104,15 @@ impl Chance {
         mixed ^ (mixed >> 31)
     }
 
+    /// Puts items in any order.
+    pub(super) fn shuffle<T>(&mut self, items: &mut [T]) {
+        for last in (1..items.len()).rev() {
+            let bound = u64::try_from(last + 1).unwrap_or(u64::MAX);
+            let other = usize::try_from(self.next() % bound).unwrap_or_default();
+            items.swap(last, other);
+        }
+    }
+
     /// A random UUID.
     pub(super) fn uuid(&mut self) -> String {
         let (high, low) = (self.next(), self.next());
