@@ -172,7 +172,7 @@ impl Guest {
     /// How many processors it has on a node with so many.
     pub(super) fn processors(&self, node_has: u64) -> u64 {
         let processors = match self.kind {
-            Kind::Qemu => self.number("sockets", 1) * self.number("cores", 1),
+            Kind::Qemu => self.number("sockets", 1).saturating_mul(self.number("cores", 1)),
             Kind::Lxc => self.number("cores", node_has),
         };
         processors.min(node_has)

@@ -246,9 +246,9 @@ impl Tasks {
                 Some(vmid) if busy.contains(&vmid) => (task.created_ms + PATIENCE_MS, true),
                 Some(vmid) => {
                     busy.push(vmid);
-                    (task.ready_ms + task.takes_ms, false)
+                    (task.ready_ms.saturating_add(task.takes_ms), false)
                 }
-                None => (task.ready_ms + task.takes_ms, false),
+                None => (task.ready_ms.saturating_add(task.takes_ms), false),
             };
             if due_ms <= now_ms && next.is_none_or(|(_, earliest, _)| due_ms < earliest) {
                 next = Some((n, due_ms, gives_up));

@@ -237,7 +237,7 @@ impl World {
     pub(super) fn catch_up(&mut self) {
         super::tasks::run_due(self);
         let now_ms = self.now_ms();
-        let due = |seen_ms: u64| now_ms >= seen_ms + self.pace.statistics_ms;
+        let due = |seen_ms: u64| now_ms >= seen_ms.saturating_add(self.pace.statistics_ms);
         if self.statistics.seen_ms.is_none_or(due) {
             self.collect_statistics();
         }

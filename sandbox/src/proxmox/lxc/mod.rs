@@ -186,7 +186,7 @@ fn run_resize(world: &mut World, job: &Job) -> Result<()> {
     }
     let size = job.given.text("size");
     let new = match size.strip_prefix('+') {
-        Some(more) => volume.size + bytes(more),
+        Some(more) => volume.size.saturating_add(bytes(more)),
         None => bytes(size),
     };
     if new < volume.size {

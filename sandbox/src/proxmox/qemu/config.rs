@@ -151,6 +151,12 @@ fn checked(call: &mut Call<'_>) -> Result<Params> {
     }
     let all = delete.iter().chain(&revert).chain(given.0.keys());
     rights::check(call.world, &call.caller, vmid, None, all)?;
+    for option in &delete {
+        rights::check_device(call.world, &call.caller, (vmid, None), option, None)?;
+    }
+    for (option, text) in &given.0 {
+        rights::check_device(call.world, &call.caller, (vmid, None), option, Some(text))?;
+    }
     for (option, text) in given.0.iter().filter(|(option, _)| drives::is_drive(option)) {
         let drive = drives::parse(option, text);
         drives::check(call.world, &call.caller, &drive)?;

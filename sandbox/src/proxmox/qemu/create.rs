@@ -55,6 +55,8 @@ pub(super) fn create(call: &mut Call<'_>) -> Result<Value> {
     config::check_keys(&given)?;
     rights::check(call.world, &call.caller, vmid, pool.as_deref(), given.0.keys())?;
     for (option, text) in &given.0 {
+        let whose = (vmid, pool.as_deref());
+        rights::check_device(call.world, &call.caller, whose, option, Some(text))?;
         if drives::is_drive(option) {
             drives::check(call.world, &call.caller, &drives::parse(option, text))?;
         }

@@ -43,7 +43,7 @@ pub(in crate::proxmox) fn run_resize(world: &mut World, job: &Job, log: &mut Log
     let old = world.volume(&job.node, &id)?.size;
     let text = job.given.text("size");
     let new = match text.strip_prefix('+') {
-        Some(more) => old + bytes(more),
+        Some(more) => old.saturating_add(bytes(more)),
         None => bytes(text),
     };
     if new < old {

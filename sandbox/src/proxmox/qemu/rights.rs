@@ -18,7 +18,7 @@ enum Needs {
 fn needs(option: &str) -> Needs {
     let stem = option.trim_end_matches(|c: char| c.is_ascii_digit());
     if drives::is_drive(option)
-        || matches!(option, "cdrom" | "tags")
+        || option == "cdrom"
         || stem != option && matches!(stem, "unused" | "serial" | "usb" | "hostpci")
     {
         return Needs::Nothing;
@@ -32,7 +32,7 @@ fn needs(option: &str) -> Needs {
         | "watchdog" | "audio0" | "bios" => Needs::One("VM.Config.HWType"),
         "agent" | "autostart" | "description" | "keyboard" | "localtime" | "migrate_downtime"
         | "migrate_speed" | "name" | "onboot" | "ostype" | "protection" | "reboot"
-        | "startdate" | "startup" | "tdf" | "template" => Needs::One("VM.Config.Options"),
+        | "startdate" | "startup" | "tags" | "tdf" | "template" => Needs::One("VM.Config.Options"),
         "freeze" => Needs::One("VM.PowerMgmt"),
         "boot" | "bootdisk" | "vmstatestorage" => Needs::One("VM.Config.Disk"),
         "cicustom" | "cipassword" | "citype" | "ciupgrade" | "ciuser" | "nameserver"
@@ -69,6 +69,39 @@ pub(super) fn check<'o>(
         }
     }
     Ok(())
+}
+
+/// Goes on only when these devices may be taken away or, with a text, put in.
+pub(super) fn check_device(
+    world: &World,
+    caller: &Caller,
+    (vmid, pool): (u32, Option<&str>),
+    option: &str,
+    text: Option<&str>,
+) -> Result<()> {
+    let stem = option.trim_end_matches(|c: char| c.is_ascii_digit());
+    let real = |what: &str| {
+        let why = format!("only root can set '{option}' config for real devices");
+        match text {
+            Some(text)
+                if !text.trim_start_matches("host=").starts_with(what) && !caller.is_root() =>
+            {
+                Err(Refusal::failed(why))
+            }
+            _ => demand(world, caller, vmid, pool, &["VM.Config.HWType"]),
+        }
+    };
+    match stem {
+        _ if stem == option => Ok(()),
+        "serial" => real("socket"),
+        "usb" => real("spice"),
+        "hostpci" => real("mapping="),
+        "unused" => demand(world, caller, vmid, pool, &["VM.Config.Disk"]),
+        _ if drives::is_drive(option) && text.is_none() => {
+            demand(world, caller, vmid, pool, &["VM.Config.Disk"])
+        }
+        _ => Ok(()),
+    }
 }
 
 /// One of these privileges on the machine or its pool.

@@ -310,7 +310,7 @@ pub(super) fn bytes(text: &str) -> u64 {
     let mut bytes = whole.saturating_mul(unit);
     let mut scale = unit;
     for digit in part.chars().filter_map(|digit| digit.to_digit(10)) {
-        bytes += u64::from(digit) * scale / 10;
+        bytes = bytes.saturating_add(u64::from(digit) * scale / 10);
         scale /= 10;
     }
     bytes
