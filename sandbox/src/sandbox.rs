@@ -169,6 +169,7 @@ fn proxmox(
         fingerprint: identity.fingerprint().to_owned(),
         seed: chance.number(),
         pace: Pace::default(),
+        whole_host: true,
     };
     let world = match state {
         Some(state) => known("proxmox", state)?,

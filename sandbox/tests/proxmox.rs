@@ -55,7 +55,7 @@ impl Cluster {
     fn wait(&self, ms: i64) {
         let mut world = self.proxmox.world();
         world.clock.ahead_ms += ms;
-        self.proxmox.load(world);
+        self.proxmox.replace(world);
     }
 }
 
@@ -115,7 +115,7 @@ async fn a_world_that_is_written_down_and_read_back_goes_on_as_it_would_have() {
     let (one, other) = (Cluster::of(&["pve1"]), Cluster::of(&["pve1"]));
     one.data("POST", "/nodes/pve1/qemu", "vmid=100&net0=virtio&scsi0=local:1").await;
     let written = serde_json::to_string(&one.proxmox.world()).unwrap();
-    other.proxmox.load(serde_json::from_str(&written).unwrap());
+    other.proxmox.replace(serde_json::from_str(&written).unwrap());
     one.wait(1_000);
     other.wait(1_000);
 

@@ -95,20 +95,8 @@ impl PfSense {
         *self.state.lock().await = state;
     }
 
-<<<<<<< HEAD
-    /// Lets so much time pass there.
-    pub async fn advance(&self, by: Duration) {
-        let mut state = self.state.lock().await;
-        let by_ms = i64::try_from(by.as_millis()).unwrap_or(i64::MAX);
-        state.clock = state.clock.later(by_ms);
-        state.settle();
-    }
-
     /// What is answered, and after how long.
     fn respond(state: &mut State, request: &Request) -> (Answer, Duration) {
-=======
-    fn respond(state: &mut State, request: &Request) -> Answer {
->>>>>>> da922cb (Let anybody start the sandbox: lessor sandbox)
         let Some(endpoint) = request.path.strip_prefix(ROOT).and_then(endpoint_at) else {
             let answer = Answer::new(404, "Not Found", "404 Not Found\n");
             let answer = answer.header("Content-Type", "text/html; charset=UTF-8");

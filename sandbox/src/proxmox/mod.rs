@@ -54,6 +54,11 @@ impl Proxmox {
         self.lock().clone()
     }
 
+    /// Makes it know this instead.
+    pub fn replace(&self, world: World) {
+        *self.lock() = world;
+    }
+
     /// Makes a token of a user that may do what the user may, and tells its secret.
     pub fn add_token(&self, user: &str, id: &str) -> String {
         self.lock().add_token(user, id)
@@ -106,7 +111,7 @@ impl System for Proxmox {
 
     async fn load(&self, state: serde_json::Value) -> Result<(), String> {
         let world = serde_json::from_value(state).map_err(|error| error.to_string())?;
-        *self.lock() = world;
+        self.replace(world);
         Ok(())
     }
 
