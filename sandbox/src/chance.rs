@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 /// Where chance comes from. (`SplitMix64`, by Steele, Lea and Flood.)
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Chance {
     seed: u64,
 }
@@ -31,5 +31,47 @@ impl Chance {
     /// Whether something comes about that does so in that many cases of a hundred.
     pub fn comes(&mut self, percent: u8) -> bool {
         self.below(100) < u64::from(percent)
+    }
+
+    /// Puts items in any order.
+    pub fn shuffle<T>(&mut self, items: &mut [T]) {
+        for last in (1..items.len()).rev() {
+            let bound = u64::try_from(last + 1).unwrap_or(u64::MAX);
+            let other = usize::try_from(self.number() % bound).unwrap_or_default();
+            items.swap(last, other);
+        }
+    }
+
+    /// A random UUID.
+    pub fn uuid(&mut self) -> String {
+        let (high, low) = (self.number(), self.number());
+        format!(
+            "{:08x}-{:04x}-4{:03x}-{:04x}-{:012x}",
+            high >> 32,
+            (high >> 16) & 0xffff,
+            high & 0xfff,
+            0x8000 | ((low >> 48) & 0x3fff),
+            low & 0xffff_ffff_ffff
+        )
+    }
+
+    /// A random hardware address with that prefix.
+    pub fn mac(&mut self, prefix: &str) -> String {
+        let mut address = prefix.to_ascii_uppercase();
+        let bits = self.number();
+        for n in address.split(':').count()..6 {
+            address.push_str(&format!(":{:02X}", (bits >> (8 * n)) & 0xff));
+        }
+        address
+    }
+
+    /// So many random bytes in hexadecimal.
+    pub fn hex(&mut self, bytes: usize) -> String {
+        let mut hex = String::new();
+        while hex.len() < bytes * 2 {
+            hex.push_str(&format!("{:016x}", self.number()));
+        }
+        hex.truncate(bytes * 2);
+        hex
     }
 }

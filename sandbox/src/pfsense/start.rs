@@ -6,6 +6,7 @@ use super::session::SETTINGS;
 use super::state::{Card, Clock, Revision, State};
 use super::value::{Value, map};
 use super::{Version, WIREGUARD, rules};
+use crate::Chance;
 
 impl State {
     /// A firewall somebody has just set up: `wan` gets its address from outside, `lan` is
@@ -17,7 +18,7 @@ impl State {
         let mut state = State {
             version,
             clock,
-            chance: seed,
+            chance: Chance::new(seed),
             config: first_config(),
             is_locked: false,
             live: Revision {
@@ -34,7 +35,7 @@ impl State {
             packages: BTreeSet::from([WIREGUARD.to_owned()]),
             token_secret: String::new(),
         };
-        state.token_secret = state.draw_hex(32);
+        state.token_secret = state.chance.hex(32);
         state.live.size = i64::try_from(state.config.to_json().len()).unwrap_or_default();
         state
     }

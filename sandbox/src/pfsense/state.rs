@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::Version;
 use super::value::Value;
+use crate::Chance;
 
 /// All that the firewall knows. Written as JSON and read again it is the same firewall.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -16,7 +17,7 @@ pub struct State {
     /// What time it is there.
     pub clock: Clock,
     /// Where its chance goes on.
-    pub chance: u64,
+    pub chance: Chance,
     /// `config.xml`.
     pub config: Value,
     /// Whether the lock that writers leave is there.
@@ -109,26 +110,6 @@ impl Clock {
 }
 
 impl State {
-    /// The next number of its chance.
-    pub(super) fn draw(&mut self) -> u64 {
-        // SplitMix64: any seed will do, and the same one gives the same numbers.
-        self.chance = self.chance.wrapping_add(0x9E37_79B9_7F4A_7C15);
-        let mut number = self.chance;
-        number = (number ^ (number >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
-        number = (number ^ (number >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
-        number ^ (number >> 31)
-    }
-
-    /// So many random bytes in hexadecimal.
-    pub(super) fn draw_hex(&mut self, bytes: usize) -> String {
-        let mut hex = String::new();
-        while hex.len() < bytes * 2 {
-            hex.push_str(&format!("{:016x}", self.draw()));
-        }
-        hex.truncate(bytes * 2);
-        hex
-    }
-
     /// Finishes the work that is due.
     pub(super) fn settle(&mut self) {
         let now = self.clock.now_ms();

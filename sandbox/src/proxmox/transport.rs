@@ -8,7 +8,7 @@ use serde_json::{Map, Value, json};
 
 use super::check::Given;
 use super::refusal::Refusal;
-use super::world::Chance;
+use crate::Chance;
 use crate::http::{Answer, Request};
 
 /// The longest body it takes, in bytes.

@@ -12,6 +12,7 @@ use super::network::Network;
 use super::sdn::Sdn;
 use super::storage::{Storage, Volume};
 use super::tasks::Tasks;
+use crate::Chance;
 
 /// Options by name, as a configuration file holds them.
 pub(super) type Options = BTreeMap<String, String>;
@@ -84,59 +85,6 @@ impl Default for Pace {
     }
 }
 
-/// Where chance comes from: the same seed, the same run. (`SplitMix64`.)
-#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
-pub(super) struct Chance {
-    seed: u64,
-}
-
-impl Chance {
-    pub(super) fn new(seed: u64) -> Self {
-        Chance { seed }
-    }
-
-    /// Any number.
-    pub(super) fn next(&mut self) -> u64 {
-        self.seed = self.seed.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut mixed = self.seed;
-        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        mixed ^ (mixed >> 31)
-    }
-
-    /// Puts items in any order.
-    pub(super) fn shuffle<T>(&mut self, items: &mut [T]) {
-        for last in (1..items.len()).rev() {
-            let bound = u64::try_from(last + 1).unwrap_or(u64::MAX);
-            let other = usize::try_from(self.next() % bound).unwrap_or_default();
-            items.swap(last, other);
-        }
-    }
-
-    /// A random UUID.
-    pub(super) fn uuid(&mut self) -> String {
-        let (high, low) = (self.next(), self.next());
-        format!(
-            "{:08x}-{:04x}-4{:03x}-{:04x}-{:012x}",
-            high >> 32,
-            (high >> 16) & 0xffff,
-            high & 0xfff,
-            0x8000 | ((low >> 48) & 0x3fff),
-            low & 0xffff_ffff_ffff
-        )
-    }
-
-    /// A random hardware address with that prefix.
-    pub(super) fn mac(&mut self, prefix: &str) -> String {
-        let mut address = prefix.to_ascii_uppercase();
-        let bits = self.next();
-        for n in address.split(':').count()..6 {
-            address.push_str(&format!(":{:02X}", (bits >> (8 * n)) & 0xff));
-        }
-        address
-    }
-}
-
 /// A machine of the cluster.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(super) struct Node {
@@ -195,7 +143,7 @@ impl World {
         let clock = Clock::default();
         let now_ms = clock.now_ms();
         let mut chance = Chance::new(installation.seed);
-        let access = Access::installed(&installation.password, chance.next());
+        let access = Access::installed(&installation.password, chance.number());
         let nodes = (0_u32..).zip(&installation.nodes);
         let nodes = nodes.map(|(n, name)| (name.clone(), node(n, installation, now_ms)));
         let mut world = World {

@@ -100,9 +100,9 @@ pub(super) fn choices(session: &Session<'_>, object: &Object, field: &Field) -> 
 pub(super) fn made(session: &mut Session<'_>, object: &Object, field: &Field) -> Value {
     match (object.kind, field.name) {
         (_, "created_by" | "updated_by") => session.signature(&session.author).into(),
-        (_, "uniqid" | "schedlabel") => session.state.draw_hex(7)[..13].into(),
+        (_, "uniqid" | "schedlabel") => session.state.chance.hex(7)[..13].into(),
         (Kind::OutboundMapping, "source_hash_key") => {
-            format!("0x{}", session.state.draw_hex(16)).into()
+            format!("0x{}", session.state.chance.hex(16)).into()
         }
         (Kind::User, "uid") => system::next_number(session, "system/user", "uid"),
         (Kind::UserGroup, "gid") => system::next_number(session, "system/group", "gid"),

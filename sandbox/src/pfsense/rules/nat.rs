@@ -69,8 +69,8 @@ pub(super) fn one_to_one(object: &Object, name: &str, value: Value) -> Granted<V
 /// Gives a port forward that wants a rule of its own the name by which the two know each other.
 pub(in crate::pfsense) fn before_create(session: &mut Session<'_>, object: &mut Object) {
     if object.kind == Kind::PortForward && object.text("associated_rule_id") == "new" {
-        let hex = session.state.draw_hex(7);
-        let digits = session.state.draw() % 100_000_000;
+        let hex = session.state.chance.hex(7);
+        let digits = session.state.chance.number() % 100_000_000;
         let id = format!("nat_{}.{digits:08}", &hex[..13]);
         object.set("associated_rule_id", id.into());
     }

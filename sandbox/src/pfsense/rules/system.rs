@@ -12,7 +12,7 @@ const FIRST_NUMBER: i64 = 2000;
 /// Makes a key for its caller; it is shown once, and stored as its hash.
 pub(in crate::pfsense) fn make_key(session: &mut Session<'_>, object: &mut Object) {
     let bytes = object.number("length_bytes").unwrap_or(24);
-    let key = session.state.draw_hex(usize::try_from(bytes).unwrap_or(24));
+    let key = session.state.chance.hex(usize::try_from(bytes).unwrap_or(24));
     let hash = hash_of(object.text("hash_algo"), &key);
     object.set("hash", hash.into());
     object.set("key", key.into());

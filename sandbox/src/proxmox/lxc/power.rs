@@ -45,7 +45,7 @@ pub(super) fn reboot(call: &mut Call<'_>) -> Result<Value> {
 /// What a task about power does.
 pub(super) fn run(world: &mut World, job: &Job) -> Result<()> {
     let vmid = job.vmid.unwrap_or_default();
-    let (now_ms, chance) = (world.now_ms(), world.chance.next());
+    let (now_ms, chance) = (world.now_ms(), world.chance.number());
     let guest = container(world, &job.node, vmid)?;
     guest.unlocked()?;
     if job.act == Act::LxcStart {

@@ -165,7 +165,7 @@ fn checked(call: &mut Call<'_>) -> Result<Params> {
     }
     prepare(call.world, &call.caller, &mut given)?;
     if let Some(password) = given.get("cipassword").filter(|password| !password.starts_with('$')) {
-        let (salt, hash) = (call.world.chance.next(), super::cloudinit::hashed(password));
+        let (salt, hash) = (call.world.chance.number(), super::cloudinit::hashed(password));
         given.0.insert("cipassword".into(), format!("$5${:08x}${hash}", salt & 0xffff_ffff));
     }
     let guest = machine(call.world, &call.node, vmid)?;

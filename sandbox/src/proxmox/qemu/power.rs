@@ -174,7 +174,7 @@ pub(super) fn power_on(world: &mut World, node: &str, vmid: u32) -> Result<()> {
     }
     super::cloudinit::generate(world, node, vmid)?;
     let since_ms = world.now_ms();
-    let pid = u32::try_from(world.chance.next() % 30_000).unwrap_or_default() + 1_000;
+    let pid = u32::try_from(world.chance.number() % 30_000).unwrap_or_default() + 1_000;
     let guest = world.guest_mut(Kind::Qemu, node, vmid)?;
     if guest.config.get("lock").is_some_and(|lock| lock == "suspended") {
         guest.config.remove("lock");
