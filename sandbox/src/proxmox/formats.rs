@@ -166,6 +166,8 @@ fn complaint(format: &str, text: &str) -> Option<String> {
         "pve-sdn-subnet-id" => looks(is(&SUBNET_ID, text), "a valid subnet"),
         "pve-vlan-id-or-range" => fixed(is_vlan_range(text), &format!("invalid VLAN tag '{text}'")),
         "pve-fw-dport-spec" | "pve-fw-sport-spec" => ports(text),
+        "pve-fw-addr-spec" => super::firewall::address_complaint(text),
+        "pve-fw-protocol-spec" => super::firewall::protocol_complaint(text),
         _ => None,
     }
 }

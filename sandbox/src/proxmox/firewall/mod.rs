@@ -2,6 +2,7 @@
 
 mod names;
 mod rules;
+mod verify;
 
 use std::collections::BTreeMap;
 
@@ -9,8 +10,11 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use super::call::{Call, Handler, digest, lines};
-use super::refusal::Result;
+use super::refusal::{Refusal, Result};
+use super::tables::tables;
 use super::world::Options;
+
+pub(super) use verify::{address_complaint, protocol_complaint};
 
 /// A file of the firewall.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
@@ -143,10 +147,28 @@ fn options(call: &mut Call<'_>) -> Result<Value> {
     Ok(row.into())
 }
 
+/// Parameters of an update that are none of the options.
+const NOT_OPTIONS: [&str; 4] = ["node", "vmid", "delete", "digest"];
+
+/// Whether the method of a call sets an option of that name.
+fn is_option(call: &Call<'_>, name: &str) -> bool {
+    let mut methods = tables().methods.iter();
+    let method = methods.find(|method| method.verb == "PUT" && method.path == call.path);
+    !NOT_OPTIONS.contains(&name) && method.is_some_and(|one| one.parameters.contains_key(name))
+}
+
 fn update_options(call: &mut Call<'_>) -> Result<Value> {
     call.same_digest(&digest(&lines(&file(call).options)))?;
     let gone = call.given.list("delete");
-    let given = call.given.without(&["node", "vmid", "delete", "digest"]);
+    if let Some(name) = gone.iter().find(|name| !is_option(call, name)) {
+        return Err(Refusal::parameter("delete", format!("no such option '{name}'")));
+    }
+    let mut given = call.given.without(&NOT_OPTIONS);
+    // Of the cluster it can be written since when it is on.
+    let is_time = call.given.number("enable").is_some_and(|enable| enable > 1);
+    if is_time && call.path.starts_with("/cluster") {
+        given.insert("enable".into(), call.world.now().to_string());
+    }
     let options = &mut file_mut(call).options;
     options.retain(|key, _| !gone.contains(key));
     options.extend(given);

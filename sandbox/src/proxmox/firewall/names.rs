@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::{Alias, CLUSTER, Firewall, Group, Set, file, file_mut, rules};
+use super::{Alias, CLUSTER, Firewall, Group, Set, file, file_mut, verify};
 use crate::proxmox::call::{Call, digest, lines};
 use crate::proxmox::formats::is_ip_or_cidr;
 use crate::proxmox::refusal::{Refusal, Result};
@@ -170,17 +170,28 @@ pub(super) fn set(call: &mut Call<'_>) -> Result<Value> {
     Ok(members.iter().map(|member| member_row(member, &digest)).collect())
 }
 
+/// An address without the length of a prefix that says nothing.
+fn plain(cidr: &str) -> &str {
+    let longest = if cidr.contains(':') { "/128" } else { "/32" };
+    cidr.strip_suffix(longest).unwrap_or(cidr)
+}
+
 pub(super) fn create_member(call: &mut Call<'_>) -> Result<Value> {
-    let cidr = call.given.text("cidr").to_owned();
-    let member = call.given.without(&["node", "vmid", "name"]);
+    let cidr = plain(call.given.text("cidr")).to_owned();
+    let mut member = call.given.without(&["node", "vmid", "name"]);
+    member.insert("cidr".into(), cidr.clone());
     if !is_ip_or_cidr(&cidr)
-        && let Some(why) = rules::unknown_alias(call, &cidr)
+        && let Some(why) = verify::unknown_alias(call, &cidr)
     {
         return Err(Refusal::failed(why));
     }
     let set = set_mut(call)?;
     if set.members.iter().any(|member| member.get("cidr") == Some(&cidr)) {
         return Err(Refusal::parameter("cidr", format!("address '{cidr}' already exists")));
+    }
+    if cidr.ends_with("/0") {
+        let why = "a zero prefix is not allowed in ipset entries";
+        return Err(Refusal::parameter("cidr", why));
     }
     set.members.insert(0, member);
     Ok(Value::Null)
@@ -201,10 +212,11 @@ pub(super) fn member(call: &mut Call<'_>) -> Result<Value> {
     Ok(member_row(&members[place], &members_digest(members)))
 }
 
+/// Replaces what is said of a member.
 pub(super) fn update_member(call: &mut Call<'_>) -> Result<Value> {
     let place = place(call)?;
     let given = call.given.without(&["node", "vmid", "name", "digest"]);
-    set_mut(call)?.members[place].extend(given);
+    set_mut(call)?.members[place] = given;
     Ok(Value::Null)
 }
 
@@ -223,17 +235,17 @@ pub(super) fn references(call: &mut Call<'_>) -> Result<Value> {
     let mut rows = Vec::new();
     let own = (!call.path.starts_with("/cluster")).then(|| file(call));
     let cluster = call.world.firewalls.get(CLUSTER).cloned();
-    for (file, scope, before) in [(cluster, "dc", "dc/"), (own, "guest", "")] {
+    for (file, scope) in [(cluster, "dc"), (own, "guest")] {
         let Some(file) = file else { continue };
         for (name, set) in file.sets.iter().filter(|_| wants("ipset")) {
             let row = json!({
-                "type": "ipset", "name": name, "ref": format!("+{before}{name}"), "scope": scope,
+                "type": "ipset", "name": name, "ref": format!("+{name}"), "scope": scope,
             });
             rows.push(with_comment(row, set.comment.as_ref()));
         }
         for (name, alias) in file.aliases.iter().filter(|_| wants("alias")) {
             let row = json!({
-                "type": "alias", "name": name, "ref": format!("{before}{name}"), "scope": scope,
+                "type": "alias", "name": name, "ref": name, "scope": scope,
             });
             rows.push(with_comment(row, alias.comment.as_ref()));
         }
@@ -281,7 +293,7 @@ pub(super) fn create_group(call: &mut Call<'_>) -> Result<Value> {
 pub(super) fn delete_group(call: &mut Call<'_>) -> Result<Value> {
     let name = call.given.text("group").to_owned();
     let Some(group) = file(call).groups.get(&name).cloned() else {
-        return Ok(Value::Null);
+        return Err(Refusal::failed(format!("no such security group '{name}'")));
     };
     if !group.rules.is_empty() {
         return Err(Refusal::failed(format!("Security group '{name}' is not empty")));

@@ -1,22 +1,16 @@
 //! Rules. They have no id but their place.
 
-use std::net::IpAddr;
-
 use serde_json::{Map, Value, json};
 
-use super::{CLUSTER, Firewall, file, file_mut};
+use super::verify::{self, Scope};
+use super::{file, file_mut};
 use crate::proxmox::call::{Call, digest, lines};
-use crate::proxmox::formats::is_alias;
 use crate::proxmox::refusal::{Refusal, Result};
 use crate::proxmox::world::Options;
 
-fn macro_names() -> impl Iterator<Item = (&'static str, &'static str)> {
-    include_str!("../tables/macros.txt").lines().filter_map(|line| line.split_once(' '))
-}
-
 #[expect(clippy::unnecessary_wraps, reason = "it is a handler like the others")]
 pub(super) fn macros(_: &mut Call<'_>) -> Result<Value> {
-    Ok(macro_names().map(|(name, about)| json!({ "macro": name, "descr": about })).collect())
+    Ok(verify::macros().map(|(name, about)| json!({ "macro": name, "descr": about })).collect())
 }
 
 /// The rules that a path is about: those of a file, or of a group in it.
@@ -44,17 +38,8 @@ fn digest_of(rules: &[Options]) -> String {
     digest(&rules.iter().map(lines).collect::<Vec<_>>().join("\n"))
 }
 
-/// The kind of address that a text begins with.
-fn version(text: &str) -> Option<u8> {
-    let first = text.split([',', '-']).next().unwrap_or_default();
-    let address = first.split('/').next().unwrap_or_default();
-    match address.parse::<IpAddr>().ok()? {
-        IpAddr::V4(_) => Some(4),
-        IpAddr::V6(_) => Some(6),
-    }
-}
-
-fn row(rule: &Options, digest: &str) -> Map<String, Value> {
+/// A rule as it is told, without its place.
+fn row(rule: &Options, scope: &Scope, digest: &str) -> Map<String, Value> {
     let mut row: Map<String, Value> = rule
         .iter()
         .map(|(key, text)| match key.as_str() {
@@ -62,9 +47,14 @@ fn row(rule: &Options, digest: &str) -> Map<String, Value> {
             _ => (key.clone(), Value::from(text.as_str())),
         })
         .collect();
-    let version = ["source", "dest"].iter().find_map(|key| version(rule.get(*key)?));
-    if let Some(version) = version {
+    let verdict = verify::verdict(rule, scope);
+    if let Some(version) = verdict.ip_version {
         row.insert("ipversion".into(), version.into());
+    }
+    // What a rule names may be gone since it was written.
+    if !verdict.errors.is_empty() {
+        let errors = verdict.errors.into_iter().map(|(name, why)| (name.to_owned(), why.into()));
+        row.insert("errors".into(), Value::Object(errors.collect()));
     }
     row.insert("digest".into(), digest.into());
     row
@@ -72,9 +62,9 @@ fn row(rule: &Options, digest: &str) -> Map<String, Value> {
 
 pub(super) fn list(call: &mut Call<'_>) -> Result<Value> {
     let rules = rules(call)?;
-    let digest = digest_of(&rules);
+    let (scope, digest) = (Scope::of(call), digest_of(&rules));
     let rows = rules.iter().enumerate().map(|(n, rule)| {
-        let mut row = row(rule, &digest);
+        let mut row = row(rule, &scope, &digest);
         row.insert("pos".into(), n.into());
         Value::Object(row)
     });
@@ -91,21 +81,61 @@ fn place(call: &Call<'_>, rules: &[Options]) -> Result<usize> {
 pub(super) fn read(call: &mut Call<'_>) -> Result<Value> {
     let rules = rules(call)?;
     let place = place(call, &rules)?;
-    let mut row = row(&rules[place], &digest_of(&rules));
+    let mut row = row(&rules[place], &Scope::of(call), &digest_of(&rules));
     // Here it is what stood in the path.
     row.insert("pos".into(), place.to_string().into());
     Ok(row.into())
 }
 
-/// Parameters of a call that are none of the rule.
-const NOT_RULE: [&str; 7] = ["node", "vmid", "pos", "moveto", "digest", "delete", "group"];
+/// What a rule consists of.
+const PROPERTIES: [&str; 13] = [
+    "action",
+    "comment",
+    "dest",
+    "dport",
+    "enable",
+    "icmp-type",
+    "iface",
+    "log",
+    "macro",
+    "proto",
+    "source",
+    "sport",
+    "type",
+];
+
+/// Takes over what is given; what is given empty goes.
+fn fill(rule: &mut Options, call: &Call<'_>) {
+    for key in PROPERTIES {
+        match call.given.get(key) {
+            Some("" | "-") => {
+                rule.remove(key);
+            }
+            Some(text) => {
+                rule.insert(key.into(), text.into());
+            }
+            None => {}
+        }
+    }
+}
+
+/// Goes on only with a rule that can be written.
+fn check(call: &Call<'_>, rule: &mut Options) -> Result<()> {
+    if let Some(name) = rule.get("macro").and_then(|name| verify::macro_named(name)) {
+        rule.insert("macro".into(), name.into());
+    }
+    match verify::verdict(rule, &Scope::of(call)).errors.into_iter().next() {
+        Some((name, why)) => Err(Refusal::parameter(name, why)),
+        None => Ok(()),
+    }
+}
 
 /// Puts a rule before all others.
 pub(super) fn create(call: &mut Call<'_>) -> Result<Value> {
     let mut rules = rules(call)?;
-    let mut rule = call.given.without(&NOT_RULE);
-    rule.entry("enable".into()).or_insert_with(|| "0".into());
-    check(call, &rule)?;
+    let mut rule = Options::from([("enable".to_owned(), "0".to_owned())]);
+    fill(&mut rule, call);
+    check(call, &mut rule)?;
     rules.insert(0, rule);
     put(call, rules);
     Ok(Value::Null)
@@ -116,18 +146,25 @@ pub(super) fn update(call: &mut Call<'_>) -> Result<Value> {
     let mut rules = rules(call)?;
     call.same_digest(&digest_of(&rules))?;
     let place = place(call, &rules)?;
-    if let Some(to) = call.given.number("moveto").and_then(|to| usize::try_from(to).ok()) {
+    let to = call.given.number("moveto").and_then(|to| usize::try_from(to).ok());
+    if let Some(to) = to.filter(|to| *to != place) {
         let rule = rules.remove(place);
         let to = if to > place { to - 1 } else { to };
         rules.insert(to.min(rules.len()), rule);
     } else {
-        let mut rule = rules[place].clone();
+        let rule = &mut rules[place];
+        fill(rule, call);
         for key in call.given.list("delete") {
+            if !PROPERTIES.contains(&key.as_str()) {
+                return Err(Refusal::parameter("delete", format!("no such property ('{key}')")));
+            }
+            if matches!(key.as_str(), "type" | "action") {
+                let why = format!("unable to delete required property '{key}'");
+                return Err(Refusal::parameter("delete", why));
+            }
             rule.remove(&key);
         }
-        rule.extend(call.given.without(&NOT_RULE));
-        check(call, &rule)?;
-        rules[place] = rule;
+        check(call, rule)?;
     }
     put(call, rules);
     Ok(Value::Null)
@@ -140,63 +177,4 @@ pub(super) fn delete(call: &mut Call<'_>) -> Result<Value> {
     rules.remove(place);
     put(call, rules);
     Ok(Value::Null)
-}
-
-/// What the parameters alone do not say.
-fn check(call: &Call<'_>, rule: &Options) -> Result<()> {
-    let text = |key: &str| rule.get(key).map(String::as_str);
-    let kind = text("type").unwrap_or_default();
-    let action = text("action").unwrap_or_default();
-    if kind == "group" {
-        return Ok(());
-    }
-    if !matches!(action, "ACCEPT" | "DROP" | "REJECT") {
-        return Err(Refusal::parameter("action", format!("unknown action '{action}'")));
-    }
-    if let Some(name) = text("macro") {
-        if !macro_names().any(|(known, _)| known.eq_ignore_ascii_case(name)) {
-            return Err(Refusal::parameter("macro", format!("unknown macro '{name}'")));
-        }
-    } else if text("proto").is_none()
-        && let Some(port) = ["dport", "sport"].into_iter().find(|port| text(port).is_some())
-    {
-        let why = format!("missing property - '{port}' requires this property");
-        return Err(Refusal::parameter("proto", why));
-    }
-    for key in ["source", "dest"] {
-        if let Some(why) = text(key).and_then(|text| unknown(call, text)) {
-            return Err(Refusal::parameter(key, why));
-        }
-    }
-    let versions = ["source", "dest"].map(|key| text(key).and_then(version));
-    if let [Some(one), Some(other)] = versions
-        && one != other
-    {
-        let why = "detected mixed ipv4/ipv6 addresses in rule";
-        return Err(Refusal::parameter("dest", why));
-    }
-    Ok(())
-}
-
-/// What a name stands for that nobody knows.
-fn unknown(call: &Call<'_>, text: &str) -> Option<String> {
-    if let Some(name) = text.strip_prefix('+') {
-        let name = name.trim_start_matches("dc/").trim_start_matches("guest/").to_lowercase();
-        let known = files(call).iter().any(|file| file.sets.contains_key(&name));
-        return (!known).then(|| format!("no such ipset '{name}'"));
-    }
-    unknown_alias(call, text)
-}
-
-/// The same of an alias.
-pub(super) fn unknown_alias(call: &Call<'_>, text: &str) -> Option<String> {
-    let name = text.trim_start_matches("dc/").trim_start_matches("guest/").to_lowercase();
-    let known = files(call).iter().any(|file| file.aliases.contains_key(&name));
-    (is_alias(&name) && !known).then(|| format!("no such alias '{name}'"))
-}
-
-/// Where names are looked up: in the own file and in that of the cluster.
-fn files(call: &Call<'_>) -> Vec<Firewall> {
-    let cluster = call.world.firewalls.get(CLUSTER).cloned();
-    [Some(file(call)), cluster].into_iter().flatten().collect()
 }
