@@ -275,3 +275,57 @@ pub(in crate::proxmox) fn protocol_complaint(text: &str) -> Option<String> {
     let known = PROTOCOLS.contains(&text) || text.parse::<u8>().is_ok();
     (!known).then(|| format!("unknown protocol '{text}'"))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::Alias;
+    use super::*;
+
+    fn scope() -> Scope {
+        let six = Alias { name: "Six".into(), cidr: "2001:db8::/32".into(), comment: None };
+        let mut own = Firewall::default();
+        own.aliases.insert("six".into(), six);
+        Scope { own, cluster: Firewall::default(), is_guest: true, is_group: false }
+    }
+
+    fn told(scope: &Scope, text: &str) -> (String, Option<u8>) {
+        let rule = text.split(' ').filter_map(|word| word.split_once('='));
+        let rule = rule.map(|(key, value)| (key.to_owned(), value.to_owned())).collect();
+        let verdict = verdict(&rule, scope);
+        let first = verdict.errors.first();
+        let first = first.map(|(name, why)| format!("{name}: {why}")).unwrap_or_default();
+        (first, verdict.ip_version)
+    }
+
+    #[test]
+    fn the_first_thing_that_is_wrong_with_a_rule_is_told() {
+        let scope = scope();
+        let first = |text: &str| told(&scope, text).0;
+        assert_eq!(
+            [
+                first("type=in action=DROP proto=gre dport=5"),
+                first("type=in action=DROP macro=ssh dport=22"),
+                first("type=in action=DROP proto=icmp dest=guest/six"),
+                first("type=in action=DROP iface=eth0"),
+                first("type=in action=DROP icmp-type=any"),
+                first("type=in action=DROP source=+dc/none"),
+            ],
+            [
+                "dport: protocol 'gre' does not support ports",
+                "proto: missing property - 'dport' requires this property",
+                "dest: detected mixed ipv4/ipv6 addresses in rule",
+                "iface: value does not match the regex pattern 'net\\d+'",
+                "proto: missing property - 'icmp-type' requires this property",
+                "source: no such ipset 'none'",
+            ]
+        );
+    }
+
+    #[test]
+    fn an_alias_and_a_protocol_say_the_version_of_addresses() {
+        let scope = scope();
+        let version = |text: &str| told(&scope, text).1;
+        let rules = ["source=SIX", "proto=icmp", "dest=10.0.0.1-10.0.0.9", "proto=tcp"];
+        assert_eq!(rules.map(version), [Some(6), Some(4), Some(4), None]);
+    }
+}

@@ -1,9 +1,12 @@
 //! Networks of a node: what is written down, and what runs since the last reload.
 
+mod check;
+
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use super::call::{Call, Handler, Params, lines};
+use super::formats::items;
 use super::refusal::{Refusal, Result};
 use super::tasks::{Act, Job, Log};
 use super::world::{Options, World};
@@ -34,6 +37,13 @@ struct Interface {
     active: bool,
 }
 
+/// What an interface can speak, and what it is called: the network, its address and its mask, how it
+/// comes by them, and the family.
+const FAMILIES: [(&str, &str, &str, &str, &str); 2] = [
+    ("cidr", "address", "netmask", "method", "inet"),
+    ("cidr6", "address6", "netmask6", "method6", "inet6"),
+];
+
 /// The first number of an order that begins with the loopback.
 const FIRST_PRIORITY: usize = 3;
 
@@ -46,7 +56,8 @@ impl Network {
             active,
         };
         let cidr = format!("{address}/24");
-        let bridge = [("type", "bridge"), ("autostart", "1"), ("cidr", cidr.as_str())];
+        let bridge =
+            [("type", "bridge"), ("autostart", "1"), ("method", "static"), ("cidr", cidr.as_str())];
         let card = interface("eno1", false, &[("type", "eth")]);
         Network { running: vec![card, interface("vmbr0", true, &bridge)], staged: None }
     }
@@ -55,18 +66,21 @@ impl Network {
         self.staged.as_deref().unwrap_or(&self.running)
     }
 
-    fn staged_mut(&mut self) -> &mut Vec<Interface> {
-        self.staged.get_or_insert_with(|| self.running.clone())
-    }
-
     /// What is written down, in the order of the file: cards, bonds, bridges, and what lies on them.
     fn ordered(&self) -> Vec<&Interface> {
-        let mut ordered: Vec<&Interface> = self.written().iter().collect();
-        ordered.sort_by_key(|interface| match interface.kind() {
-            "eth" => 0,
-            "bond" | "OVSBond" => 1,
-            "bridge" | "OVSBridge" => 2,
-            _ => 3,
+        let written = self.written();
+        let mut ordered: Vec<&Interface> = written.iter().collect();
+        // `vmbr0.5` stands behind the last one of the kind of `vmbr0`.
+        let root = |interface: &Interface| {
+            let root = interface.name.split(['.', ':']).next().unwrap_or_default();
+            written.iter().find(|one| one.name == root).map_or("vlan", Interface::kind)
+        };
+        ordered.sort_by_key(|interface| match root(interface) {
+            "eth" | "OVSPort" => 0,
+            "OVSIntPort" => 1,
+            "bond" | "OVSBond" => 2,
+            "bridge" | "OVSBridge" => 3,
+            _ => 4,
         });
         ordered
     }
@@ -103,24 +117,29 @@ impl Interface {
                 "autostart" | "bridge_vlan_aware" if text == "0" => continue,
                 "autostart" | "bridge_vlan_aware" => 1.into(),
                 "comments" | "comments6" => format!("{}\n", text.trim_end_matches('\n')).into(),
+                "bridge_ports" | "slaves" => {
+                    let mut names: Vec<&str> = items(text).collect();
+                    names.sort_unstable();
+                    names.join(" ").into()
+                }
                 _ => Value::from(text.as_str()),
             };
             row.insert(key.clone(), value);
         }
-        let mut families = vec!["inet"];
-        for (cidr, address, netmask, method) in
-            [("cidr", "address", "netmask", "method"), ("cidr6", "address6", "netmask6", "method6")]
-        {
-            let found = text(cidr).and_then(|text| text.split_once('/'));
-            if let Some((host, length)) = found {
+        let mut families = Vec::new();
+        for (cidr, address, netmask, method, family) in FAMILIES {
+            if let Some((host, length)) = text(cidr).and_then(|text| text.split_once('/')) {
                 row.insert(address.into(), host.into());
                 row.insert(netmask.into(), length.into());
-                if method == "method6" {
-                    families.push("inet6");
-                }
             }
-            let kind = if found.is_some() { "static" } else { "manual" };
-            row.insert(method.into(), kind.into());
+            let how = text(method).unwrap_or("manual");
+            row.insert(method.into(), how.into());
+            if how == "static" {
+                families.push(family);
+            }
+        }
+        if families.is_empty() {
+            families.push("inet");
         }
         row.insert("families".into(), families.into());
         row.insert("priority".into(), priority.into());
@@ -135,11 +154,23 @@ impl Interface {
                     row.entry("bridge_vids").or_insert_with(|| "2-4094".into());
                 }
             }
+            "bond" => {
+                let mode = text("bond_mode").unwrap_or("balance-rr");
+                row.insert("bond_mode".into(), mode.into());
+                row.entry("bond_miimon").or_insert_with(|| "100".into());
+                // What the mode does not use is not written down.
+                if !matches!(mode, "balance-xor" | "802.3ad") {
+                    row.remove("bond_xmit_hash_policy");
+                }
+                if mode != "active-backup" {
+                    row.remove("bond-primary");
+                }
+            }
             "vlan" => {
                 row.insert("exists".into(), Value::Null);
-                if let Some((device, id)) = self.name.rsplit_once('.') {
+                if let Some((device, tag)) = self.carrier() {
                     row.insert("vlan-raw-device".into(), device.into());
-                    row.insert("vlan-id".into(), id.into());
+                    row.insert("vlan-id".into(), tag.into());
                 }
             }
             _ => {}
@@ -150,14 +181,39 @@ impl Interface {
         row
     }
 
-    /// Goes on only with an interface that the file can hold.
-    fn check(&self) -> Result<()> {
-        let has_device = self.name.contains('.') || self.options.contains_key("vlan-raw-device");
-        if self.kind() == "vlan" && !has_device {
-            let at = "at /usr/share/perl5/PVE/Network/Interfaces.pm line 954.";
-            return Err(Refusal::failed(format!("missing vlan-raw-device option {at}")));
+    /// What a VLAN lies on, and its tag: its name says both, or one, or its options do.
+    fn carrier(&self) -> Option<(&str, Option<&str>)> {
+        let number = |text: &str| text.parse::<u32>().is_ok();
+        if let Some((device, tag)) = self.name.rsplit_once('.').filter(|(_, tag)| number(tag)) {
+            return Some((device, Some(tag)));
         }
-        Ok(())
+        let device = self.options.get("vlan-raw-device")?;
+        let tag = self.name.strip_prefix("vlan").filter(|tag| number(tag));
+        let tag = tag.or_else(|| self.options.get("vlan-id").map(String::as_str));
+        Some((device, tag))
+    }
+
+    /// Whether it has an address of its own.
+    fn is_static(&self) -> bool {
+        FAMILIES.iter().any(|family| self.options.get(family.3).is_some_and(|how| how == "static"))
+    }
+
+    /// Takes over what is given. Only families that are given an address are written down, and the
+    /// first one when none is.
+    fn fill(&mut self, given: Options) {
+        self.options.extend(given);
+        let is_static = |options: &Options, method: &str| {
+            options.get(method).is_some_and(|how| how == "static")
+        };
+        let [first, second] = FAMILIES.map(|family| is_static(&self.options, family.3));
+        for (family, gateway, kept) in
+            [(FAMILIES[0], "gateway", first || !second), (FAMILIES[1], "gateway6", second)]
+        {
+            if !kept {
+                self.options.remove(family.0);
+                self.options.remove(gateway);
+            }
+        }
     }
 }
 
@@ -213,53 +269,88 @@ fn read(call: &mut Call<'_>) -> Result<Value> {
 }
 
 /// Options of an interface; an address with a mask is a network in one word.
-fn options(call: &Call<'_>) -> Options {
+fn options(call: &Call<'_>) -> Result<Options> {
     let mut options = call.given.without(&["node", "iface", "delete"]);
-    for (address, netmask, cidr) in
-        [("address", "netmask", "cidr"), ("address6", "netmask6", "cidr6")]
-    {
+    for (cidr, address, netmask, method, _) in FAMILIES {
+        for part in [address, netmask] {
+            if options.contains_key(cidr) && options.contains_key(part) {
+                return Err(Refusal::parameter(part, format!("{part} conflicts with {cidr}")));
+            }
+        }
         if let (Some(host), Some(mask)) = (options.remove(address), options.remove(netmask)) {
             let length = mask.parse::<std::net::Ipv4Addr>().map(|mask| mask.to_bits().count_ones());
             let length = length.map_or(mask, |length| length.to_string());
             options.insert(cidr.into(), format!("{host}/{length}"));
         }
+        let how = if options.contains_key(cidr) { "static" } else { "manual" };
+        options.insert(method.into(), how.into());
     }
-    options
+    if let Some(tags) = options.get_mut("bridge_vids") {
+        *tags = items(tags).collect::<Vec<_>>().join(" ");
+        if tags.is_empty() {
+            return Err(Refusal::parameter("bridge_vids", "VLAN list items are empty"));
+        }
+    }
+    Ok(options)
+}
+
+/// Stages interfaces that fit together.
+fn stage(call: &mut Call<'_>, mut interfaces: Vec<Interface>) -> Result<Value> {
+    check::whole(&interfaces)?;
+    // What is part of a bond comes up with it.
+    let slaves: Vec<String> = interfaces
+        .iter()
+        .filter(|interface| interface.kind() == "bond")
+        .filter_map(|bond| bond.options.get("slaves"))
+        .flat_map(|slaves| items(slaves).map(str::to_owned))
+        .collect();
+    for slave in interfaces.iter_mut().filter(|interface| slaves.contains(&interface.name)) {
+        slave.options.insert("autostart".into(), "1".into());
+    }
+    network_mut(call)?.staged = Some(interfaces);
+    Ok(Value::Null)
 }
 
 fn create(call: &mut Call<'_>) -> Result<Value> {
     let name = call.given.text("iface").to_owned();
-    if network(call)?.written().iter().any(|interface| interface.name == name) {
+    let mut interfaces = network(call)?.written().to_vec();
+    if interfaces.iter().any(|interface| interface.name == name) {
         return Err(Refusal::parameter("iface", "interface already exists"));
     }
-    let interface = Interface { name, options: options(call), active: false };
-    interface.check()?;
-    network_mut(call)?.staged_mut().push(interface);
-    Ok(Value::Null)
+    check::unique(&interfaces, &name, &call.given.0)?;
+    let given = options(call)?;
+    let mut interface = Interface { name, options: Options::new(), active: false };
+    interface.fill(given);
+    interfaces.push(interface);
+    stage(call, interfaces)
 }
 
 fn update(call: &mut Call<'_>) -> Result<Value> {
     let name = call.given.text("iface").to_owned();
-    let (given, gone) = (options(call), call.given.list("delete"));
-    let found = network(call)?.written().iter().find(|interface| interface.name == name);
-    let mut changed = found.cloned().ok_or_else(absent)?;
-    changed.options.retain(|key, _| !gone.contains(key));
-    changed.options.extend(given);
-    changed.check()?;
-    let staged = network_mut(call)?.staged_mut();
-    if let Some(interface) = staged.iter_mut().find(|interface| interface.name == name) {
-        *interface = changed;
+    let mut interfaces = network(call)?.written().to_vec();
+    let place = interfaces.iter().position(|interface| interface.name == name);
+    let place = place.ok_or_else(absent)?;
+    let mut gone = call.given.list("delete");
+    for (cidr, address, ..) in FAMILIES {
+        if gone.iter().any(|key| key == address) {
+            gone.push(cidr.into());
+        }
     }
-    Ok(Value::Null)
+    interfaces[place].options.retain(|key, _| !gone.contains(key));
+    let given = options(call)?;
+    check::unique(&interfaces, &name, &given)?;
+    interfaces[place].fill(given);
+    stage(call, interfaces)
 }
 
 fn delete(call: &mut Call<'_>) -> Result<Value> {
     let name = call.given.text("iface").to_owned();
-    if !network(call)?.written().iter().any(|interface| interface.name == name) {
+    let mut interfaces = network(call)?.written().to_vec();
+    if !interfaces.iter().any(|interface| interface.name == name) {
         return Err(absent());
     }
-    network_mut(call)?.staged_mut().retain(|interface| interface.name != name);
-    Ok(Value::Null)
+    interfaces.retain(|interface| interface.name != name);
+    stage(call, interfaces)
 }
 
 fn revert(call: &mut Call<'_>) -> Result<Value> {
