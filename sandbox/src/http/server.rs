@@ -3,9 +3,11 @@
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinHandle;
+use tokio::time::sleep;
 use tokio_rustls::TlsAcceptor;
 use tracing::debug;
 
@@ -21,6 +23,9 @@ pub struct Server {
     address: SocketAddr,
     listening: JoinHandle<()>,
 }
+
+/// How long nothing is accepted after an accept that failed.
+const RESPITE: Duration = Duration::from_millis(50);
 
 /// Why nobody listens.
 #[derive(Debug, thiserror::Error)]
@@ -68,6 +73,8 @@ async fn accept(listener: TcpListener, acceptor: Option<TlsAcceptor>, site: Arc<
             Ok(accepted) => accepted,
             Err(error) => {
                 debug!(%error, "a connection was not accepted");
+                // Most likely there are too many; others have to end first.
+                sleep(RESPITE).await;
                 continue;
             }
         };

@@ -108,7 +108,7 @@ impl Model {
     }
 
     pub(super) fn fields(mut self, fields: Vec<Field>) -> Self {
-        self.fields = fields;
+        self.fields.extend(fields);
         self
     }
 }

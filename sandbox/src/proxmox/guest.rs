@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
 use super::call::{digest, lines, typed};
+use super::firewall::guest_file;
 use super::property;
 use super::refusal::{Refusal, Result};
 use super::tables::{Kind as ValueKind, tables};
@@ -233,6 +234,27 @@ impl World {
         Some(format!("{title} {vmid} already exists on node '{node}'"))
     }
 
+    /// Ends the making of a copy: it has its configuration and the firewall of its original, or
+    /// nothing of it stays.
+    pub(super) fn settle_copy(
+        &mut self,
+        original: u32,
+        new: u32,
+        copied: Result<Options>,
+    ) -> Result<()> {
+        let config = copied.map_err(|refusal| {
+            self.forget_guest(new);
+            Refusal::failed(format!("clone failed: {}", refusal.text()))
+        })?;
+        if let Some(guest) = self.guests.get_mut(&new) {
+            guest.config = config;
+        }
+        if let Some(firewall) = self.firewalls.get(&guest_file(original)).cloned() {
+            self.firewalls.insert(guest_file(new), firewall);
+        }
+        Ok(())
+    }
+
     /// Takes what is left of an id out of everything that names it.
     pub(super) fn forget_guest(&mut self, vmid: u32) {
         self.guests.remove(&vmid);
@@ -241,7 +263,7 @@ impl World {
         }
         let path = format!("/vms/{vmid}");
         self.access.entries.retain(|entry| entry.path != path);
-        self.firewalls.remove(&super::firewall::guest_file(vmid));
+        self.firewalls.remove(&guest_file(vmid));
     }
 }
 

@@ -6,6 +6,7 @@ use super::super::field::{
 };
 use super::super::kind::Kind;
 use super::super::model::{Model, list};
+use super::written;
 
 pub(super) fn alias() -> Model {
     list("FirewallAlias", "Firewall Alias", "aliases/alias").subsystem("aliases").fields(vec![
@@ -18,85 +19,81 @@ pub(super) fn alias() -> Model {
 }
 
 pub(super) fn rule() -> Model {
-    list("FirewallRule", "Firewall Rule", "filter/rule").at_least(1).fields(vec![
-        text("type").required().choices(&["pass", "block", "reject"]),
-        interface_name("interface").required().many().empty(),
-        text("ipprotocol").required().choices(&["inet", "inet6", "inet46"]),
-        text("protocol").choices(PROTOCOLS).nullable(),
-        text("icmptype")
-            .many()
-            .choices(ICMP_TYPES)
-            .default_list(&["any"])
-            .empty()
-            .when("protocol", "icmp"),
-        place("source", INTERFACE | INTERFACE_IP | IP | SUBNET | ALIAS | ANY | SELF | INVERT)
+    list("FirewallRule", "Firewall Rule", "filter/rule")
+        .at_least(1)
+        .fields(vec![
+            text("type").required().choices(&["pass", "block", "reject"]),
+            interface_name("interface").required().many().empty(),
+            text("ipprotocol").required().choices(&["inet", "inet6", "inet46"]),
+            text("protocol").choices(PROTOCOLS).nullable(),
+            text("icmptype")
+                .many()
+                .choices(ICMP_TYPES)
+                .default_list(&["any"])
+                .empty()
+                .when("protocol", "icmp"),
+            place("source", INTERFACE | INTERFACE_IP | IP | SUBNET | ALIAS | ANY | SELF | INVERT)
+                .required(),
+            port("source_port")
+                .alias()
+                .ranges()
+                .nullable()
+                .within("source")
+                .stored("port")
+                .when_any("protocol", &["tcp", "udp", "tcp/udp"]),
+            place(
+                "destination",
+                INTERFACE | INTERFACE_IP | IP | SUBNET | ALIAS | ANY | SELF | INVERT,
+            )
             .required(),
-        port("source_port")
-            .alias()
-            .ranges()
-            .nullable()
-            .within("source")
-            .stored("port")
-            .when_any("protocol", &["tcp", "udp", "tcp/udp"]),
-        place("destination", INTERFACE | INTERFACE_IP | IP | SUBNET | ALIAS | ANY | SELF | INVERT)
-            .required(),
-        port("destination_port")
-            .alias()
-            .ranges()
-            .nullable()
-            .within("destination")
-            .stored("port")
-            .when_any("protocol", &["tcp", "udp", "tcp/udp"]),
-        text("descr").default("").empty(),
-        flag("disabled").default(false),
-        flag("log").default(false),
-        text("tag").default("").empty(),
-        text("statetype")
-            .choices(&["keep state", "sloppy state", "synproxy state", "none"])
-            .default("keep state"),
-        flag("tcp_flags_any").default(false).stored("tcpflags_any"),
-        text("tcp_flags_out_of")
-            .many()
-            .choices(TCP_FLAGS)
-            .empty()
-            .nullable()
-            .stored("tcpflags2")
-            .when("tcp_flags_any", false),
-        text("tcp_flags_set")
-            .many()
-            .choices(TCP_FLAGS)
-            .empty()
-            .nullable()
-            .stored("tcpflags1")
-            .when("tcp_flags_any", false),
-        foreign("gateway", &[Kind::Gateway, Kind::GatewayGroup, Kind::GatewayStatus], "name")
-            .nullable(),
-        foreign("sched", &[Kind::Schedule], "name").nullable(),
-        text("dnpipe").nullable(),
-        text("pdnpipe").nullable(),
-        foreign("defaultqueue", &[Kind::Queue], "name").nullable(),
-        foreign("ackqueue", &[Kind::Queue], "name").nullable(),
-        flag("floating").stored_as("yes", None).fixed().default(false),
-        flag("quick").stored_as("yes", None).default(false).when("floating", true),
-        text("direction").choices(&["any", "in", "out"]).default("any").when("floating", true),
-        time("tracker").fixed().read_only().nullable(),
-        text("associated_rule_id")
-            .unique()
-            .fixed()
-            .read_only()
-            .nullable()
-            .stored("associated-rule-id"),
-        time("created_time").fixed().read_only().nullable().within("created").stored("time"),
-        text("created_by")
-            .fixed()
-            .read_only()
-            .made()
-            .nullable()
-            .within("created")
-            .stored("username"),
-        time("updated_time").renewed().read_only().nullable().within("updated").stored("time"),
-        text("updated_by").read_only().made().nullable().within("updated").stored("username"),
-    ])
+            port("destination_port")
+                .alias()
+                .ranges()
+                .nullable()
+                .within("destination")
+                .stored("port")
+                .when_any("protocol", &["tcp", "udp", "tcp/udp"]),
+            text("descr").default("").empty(),
+            flag("disabled").default(false),
+            flag("log").default(false),
+            text("tag").default("").empty(),
+            text("statetype")
+                .choices(&["keep state", "sloppy state", "synproxy state", "none"])
+                .default("keep state"),
+            flag("tcp_flags_any").default(false).stored("tcpflags_any"),
+            text("tcp_flags_out_of")
+                .many()
+                .choices(TCP_FLAGS)
+                .empty()
+                .nullable()
+                .stored("tcpflags2")
+                .when("tcp_flags_any", false),
+            text("tcp_flags_set")
+                .many()
+                .choices(TCP_FLAGS)
+                .empty()
+                .nullable()
+                .stored("tcpflags1")
+                .when("tcp_flags_any", false),
+            foreign("gateway", &[Kind::Gateway, Kind::GatewayGroup, Kind::GatewayStatus], "name")
+                .nullable(),
+            foreign("sched", &[Kind::Schedule], "name").nullable(),
+            text("dnpipe").nullable(),
+            text("pdnpipe").nullable(),
+            foreign("defaultqueue", &[Kind::Queue], "name").nullable(),
+            foreign("ackqueue", &[Kind::Queue], "name").nullable(),
+            flag("floating").stored_as("yes", None).fixed().default(false),
+            flag("quick").stored_as("yes", None).default(false).when("floating", true),
+            text("direction").choices(&["any", "in", "out"]).default("any").when("floating", true),
+            time("tracker").fixed().read_only().nullable(),
+            text("associated_rule_id")
+                .unique()
+                .fixed()
+                .read_only()
+                .nullable()
+                .stored("associated-rule-id"),
+        ])
+        .fields(written())
 }
 
 pub(super) fn schedule() -> Model {

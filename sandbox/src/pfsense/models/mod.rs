@@ -14,7 +14,7 @@ use std::collections::BTreeMap;
 use std::sync::LazyLock;
 
 use super::Version;
-use super::field::{flag, text};
+use super::field::{Field, flag, text, time};
 use super::kind::Kind;
 use super::model::Model;
 
@@ -44,6 +44,22 @@ fn all(version: Version) -> Models {
         }
     }
     models
+}
+
+/// Who wrote an object first and last, and when.
+fn written() -> Vec<Field> {
+    vec![
+        time("created_time").fixed().read_only().nullable().within("created").stored("time"),
+        text("created_by")
+            .fixed()
+            .read_only()
+            .made()
+            .nullable()
+            .within("created")
+            .stored("username"),
+        time("updated_time").renewed().read_only().nullable().within("updated").stored("time"),
+        text("updated_by").read_only().made().nullable().within("updated").stored("username"),
+    ]
 }
 
 /// Makes a model of 2.7.1 one of 2.10.0.

@@ -2,10 +2,11 @@
 
 use super::super::field::places::{ALIAS, ANY, INTERFACE, INTERFACE_IP, INVERT, IP, SELF, SUBNET};
 use super::super::field::{
-    Check, flag, foreign, interface_name, number, place, port, target, text, time,
+    Check, flag, foreign, interface_name, number, place, port, target, text,
 };
 use super::super::kind::Kind;
 use super::super::model::{Model, list, single};
+use super::written;
 
 pub(super) fn port_forward() -> Model {
     list("PortForward", "Port Forward", "nat/rule")
@@ -55,17 +56,8 @@ pub(super) fn port_forward() -> Model {
                 .default("")
                 .empty()
                 .stored("associated-rule-id"),
-            time("created_time").fixed().read_only().nullable().within("created").stored("time"),
-            text("created_by")
-                .fixed()
-                .read_only()
-                .made()
-                .nullable()
-                .within("created")
-                .stored("username"),
-            time("updated_time").renewed().read_only().nullable().within("updated").stored("time"),
-            text("updated_by").read_only().made().nullable().within("updated").stored("username"),
         ])
+        .fields(written())
 }
 
 pub(super) fn outbound_mapping() -> Model {

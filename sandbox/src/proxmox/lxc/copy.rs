@@ -4,7 +4,6 @@ use serde_json::Value;
 
 use super::{config, container, go, is_volume};
 use crate::proxmox::call::Call;
-use crate::proxmox::firewall::guest_file;
 use crate::proxmox::guest::{Guest, Kind};
 use crate::proxmox::property;
 use crate::proxmox::qemu::config::mac_prefix;
@@ -78,19 +77,8 @@ pub(super) fn clone(call: &mut Call<'_>) -> Result<Value> {
 pub(super) fn run(world: &mut World, job: &Job, log: &mut Log) -> Result<()> {
     let (vmid, new) = (job.vmid.unwrap_or_default(), new_id(&job.given));
     world.guest_mut(Kind::Lxc, &job.node, vmid)?.config.remove("lock");
-    match copied(world, job, new, log) {
-        Ok(config) => {
-            world.guest_mut(Kind::Lxc, &job.node, new)?.config = config;
-            if let Some(firewall) = world.firewalls.get(&guest_file(vmid)).cloned() {
-                world.firewalls.insert(guest_file(new), firewall);
-            }
-            Ok(())
-        }
-        Err(refusal) => {
-            world.forget_guest(new);
-            Err(Refusal::failed(format!("clone failed: {}", refusal.text())))
-        }
-    }
+    let copied = copied(world, job, new, log);
+    world.settle_copy(vmid, new, copied)
 }
 
 fn copied(world: &mut World, job: &Job, new: u32, log: &mut Log) -> Result<Options> {

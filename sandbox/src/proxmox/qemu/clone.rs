@@ -4,7 +4,6 @@ use serde_json::Value;
 
 use super::{begin, config, create, drives, found, machine};
 use crate::proxmox::call::{Call, Params};
-use crate::proxmox::firewall::guest_file;
 use crate::proxmox::guest::{Guest, Kind};
 use crate::proxmox::property;
 use crate::proxmox::refusal::{Refusal, Result};
@@ -148,22 +147,7 @@ pub(in crate::proxmox) fn run(world: &mut World, job: &Job, log: &mut Log) -> Re
     let new = job.given.number("newid").and_then(|id| u32::try_from(id).ok()).unwrap_or_default();
     log.say(format!("creating a clone of VM {} with ID {new}", job.vmid.unwrap_or_default()));
     let copied = copy(world, job, new, log);
-    match copied {
-        Ok(config) => {
-            if let Some(guest) = world.guests.get_mut(&new) {
-                guest.config = config;
-            }
-            let vmid = job.vmid.unwrap_or_default();
-            if let Some(firewall) = world.firewalls.get(&guest_file(vmid)).cloned() {
-                world.firewalls.insert(guest_file(new), firewall);
-            }
-            Ok(())
-        }
-        Err(refusal) => {
-            world.forget_guest(new);
-            Err(Refusal::failed(format!("clone failed: {}", refusal.text())))
-        }
-    }
+    world.settle_copy(job.vmid.unwrap_or_default(), new, copied)
 }
 
 fn copy(world: &mut World, job: &Job, new: u32, log: &mut Log) -> Result<Options> {
