@@ -15,12 +15,18 @@ const NAME_MAX: usize = 63;
 /// Ordered by that name, which is the order of every listing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Kind {
+    /// Public addresses to hand out.
+    AddressPool,
     /// A supernet from which each tenant gets a network of its own.
     Bridge,
     /// A Docker container.
     Container,
     /// A connection to one Docker Engine.
     Docker,
+    /// A rule of a firewall.
+    FirewallRule,
+    /// Rules that instances get.
+    FirewallTemplate,
     /// What an instance runs.
     Image,
     /// A rented thing.
@@ -31,22 +37,32 @@ pub enum Kind {
     Network,
     /// Something that can be rented.
     Offer,
+    /// A connection to one pfSense.
+    PfSense,
     /// Rules for lessor itself.
     Policy,
     /// Host ports to hand out.
     PortRange,
+    /// A connection to one Proxmox VE cluster.
+    Proxmox,
     /// Limits of a tenant.
     Quota,
     /// Somebody who rents.
     Tenant,
+    /// A network told apart by a tag.
+    Vlan,
+    /// VLANs to hand out, one for each tenant.
+    VlanRange,
     /// A Docker volume.
     Volume,
 }
 
 impl Kind {
     /// Every kind, in the order in which messages list them.
-    pub const ALL: [Kind; 13] = [
+    pub const ALL: [Kind; 20] = [
         Kind::Docker,
+        Kind::Proxmox,
+        Kind::PfSense,
         Kind::Location,
         Kind::Image,
         Kind::Network,
@@ -54,6 +70,11 @@ impl Kind {
         Kind::Container,
         Kind::PortRange,
         Kind::Bridge,
+        Kind::Vlan,
+        Kind::VlanRange,
+        Kind::AddressPool,
+        Kind::FirewallRule,
+        Kind::FirewallTemplate,
         Kind::Offer,
         Kind::Quota,
         Kind::Tenant,
@@ -65,6 +86,8 @@ impl Kind {
     pub const fn as_str(self) -> &'static str {
         match self {
             Kind::Docker => "docker",
+            Kind::Proxmox => "proxmox",
+            Kind::PfSense => "pfsense",
             Kind::Location => "location",
             Kind::Image => "image",
             Kind::Network => "network",
@@ -72,6 +95,11 @@ impl Kind {
             Kind::Container => "container",
             Kind::PortRange => "port_range",
             Kind::Bridge => "bridge",
+            Kind::Vlan => "vlan",
+            Kind::VlanRange => "vlan_range",
+            Kind::AddressPool => "address_pool",
+            Kind::FirewallRule => "firewall_rule",
+            Kind::FirewallTemplate => "firewall_template",
             Kind::Offer => "offer",
             Kind::Quota => "quota",
             Kind::Tenant => "tenant",

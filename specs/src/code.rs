@@ -113,6 +113,9 @@ codes! {
             E0411 MalformedEndpoint = "an endpoint cannot be read",
             E0412 MalformedHostKey = "the fingerprint of a machine cannot be read",
             E0413 MalformedAdopted = "the name of an adopted thing cannot be read",
+            E0414 MalformedUrl = "where an API listens cannot be read",
+            E0415 MalformedFingerprint = "the fingerprint of a certificate cannot be read",
+            E0416 MalformedIds = "a range of ids cannot be read",
         }
         "How entries fit together" {
             E0501 DeclaredTwice = "an entry is declared twice",
@@ -135,7 +138,7 @@ codes! {
             E0608 TooLittleMemory = "a container gets less memory than Docker takes",
             E0609 MalformedVariable = "a variable has a name or value no process can have",
             E0610 PortRangesOverlap = "two port ranges hold the same ports",
-            E0611 BridgeTooNarrow = "a bridge is smaller than the networks carved from it",
+            E0611 BridgeTooNarrow = "networks are carved from fewer addresses than they have",
             E0612 BridgeTwice = "two bridges carve networks on one connection",
             E0613 NetworkInBridge = "a network takes addresses that a bridge carves for tenants",
             E0614 NoHostKey = "nothing says which machine is meant behind ssh",
@@ -162,6 +165,15 @@ codes! {
         "Secrets" {
             E0801 MalformedSecret = "a reference to a secret cannot be read",
             E0802 LiteralSecret = "a secret is written down",
+        }
+        "Hypervisors and firewalls" {
+            E0901 NodeTwice = "a cluster names a node twice",
+            E0902 UnknownNode = "a cluster keeps guests off a node it does not name",
+            E0903 FirewallCredentials = "nobody, or more than one, speaks for us to a firewall",
+            E0904 VlanCarrier = "nothing, or more than one thing, carries VLANs to guests",
+            E0905 VlanTagsOverlap = "a VLAN's tag is given twice",
+            E0906 AddressPoolsOverlap = "two pools hold the same addresses",
+            E0907 ReservedElsewhere = "a pool reserves an address it does not have",
         }
     }
 }

@@ -4,7 +4,9 @@ use schemars::generate::SchemaSettings;
 use serde_json::{Map, Value, json};
 
 use crate::kinds::Endpoint;
-use crate::quantity::{Adopted, Malformed, MountPath, TextQuantity};
+use crate::quantity::{
+    Adopted, Fingerprint, HttpsUrl, Malformed, MountPath, TextQuantity, VlanIds, VmIds,
+};
 use crate::{
     Address, ByteSize, Cidr, Cpu, Currency, Duration, EnvValue, HostKey, Money, PortRange,
     SecretRef, Specs,
@@ -99,6 +101,10 @@ pub(crate) fn check_format(format: &str, text: &str) -> Option<Result<(), Malfor
         Duration::FORMAT => check::<Duration>(text),
         Endpoint::FORMAT => check::<Endpoint>(text),
         EnvValue::FORMAT => check::<EnvValue>(text),
+        Fingerprint::FORMAT => check::<Fingerprint>(text),
+        HttpsUrl::FORMAT => check::<HttpsUrl>(text),
+        VlanIds::FORMAT => check::<VlanIds>(text),
+        VmIds::FORMAT => check::<VmIds>(text),
         HostKey::FORMAT => check::<HostKey>(text),
         Money::FORMAT => check::<Money>(text),
         MountPath::FORMAT => check::<MountPath>(text),
@@ -117,8 +123,8 @@ mod tests {
     proptest! {
         #[test]
         fn no_text_makes_a_quantity_panic(text in ".{0,24}") {
-            for format in ["address", "adopted", "byte-size", "endpoint", "cidr", "cpu", "currency", "lessor-duration", "env-value", "host-key",
-                           "money", "mount-path", "port-range", "secret-ref"] {
+            for format in ["address", "adopted", "byte-size", "endpoint", "cidr", "cpu", "currency", "lessor-duration", "env-value", "fingerprint", "host-key", "https-url",
+                           "money", "mount-path", "port-range", "secret-ref", "vlan-ids", "vm-ids"] {
                 prop_assert!(check_format(format, &text).is_some());
             }
         }

@@ -6,8 +6,9 @@ use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::kinds::{
-    Bridge, Container, Docker, Image, Instance, Location, Network, Offer, Policy, PortRangeSpec,
-    Quota, Tenant, Volume,
+    AddressPool, Bridge, Container, Docker, FirewallRule, FirewallTemplate, Image, Instance,
+    Location, Network, Offer, PfSense, Policy, PortRangeSpec, Proxmox, Quota, Tenant, Vlan,
+    VlanRange, Volume,
 };
 use crate::quantity::Adopted;
 use crate::{Address, EnvValue, Kind, SecretRef};
@@ -20,6 +21,10 @@ use crate::{Address, EnvValue, Kind, SecretRef};
 pub struct Specs {
     /// Connections to Docker Engines.
     pub docker: BTreeMap<String, Docker>,
+    /// Connections to Proxmox VE clusters.
+    pub proxmox: BTreeMap<String, Proxmox>,
+    /// Connections to pfSense firewalls.
+    pub pfsense: BTreeMap<String, PfSense>,
     /// Places in the world.
     pub location: BTreeMap<String, Location>,
     /// What instances run.
@@ -34,6 +39,16 @@ pub struct Specs {
     pub port_range: BTreeMap<String, PortRangeSpec>,
     /// Supernets to carve a network for each tenant from.
     pub bridge: BTreeMap<String, Bridge>,
+    /// VLANs by hand.
+    pub vlan: BTreeMap<String, Vlan>,
+    /// VLANs to hand out.
+    pub vlan_range: BTreeMap<String, VlanRange>,
+    /// Public addresses to hand out.
+    pub address_pool: BTreeMap<String, AddressPool>,
+    /// Rules of firewalls.
+    pub firewall_rule: BTreeMap<String, FirewallRule>,
+    /// Rules that instances get.
+    pub firewall_template: BTreeMap<String, FirewallTemplate>,
     /// What can be rented.
     pub offer: BTreeMap<String, Offer>,
     /// Limits.
@@ -52,6 +67,15 @@ impl Specs {
         match named {
             Some(name) => self.docker.contains_key(name).then_some(name),
             None if self.docker.len() == 1 => self.docker.keys().next().map(String::as_str),
+            None => None,
+        }
+    }
+
+    /// The firewall an entry means: the one it names, or the only one there is.
+    pub fn pfsense_of<'a>(&'a self, named: Option<&'a str>) -> Option<&'a str> {
+        match named {
+            Some(name) => self.pfsense.contains_key(name).then_some(name),
+            None if self.pfsense.len() == 1 => self.pfsense.keys().next().map(String::as_str),
             None => None,
         }
     }
@@ -100,7 +124,14 @@ impl Specs {
             Kind::Volume => self.volume.get(name).map(|entry| &entry.moved),
             Kind::Container => self.container.get(name).map(|entry| &entry.moved),
             Kind::Instance => self.instance.get(name).map(|entry| &entry.moved),
-            Kind::Docker
+            Kind::Vlan => self.vlan.get(name).map(|entry| &entry.moved),
+            Kind::FirewallRule => self.firewall_rule.get(name).map(|entry| &entry.moved),
+            Kind::AddressPool
+            | Kind::FirewallTemplate
+            | Kind::PfSense
+            | Kind::Proxmox
+            | Kind::VlanRange
+            | Kind::Docker
             | Kind::Location
             | Kind::Image
             | Kind::PortRange
@@ -139,17 +170,25 @@ impl Specs {
         let containers = self.container.values().map(|container| &container.env);
         let instances = self.instance.values().map(|instance| &instance.env);
         let env = images.map(|image| &image.env).chain(containers).chain(instances);
-        env.flat_map(|env| env.values())
-            .filter_map(|value| match value {
-                EnvValue::Secret(secret) => Some(secret),
-                EnvValue::Plain(_) => None,
-            })
-            .collect()
+        let env = env.flat_map(|env| env.values()).filter_map(|value| match value {
+            EnvValue::Secret(secret) => Some(secret),
+            EnvValue::Plain(_) => None,
+        });
+        let tokens = self.proxmox.values().map(|proxmox| &proxmox.token);
+        let keys = self.pfsense.values().flat_map(|pfsense| [&pfsense.api_key, &pfsense.password]);
+        env.chain(tokens).chain(keys.flatten()).collect()
     }
 
     /// How many entries there are, policy not counted.
     pub fn count(&self) -> usize {
         self.docker.len()
+            + self.proxmox.len()
+            + self.pfsense.len()
+            + self.vlan.len()
+            + self.vlan_range.len()
+            + self.address_pool.len()
+            + self.firewall_rule.len()
+            + self.firewall_template.len()
             + self.location.len()
             + self.image.len()
             + self.network.len()

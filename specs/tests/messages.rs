@@ -434,7 +434,7 @@ fn syntax_errors_of_all_files_are_reported_without_echoes() {
     1 | x = = 1
       | ^
       |
-      = hint: the kinds are docker, location, image, network, volume, container, port_range, bridge, offer, quota, tenant, instance, policy
+      = hint: the kinds are docker, proxmox, pfsense, location, image, network, volume, container, port_range, bridge, vlan, vlan_range, address_pool, firewall_rule, firewall_template, offer, quota, tenant, instance, policy
 
     error[E0201]: extra `=`, expected nothing
      --> c.toml:1:5

@@ -6,6 +6,7 @@ mod capacity;
 mod connections;
 mod cycles;
 mod docker;
+mod network;
 mod references;
 mod rent;
 
@@ -89,6 +90,7 @@ pub(crate) fn check(specs: &Specs, declared: &Declared) -> Vec<Finding> {
     references::check(&mut checker);
     connections::check(&mut checker);
     docker::check(&mut checker);
+    network::check(&mut checker);
     rent::check(&mut checker);
     capacity::check(&mut checker);
     cycles::check(&mut checker);

@@ -11,6 +11,7 @@ pub(super) fn check(checker: &mut Checker<'_>) {
             checker.refer(&from, at!["location"], "stands in", Kind::Location, location);
         }
     }
+    hypervisors_and_firewalls(checker);
     for (name, network) in &specs.network {
         let from = Address::new(Kind::Network, &**name);
         checker.connection(&from, network.docker.as_deref());
@@ -38,6 +39,58 @@ pub(super) fn check(checker: &mut Checker<'_>) {
         }
     }
     instances(checker);
+}
+
+fn hypervisors_and_firewalls(checker: &mut Checker<'_>) {
+    let specs = checker.specs;
+    let proxmoxes = specs.proxmox.iter().map(|(name, p)| (Kind::Proxmox, name, &p.location));
+    let pfsenses = specs.pfsense.iter().map(|(name, p)| (Kind::PfSense, name, &p.location));
+    for (kind, name, location) in proxmoxes.chain(pfsenses) {
+        if let Some(location) = location {
+            let from = Address::new(kind, &**name);
+            checker.refer(&from, at!["location"], "stands in", Kind::Location, location);
+        }
+    }
+    for (name, vlan) in &specs.vlan {
+        let from = Address::new(Kind::Vlan, &**name);
+        if let Some(pfsense) = &vlan.pfsense {
+            checker.refer(&from, at!["pfsense"], "is behind", Kind::PfSense, pfsense);
+        }
+        checker.moved(&from, &vlan.moved);
+    }
+    for (name, range) in &specs.vlan_range {
+        let from = Address::new(Kind::VlanRange, &**name);
+        checker.refer(&from, at!["proxmox"], "is for", Kind::Proxmox, &range.proxmox);
+        checker.refer(&from, at!["pfsense"], "is behind", Kind::PfSense, &range.pfsense);
+    }
+    for (name, pool) in &specs.address_pool {
+        let from = Address::new(Kind::AddressPool, &**name);
+        checker.refer(&from, at!["pfsense"], "belongs to", Kind::PfSense, &pool.pfsense);
+    }
+    for (name, rule) in &specs.firewall_rule {
+        let from = Address::new(Kind::FirewallRule, &**name);
+        if let Some(pfsense) = &rule.pfsense {
+            checker.refer(&from, at!["pfsense"], "is kept by", Kind::PfSense, pfsense);
+        }
+        let ends = [
+            ("interface", &rule.interface),
+            ("source", &rule.source),
+            ("destination", &rule.destination),
+        ];
+        for (field, end) in ends {
+            if let Some(vlan) = end.strip_prefix("vlan.") {
+                checker.refer(&from, at![field], "is about", Kind::Vlan, vlan);
+            }
+        }
+        checker.moved(&from, &rule.moved);
+    }
+    for (name, image) in &specs.image {
+        let from = Address::new(Kind::Image, &**name);
+        for proxmox in image.vm.iter().flat_map(|vm| vm.template.keys()) {
+            let path = at!["vm", "template", proxmox];
+            checker.refer(&from, path, "has a template on", Kind::Proxmox, proxmox);
+        }
+    }
 }
 
 fn containers(checker: &mut Checker<'_>) {
@@ -70,6 +123,10 @@ fn offers(checker: &mut Checker<'_>) {
         let from = Address::new(Kind::Offer, &**name);
         for (index, image) in offer.images.iter().enumerate() {
             checker.refer(&from, at!["images", index], "runs", Kind::Image, image);
+        }
+        for (index, template) in offer.firewall.iter().enumerate() {
+            let path = at!["firewall", index];
+            checker.refer(&from, path, "gets rules of", Kind::FirewallTemplate, template);
         }
         for (index, location) in offer.locations.iter().enumerate() {
             checker.refer(&from, at!["locations", index], "is sold in", Kind::Location, location);
@@ -157,6 +214,10 @@ fn noun(kind: Kind) -> &'static str {
     match kind {
         Kind::Docker => "connection",
         Kind::PortRange => "port range",
+        Kind::Proxmox => "cluster",
+        Kind::PfSense => "firewall",
+        Kind::Vlan => "VLAN",
+        Kind::FirewallTemplate => "firewall template",
         other => other.as_str(),
     }
 }

@@ -88,11 +88,6 @@ fn images(checker: &mut Checker<'_>, from: &Address, offer: &Offer) {
 
 /// What an offer may name once its providers are there.
 fn later_kinds(checker: &mut Checker<'_>, from: &Address, offer: &Offer) {
-    for (index, template) in offer.firewall.iter().enumerate() {
-        let message =
-            format!("`{from}` uses firewall template `{template}`, which no spec defines");
-        checker.find(Code::Dangling, from.clone(), at!["firewall", index], message).dangling = true;
-    }
     for (index, pool) in offer.machine.iter().flat_map(|m| m.pools.iter().enumerate()) {
         let message = format!("`{from}` takes machines from pool `{pool}`, which no spec defines");
         let path = at!["machine", "pools", index];

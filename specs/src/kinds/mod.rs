@@ -5,16 +5,22 @@
 
 mod docker;
 mod endpoint;
+mod firewall;
 mod host;
 mod image;
 mod offer;
 mod policy;
+mod proxmox;
 mod tenant;
+mod vlan;
 
 pub use docker::{
     Container, Healthcheck, Logging, Mount, Network, Port, Protocol, Ready, Restart, Volume,
 };
 pub use endpoint::{Endpoint, SshEndpoint};
+pub use firewall::{
+    AddressPool, Direction, FirewallRule, FirewallTemplate, PfSense, RuleAction, RuleProtocol,
+};
 pub use host::{Bridge, Capacity, Docker, Location, Overcommit, PortRangeSpec, Ratio, Tls};
 pub use image::{ContainerImage, Image, VmImage};
 pub use offer::{
@@ -24,4 +30,6 @@ pub use offer::{
 pub use policy::{
     GatePolicy, OrdersPolicy, Policy, RetentionPolicy, SignupPolicy, WhenDue, WhenPlaced,
 };
+pub use proxmox::{Placement, Proxmox, Strategy};
 pub use tenant::{Instance, Quota, Tenant};
+pub use vlan::{Vlan, VlanRange};

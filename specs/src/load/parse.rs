@@ -167,6 +167,8 @@ impl Reader<'_> {
         let specs = &mut self.parsed.specs;
         let result = match kind {
             Kind::Docker => insert(&mut specs.docker, name, value),
+            Kind::Proxmox => insert(&mut specs.proxmox, name, value),
+            Kind::PfSense => insert(&mut specs.pfsense, name, value),
             Kind::Location => insert(&mut specs.location, name, value),
             Kind::Image => insert(&mut specs.image, name, value),
             Kind::Network => insert(&mut specs.network, name, value),
@@ -174,6 +176,11 @@ impl Reader<'_> {
             Kind::Container => insert(&mut specs.container, name, value),
             Kind::PortRange => insert(&mut specs.port_range, name, value),
             Kind::Bridge => insert(&mut specs.bridge, name, value),
+            Kind::Vlan => insert(&mut specs.vlan, name, value),
+            Kind::VlanRange => insert(&mut specs.vlan_range, name, value),
+            Kind::AddressPool => insert(&mut specs.address_pool, name, value),
+            Kind::FirewallRule => insert(&mut specs.firewall_rule, name, value),
+            Kind::FirewallTemplate => insert(&mut specs.firewall_template, name, value),
             Kind::Offer => insert(&mut specs.offer, name, value),
             Kind::Quota => insert(&mut specs.quota, name, value),
             Kind::Tenant => insert(&mut specs.tenant, name, value),
