@@ -140,15 +140,34 @@ pub fn gate(plan: Plan, consent: &Consent) -> Result<ApprovedPlan, Box<Held>> {
 }
 
 /// A tenant's network goes with its last instance, and data that is given up was named by somebody:
-/// neither is counted once more.
+/// neither is counted once more. A guest that is stopped for good is gone for its tenant.
 fn counts(change: &Change) -> bool {
-    change.action == Action::Delete
-        && change.address.kind() != Kind::Bridge
-        && change.reason != Reason::DataGivenUp
+    let of_tenant = match change.address.kind() {
+        Kind::Bridge | Kind::VlanRange | Kind::Proxmox => true,
+        Kind::FirewallRule => change.address.name().starts_with("vlan_range/"),
+        _ => false,
+    };
+    match change.action {
+        Action::Delete => !of_tenant && change.reason != Reason::DataGivenUp,
+        Action::Update => change.reason == Reason::Unwanted,
+        Action::Create | Action::Replace => false,
+    }
+}
+
+/// Whether it comes with an instance that goes as well, and is counted with that.
+fn goes_along(change: &Change, going: &BTreeSet<&str>) -> bool {
+    let parts: Vec<_> = change.address.name().split('/').collect();
+    let mut pairs = parts.windows(2).map(|pair| pair.join("/"));
+    change.address.is_derived()
+        && change.address.kind() != Kind::Volume
+        && pairs.any(|instance| going.contains(instance.as_str()))
 }
 
 fn removals(plan: &Plan, consent: &Consent) -> Option<HeldRule> {
-    let count = plan.changes.iter().filter(|change| counts(change)).count();
+    let counted = || plan.changes.iter().filter(|change| counts(change));
+    let is_instance = |change: &&Change| change.address.kind() == Kind::Instance;
+    let going = counted().filter(is_instance).map(|change| change.address.name()).collect();
+    let count = counted().filter(|change| !goes_along(change, &going)).count();
     let share = plan.owned * usize::from(plan.rules.removals_percent) / 100;
     let allowed = share.max(usize::try_from(plan.rules.removals).unwrap_or(usize::MAX));
     let agreed = consent.removals.unwrap_or(0);

@@ -14,6 +14,7 @@ mod desire;
 mod execute;
 mod gate;
 mod observe;
+mod order;
 mod outline;
 mod plan;
 pub mod ports;

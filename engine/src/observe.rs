@@ -20,7 +20,7 @@ pub struct World {
 pub async fn observe(specs: &Specs, desired: &Desired<'_>, registry: &Registry) -> World {
     let looks = registry.iter().map(|provider| async move {
         let place = provider.place();
-        let wanted = desired.wanted_at(specs, place.name());
+        let wanted = desired.wanted_at(specs, place);
         (place.clone(), provider.observe(&wanted).await)
     });
     World { observations: join_all(looks).await.into_iter().collect(), registry: registry.clone() }

@@ -44,7 +44,7 @@ pub struct Outlined {
 pub fn outline(specs: &Specs, claims: &BTreeMap<ClaimKey, Claim>, world: &World) -> Outline {
     let desired = desire(specs);
     let allocation = allocate(specs, &desired, claims, world);
-    let settled = settle(desired, &allocation, world);
+    let settled = settle(specs, desired, &allocation, world);
     let things = settled.into_iter().map(|wish| {
         let mut needs = wish.needs;
         needs.sort_unstable();

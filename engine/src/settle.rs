@@ -4,13 +4,17 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use foldhash::{HashMap, HashMapExt, HashSet, HashSetExt};
 use lessor_plans::{Body, Naming, Origin, Present, name_for};
-use lessor_specs::Address;
 use lessor_specs::kinds::Ready;
 use lessor_specs::quantity::Adopted;
+use lessor_specs::{Address, Specs};
 
-use crate::allocate::{Allocation, network_draft};
-use crate::desire::{Desired, Draft, image_address, image_draft};
+use crate::allocate::{Allocation, Guests, network_draft};
+use crate::desire::{
+    Desired, Draft, GuestRental, TenantVlan, forward_draft, image_address, image_draft, pool_draft,
+    rule_draft,
+};
 use crate::observe::World;
+use crate::order::order_rules;
 
 /// One thing as it shall be, and as it is.
 #[derive(Debug)]
@@ -32,20 +36,23 @@ pub(crate) struct Wish<'w> {
 
 /// All wishes, in order of address.
 pub(crate) fn settle<'w>(
+    specs: &Specs,
     desired: Desired<'_>,
     allocation: &Allocation<'_>,
     world: &'w World,
 ) -> Vec<Wish<'w>> {
-    let mut drafts = all_drafts(desired, allocation);
+    let mut drafts = all_drafts(specs, desired, allocation);
     drafts.sort_by(|a, b| a.address.cmp(&b.address));
     let matches: Vec<Option<&Present>> = drafts.iter().map(|draft| find(draft, world)).collect();
     let names = Names::of(&drafts, &matches);
+    order_rules(&mut drafts, &matches, world);
     let settled = drafts.into_iter().zip(matches);
     settled.map(|(draft, present)| wish(draft, present, &names)).collect()
 }
 
-fn all_drafts(desired: Desired<'_>, allocation: &Allocation<'_>) -> Vec<Draft> {
-    let Desired { mut drafts, rentals } = desired;
+fn all_drafts(specs: &Specs, desired: Desired<'_>, allocation: &Allocation<'_>) -> Vec<Draft> {
+    let Desired { mut drafts, rentals, guests } = desired;
+    drafts.extend(guest_drafts(specs, &guests, &allocation.guests));
     let is_image = |draft: &&Draft| matches!(draft.body, Body::Image(_));
     let mut images: BTreeSet<_> =
         drafts.iter().filter(is_image).map(|draft| draft.address.clone()).collect();
@@ -58,6 +65,29 @@ fn all_drafts(desired: Desired<'_>, allocation: &Allocation<'_>) -> Vec<Draft> {
         }
         drafts.extend(rental.drafts(home.docker, home.network.clone(), home.ports.clone()));
     }
+    drafts
+}
+
+/// Guests and what comes with them, and what of operators had to wait for what was chosen.
+fn guest_drafts(specs: &Specs, rentals: &[GuestRental<'_>], chosen: &Guests<'_>) -> Vec<Draft> {
+    let mut drafts: Vec<Draft> = chosen.vlans.values().flat_map(TenantVlan::drafts).collect();
+    let mut pools = BTreeSet::new();
+    let mut addresses = BTreeMap::new();
+    for (rental, home) in rentals.iter().zip(&chosen.homes) {
+        let Some(home) = home else { continue };
+        if pools.insert((home.cluster, rental.tenant)) {
+            drafts.push(pool_draft(home.cluster, rental.tenant));
+        }
+        addresses.insert(&rental.address, home.address);
+        drafts.extend(rental.drafts(home));
+    }
+    let rules = specs.firewall_rule.iter().filter_map(|(name, rule)| {
+        rule_draft(specs, name, rule, *chosen.trackers.get(name.as_str())?)
+    });
+    drafts.extend(rules);
+    let at = |instance: &Address| addresses.get(instance).copied();
+    let forwards = specs.port_forward.iter();
+    drafts.extend(forwards.filter_map(|(name, entry)| forward_draft(specs, name, entry, at)));
     drafts
 }
 
@@ -85,8 +115,9 @@ impl Names {
         let mut taken: HashSet<(Address, &'static str, String)> = HashSet::new();
         for (draft, present) in drafts.iter().zip(matches) {
             let present = present.map(|present| present.body.name());
-            let Some(name) = present.or_else(|| draft.adopted_name()) else { continue };
-            if name != name_for(Naming::Docker, &draft.address) {
+            let named = draft.named.as_deref().or(present);
+            let Some(name) = named.or_else(|| draft.adopted_name()) else { continue };
+            if draft.named.is_none() && name != name_for(Naming::Docker, &draft.address) {
                 taken.insert((draft.place.clone(), draft.body.sort(), name.to_owned()));
             }
             by_address.insert(draft.address.clone(), name.to_owned());
@@ -111,8 +142,8 @@ impl Names {
 }
 
 fn wish<'w>(draft: Draft, present: Option<&'w Present>, names: &Names) -> Wish<'w> {
-    let Draft { address, place, moved, adopted, mut body, networks, mounts, mut needs, ready } =
-        draft;
+    let Draft { address, place, moved, adopted, mut body, networks, mounts, .. } = draft;
+    let Draft { mut needs, ready, .. } = draft;
     body.set_name(names.get(&address));
     if let Some(container) = body.container_mut() {
         container.networks = networks.iter().map(|network| names.get(network)).collect();

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use lessor_plans::{Body, Claim, ClaimKey, Present};
+use lessor_plans::{Body, Claim, ClaimKey, InterfaceBody, Present};
 use lessor_specs::kinds::{Container, Instance, Offer};
 use lessor_specs::{Address, Kind, Specs};
 
@@ -71,15 +71,25 @@ pub fn parts(specs: &Specs, thing: &Outlined) -> Vec<Part> {
         Kind::Volume => volume_parts(specs, thing),
         Kind::Bridge => network_parts(specs, thing),
         Kind::Image => image_parts(specs, thing),
-        Kind::Container
-        | Kind::Network
+        Kind::AddressPool
+        | Kind::Alias
+        | Kind::Container
         | Kind::Docker
+        | Kind::FirewallRule
+        | Kind::FirewallTemplate
         | Kind::Location
+        | Kind::Network
         | Kind::Offer
+        | Kind::PfSense
         | Kind::Policy
+        | Kind::PortForward
         | Kind::PortRange
+        | Kind::Proxmox
         | Kind::Quota
-        | Kind::Tenant => declared(specs, thing),
+        | Kind::Tenant
+        | Kind::Vlan
+        | Kind::VlanRange
+        | Kind::Vpn => declared(specs, thing),
     }
 }
 
@@ -307,6 +317,24 @@ fn has(present: &Present, thing: &Outlined, key: &ClaimKey, value: &Claim) -> bo
             let on_host = key.pool == "docker" && docker_address(value) == thing.place;
             on_host || container.ports.iter().any(|port| port.host.to_string() == *value)
         }
-        Body::Image(_) | Body::Volume(_) => false,
+        // Of a firewall and a cluster, what is chosen is the name or stands in the open.
+        Body::Guest(guest) => {
+            let address = guest.cloud_init.as_ref().map(|cloud_init| cloud_init.address);
+            [&guest.name, &guest.node].contains(&value)
+                || address.is_some_and(|address| address.to_string() == *value)
+        }
+        Body::Vlan(vlan) => {
+            let subnet = vlan.interface.as_ref().and_then(InterfaceBody::subnet);
+            vlan.tag.to_string() == *value
+                || subnet.is_some_and(|subnet| subnet.to_string() == *value)
+        }
+        Body::Rule(_) | Body::PublicAddress(_) => present.body.name() == value,
+        Body::Image(_)
+        | Body::Volume(_)
+        | Body::Pool(_)
+        | Body::Vnet(_)
+        | Body::Alias(_)
+        | Body::Forward(_)
+        | Body::Tunnel(_) => false,
     }
 }

@@ -187,6 +187,16 @@ impl Change {
             && self.before.as_ref().is_some_and(Body::has_data)
     }
 
+    /// Whether a guest has to start anew for it.
+    pub fn reboots(&self) -> bool {
+        match (self.action, &self.before, &self.after) {
+            (Action::Update, Some(Body::Guest(before)), Some(Body::Guest(after))) => {
+                before.reboots_for(after)
+            }
+            _ => false,
+        }
+    }
+
     /// Every attribute in which `before` and `after` differ, in order of path.
     pub fn differences(&self) -> Vec<Difference> {
         let attributes =
@@ -204,6 +214,8 @@ impl Change {
         let is_on_the_way = |met: &Difference| match (act, &met.after) {
             // What is removed is stopped first.
             (Act::Delete, Some(Value::Bool(false))) if met.path == "running" => true,
+            // A rule's place among its neighbours moves with them.
+            _ if met.path == "after" && matches!(now, Body::Rule(_)) => true,
             (_, Some(value)) => after.get(&met.path) == Some(value),
             (_, None) => self.after.is_some() && !after.contains_key(&met.path),
         };

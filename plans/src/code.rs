@@ -15,6 +15,9 @@ codes! {
             E1007 SubnetHeld = "a subnet on a host overlaps something that is not ours",
             E1008 StillOurs = "something of ours still holds what is asked for",
             E1009 NotAdoptable = "an entry adopts what has an owner already",
+            E1010 NoIdLeft = "a range has no id or address left",
+            E1011 DiskShrinks = "a disk would become smaller",
+            E1012 NoTemplate = "a cluster has no such template",
         }
         "The gate" {
             E1101 TooManyRemovals = "a plan removes more than a few things",

@@ -17,15 +17,17 @@ pub mod render;
 pub mod saved;
 
 pub use body::{
-    Body, ContainerBody, HealthcheckBody, Hold, ImageBody, MountBody, NetworkBody, PortBody,
-    VolumeBody,
+    AliasBody, Body, CloudInit, ContainerBody, ForwardBody, GuestBody, GuestNetwork, GuestRule,
+    HealthcheckBody, Hold, ImageBody, InterfaceBody, MadeFrom, MountBody, NetworkBody, PeerBody,
+    PoolBody, PortBody, PublicAddressBody, RuleBody, TunnelBody, VlanBody, VnetBody, VolumeBody,
 };
 pub use change::{Act, Action, Change, Difference, Origin, Reason, Transition};
 pub use code::Code;
 pub use mark::{InstallationId, Mark, MarkError};
 pub use name::{Naming, adopted_name, name_for};
 pub use observation::{
-    Adoption, Fingerprint, Gap, Observation, Oddity, Present, Sighting, Stranger, Wanted,
+    Adoption, Fingerprint, Gap, Node, Observation, Oddity, Present, Sighting, Stranger, Template,
+    Wanted,
 };
 pub use plan::{
     Claim, ClaimKey, Digest, FORMAT_VERSION, Forget, GateRules, Keep, Note, NoteKind, Plan, Step,

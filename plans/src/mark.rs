@@ -142,10 +142,58 @@ impl Mark {
         (label(LABEL_NAME) == Some(own_name)).then_some(owner)
     }
 
+    /// The mark as one line of text, for things that have a description instead of labels.
+    pub fn to_line(&self) -> String {
+        format!("{FORMAT} {} {} {} {}", self.installation, self.address, self.origin, self.name)
+    }
+
+    /// Reads the mark in the description of a thing called `own_name`: the first line of it that
+    /// is one.
+    ///
+    /// # Errors
+    /// As [`Mark::from_labels`].
+    pub fn from_text(
+        text: &str,
+        installation: &InstallationId,
+        own_name: &str,
+    ) -> Result<Mark, MarkError> {
+        let line = mark_line(text).ok_or(MarkError::Foreign)?;
+        let mut words = line.split_ascii_whitespace();
+        let format = words.next();
+        if words.next() != Some(installation.as_str()) {
+            return Err(MarkError::Foreign);
+        }
+        let unreadable = || MarkError::Unreadable;
+        if format != Some(FORMAT) {
+            return Err(unreadable());
+        }
+        let mut word = || words.next().ok_or_else(unreadable);
+        let (address, origin, name) = (word()?, word()?, word()?);
+        if name != own_name {
+            return Err(MarkError::Copied { from: name.into() });
+        }
+        Ok(Mark {
+            installation: installation.clone(),
+            address: address.parse().map_err(|_| unreadable())?,
+            origin: origin.parse().map_err(|_| unreadable())?,
+            name: name.into(),
+        })
+    }
+
+    /// The name that the mark in a description was made for, whosever it is.
+    pub fn name_in(text: &str) -> Option<&str> {
+        mark_line(text)?.split_ascii_whitespace().nth(4)
+    }
+
     /// Whether a label belongs to lessor rather than to the thing's owner.
     pub fn is_label(name: &str) -> bool {
         name.starts_with("lessor.")
     }
+}
+
+/// The line of a description that is a mark, of whatever version.
+fn mark_line(text: &str) -> Option<&str> {
+    text.lines().map(str::trim).find(|line| line.starts_with("lessor/"))
 }
 
 /// Why a thing is not ours.
@@ -165,6 +213,27 @@ pub enum MarkError {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_mark_is_found_among_the_lines_of_a_description() {
+        let installation: InstallationId = "inst-1".parse().unwrap();
+        let mark = Mark {
+            installation: installation.clone(),
+            address: "instance.acme/web-1".parse().unwrap(),
+            origin: Origin::Order("ord_1".into()),
+            name: "20417".into(),
+        };
+        let text = format!("Web server of ACME\r\n{}\n", mark.to_line());
+        let read = |text: &str, own_name| Mark::from_text(text, &installation, own_name);
+
+        assert_eq!(read(&text, "20417"), Ok(mark));
+        assert_eq!(read(&text, "20418"), Err(MarkError::Copied { from: "20417".into() }));
+        assert_eq!(read("Web server", "20417"), Err(MarkError::Foreign));
+        assert_eq!(read(&text.replace("inst-1", "inst-2"), "20417"), Err(MarkError::Foreign));
+        assert_eq!(read(&text.replace("/1 ", "/2 "), "20417"), Err(MarkError::Unreadable));
+        assert_eq!(read("lessor/1 inst-1 instance.a/b", "1"), Err(MarkError::Unreadable));
+        assert_eq!(Mark::name_in(&text), Some("20417"));
+    }
 
     #[test]
     fn a_mark_reads_back_only_on_the_thing_it_was_made_for() {

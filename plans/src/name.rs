@@ -11,9 +11,14 @@ pub enum Naming {
     /// Docker: letters, digits, `_`, `.` and `-`, beginning with a letter or digit. The engine
     /// takes names of any length; 128 characters still fit a line of `docker ps`.
     Docker,
+    /// Aliases of pfSense and pools of Proxmox VE: letters, digits and `_`, at most 31.
+    Identifier,
+    /// Guests of Proxmox VE: labels of a domain name.
+    Host,
 }
 
 const DOCKER_MAX: usize = 128;
+const IDENTIFIER_MAX: usize = 31;
 const DIGEST_LENGTH: usize = 12;
 
 /// The name of the thing at `address`: legal for the provider, bounded in length, and different
@@ -28,7 +33,28 @@ pub fn name_for(naming: Naming, address: &Address) -> String {
             address.name().split_once('/').map_or(address.name(), |(_, reference)| reference).into()
         }
         Naming::Docker => bounded(&address.name().replace('/', "_"), DOCKER_MAX),
+        Naming::Identifier => identifier(address.name()),
+        Naming::Host => host(address.name()),
     }
+}
+
+/// What had to be changed beyond one slash ends in a digest, since two names may come out alike.
+fn identifier(name: &str) -> String {
+    let plain = name.replace(|c: char| !c.is_ascii_alphanumeric(), "_");
+    let is_plain = plain.matches('_').count() == name.matches('/').count().min(1);
+    if is_plain && plain.len() <= IDENTIFIER_MAX {
+        return plain;
+    }
+    let digest = &Digest::of(name.as_bytes()).to_string()[..DIGEST_LENGTH];
+    let kept = plain.len().min(IDENTIFIER_MAX - DIGEST_LENGTH - 1);
+    format!("{}_{digest}", &plain[..kept])
+}
+
+/// The own name first, as in `web-1.acme`. Two may come out alike: guests are known by their ids.
+fn host(name: &str) -> String {
+    let labels = name.rsplit('/').flat_map(|part| part.split('.'));
+    let labels = labels.map(|label| label.trim_matches('-')).filter(|label| !label.is_empty());
+    labels.collect::<Vec<_>>().join(".")
 }
 
 /// The name of the thing that the entry at `address` adopts; `None` when it is known by its id.
@@ -70,6 +96,27 @@ mod tests {
                 prop_assert!(name.chars().all(|c| c.is_ascii_alphanumeric() || "_.-".contains(c)));
             }
         }
+    }
+
+    proptest! {
+        #[test]
+        fn identifiers_are_legal_bounded_and_differ(
+            names in proptest::collection::btree_set("[a-zA-Z0-9]([a-zA-Z0-9.-]{0,40}[a-zA-Z0-9])?(/[a-z0-9]([a-z0-9.-]{0,40}[a-z0-9])?){0,2}", 1..50),
+        ) {
+            let made: BTreeSet<_> = names.iter().map(|name| identifier(name)).collect();
+            prop_assert_eq!(made.len(), names.len());
+            for name in made {
+                prop_assert!(name.len() <= IDENTIFIER_MAX);
+                prop_assert!(name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_'));
+            }
+        }
+    }
+
+    #[test]
+    fn a_guest_is_called_by_its_own_name_first() {
+        let host = |name: &str| name_for(Naming::Host, &Address::new(Kind::Instance, name));
+        assert_eq!(host("acme/web-1"), "web-1.acme");
+        assert_eq!(host("acme.io/a..b-.c"), "a.b.c.acme.io");
     }
 
     #[test]

@@ -1,9 +1,10 @@
 //! What one look at a host told us, and what it could not.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
-use lessor_specs::Address;
 use lessor_specs::quantity::Adopted;
+use lessor_specs::{Address, ByteSize};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -50,6 +51,40 @@ pub struct Observation {
     pub oddities: Vec<Oddity>,
     /// Corners that could not be searched. While there is one, nothing is known to be absent.
     pub gaps: Vec<Gap>,
+    /// The nodes of a cluster, in order of name.
+    pub nodes: Vec<Node>,
+    /// What guests can be made from, by id.
+    pub templates: BTreeMap<u32, Template>,
+}
+
+/// A node of a cluster, as far as placing guests needs it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Node {
+    /// Its name.
+    pub name: String,
+    /// Whether it takes part in its cluster.
+    pub online: bool,
+    /// Its cores.
+    pub cores: u32,
+    /// Its memory.
+    pub memory: ByteSize,
+    /// Cores promised to guests that are not ours.
+    pub strange_cores: u32,
+    /// Memory promised to guests that are not ours.
+    pub strange_memory: ByteSize,
+}
+
+/// What guests can be made from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Template {
+    /// The node it is on.
+    pub node: String,
+    /// Whether its disks can be read from every node.
+    pub shared: bool,
+    /// Whether it makes LXC containers.
+    pub lxc: bool,
+    /// Its first disk; no guest made from it has less.
+    pub disk: ByteSize,
 }
 
 /// What we know about one thing.
@@ -221,12 +256,21 @@ impl Present {
                 body.logging = None;
             }
         }
-        if let (Body::Network(body), Some(Body::Network(after))) = (&mut body, after)
-            && after.subnet.is_none()
-            && self.inherited.contains("subnet")
-        {
-            // The engine chose it, and may.
-            body.subnet = None;
+        match (&mut body, after) {
+            (Body::Network(body), Some(Body::Network(after)))
+                if after.subnet.is_none() && self.inherited.contains("subnet") =>
+            {
+                // The engine chose it, and may.
+                body.subnet = None;
+            }
+            (Body::Guest(body), Some(Body::Guest(after))) => {
+                Arc::make_mut(body).overlook(after);
+            }
+            (Body::Rule(body), Some(Body::Rule(after))) if after.after.is_none() => {
+                // It stands where it may.
+                body.after = None;
+            }
+            _ => {}
         }
         body
     }

@@ -65,14 +65,24 @@ pub(crate) fn sort_of(kind: Kind) -> Option<&'static str> {
         Kind::Container | Kind::Instance => Some("container"),
         Kind::Network | Kind::Bridge => Some("network"),
         Kind::Volume => Some("volume"),
-        Kind::Image
+        Kind::AddressPool
+        | Kind::Alias
         | Kind::Docker
+        | Kind::FirewallRule
+        | Kind::FirewallTemplate
+        | Kind::Image
         | Kind::Location
-        | Kind::PortRange
         | Kind::Offer
+        | Kind::PfSense
+        | Kind::Policy
+        | Kind::PortForward
+        | Kind::PortRange
+        | Kind::Proxmox
         | Kind::Quota
         | Kind::Tenant
-        | Kind::Policy => None,
+        | Kind::Vlan
+        | Kind::VlanRange
+        | Kind::Vpn => None,
     }
 }
 
@@ -214,6 +224,12 @@ pub(crate) fn check_address(mark: &Mark, change: &Change) -> Result<(), ApplyErr
 pub(crate) fn not_as_planned(sort: &str, name: &str, differing: &[String]) -> ApplyError {
     let why = format!("{sort} `{name}` is there with another {}", differing.join(", "));
     ApplyError::Stale { why }
+}
+
+/// What is said to anybody who asks one system for what another holds.
+pub(crate) fn not_held(place: &Address, body: &Body) -> ApplyError {
+    let why = format!("`{place}` holds no {}", body.sort());
+    ApplyError::Refused { why, hint: None }
 }
 
 /// What is said to anybody who asks to remove an image.

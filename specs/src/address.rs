@@ -17,6 +17,8 @@ const NAME_MAX: usize = 63;
 pub enum Kind {
     /// Public addresses to hand out.
     AddressPool,
+    /// Addresses of a firewall under one name.
+    Alias,
     /// A supernet from which each tenant gets a network of its own.
     Bridge,
     /// A Docker container.
@@ -41,6 +43,8 @@ pub enum Kind {
     PfSense,
     /// Rules for lessor itself.
     Policy,
+    /// A port of a firewall that leads inside.
+    PortForward,
     /// Host ports to hand out.
     PortRange,
     /// A connection to one Proxmox VE cluster.
@@ -55,11 +59,13 @@ pub enum Kind {
     VlanRange,
     /// A Docker volume.
     Volume,
+    /// A way in for people: a WireGuard tunnel and its peers.
+    Vpn,
 }
 
 impl Kind {
     /// Every kind, in the order in which messages list them.
-    pub const ALL: [Kind; 20] = [
+    pub const ALL: [Kind; 23] = [
         Kind::Docker,
         Kind::Proxmox,
         Kind::PfSense,
@@ -73,8 +79,11 @@ impl Kind {
         Kind::Vlan,
         Kind::VlanRange,
         Kind::AddressPool,
+        Kind::Alias,
         Kind::FirewallRule,
         Kind::FirewallTemplate,
+        Kind::PortForward,
+        Kind::Vpn,
         Kind::Offer,
         Kind::Quota,
         Kind::Tenant,
@@ -98,8 +107,11 @@ impl Kind {
             Kind::Vlan => "vlan",
             Kind::VlanRange => "vlan_range",
             Kind::AddressPool => "address_pool",
+            Kind::Alias => "alias",
             Kind::FirewallRule => "firewall_rule",
             Kind::FirewallTemplate => "firewall_template",
+            Kind::PortForward => "port_forward",
+            Kind::Vpn => "vpn",
             Kind::Offer => "offer",
             Kind::Quota => "quota",
             Kind::Tenant => "tenant",
@@ -149,6 +161,11 @@ impl Address {
     /// The part after the first dot.
     pub fn name(&self) -> &str {
         &self.name
+    }
+
+    /// Whether the thing has no entry of its own: it comes with an instance or a tenant.
+    pub fn is_derived(&self) -> bool {
+        self.kind != Kind::Instance && self.name.contains('/')
     }
 
     /// As it stands in the header of a table, with quotes where TOML wants them.

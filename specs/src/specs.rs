@@ -6,9 +6,9 @@ use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::kinds::{
-    AddressPool, Bridge, Container, Docker, FirewallRule, FirewallTemplate, Image, Instance,
-    Location, Network, Offer, PfSense, Policy, PortRangeSpec, Proxmox, Quota, Tenant, Vlan,
-    VlanRange, Volume,
+    AddressPool, Alias, Bridge, Container, Docker, FirewallRule, FirewallTemplate, Image, Instance,
+    Location, Network, Offer, PfSense, Policy, PortForward, PortRangeSpec, Proxmox, Quota, Tenant,
+    Vlan, VlanRange, VmImage, Volume, Vpn,
 };
 use crate::quantity::Adopted;
 use crate::{Address, EnvValue, Kind, SecretRef};
@@ -45,10 +45,16 @@ pub struct Specs {
     pub vlan_range: BTreeMap<String, VlanRange>,
     /// Public addresses to hand out.
     pub address_pool: BTreeMap<String, AddressPool>,
+    /// Addresses under one name.
+    pub alias: BTreeMap<String, Alias>,
     /// Rules of firewalls.
     pub firewall_rule: BTreeMap<String, FirewallRule>,
     /// Rules that instances get.
     pub firewall_template: BTreeMap<String, FirewallTemplate>,
+    /// Ports of firewalls that lead inside.
+    pub port_forward: BTreeMap<String, PortForward>,
+    /// Ways in for people.
+    pub vpn: BTreeMap<String, Vpn>,
     /// What can be rented.
     pub offer: BTreeMap<String, Offer>,
     /// Limits.
@@ -62,6 +68,14 @@ pub struct Specs {
 }
 
 impl Specs {
+    /// Every connection, in order of kind as messages list them, then of name.
+    pub fn connections(&self) -> impl Iterator<Item = Address> {
+        let dockers = self.docker.keys().map(|name| Address::new(Kind::Docker, &**name));
+        let proxmoxes = self.proxmox.keys().map(|name| Address::new(Kind::Proxmox, &**name));
+        let pfsenses = self.pfsense.keys().map(|name| Address::new(Kind::PfSense, &**name));
+        dockers.chain(proxmoxes).chain(pfsenses)
+    }
+
     /// The connection an entry means: the one it names, or the only one there is.
     pub fn docker_of<'a>(&'a self, named: Option<&'a str>) -> Option<&'a str> {
         match named {
@@ -83,22 +97,39 @@ impl Specs {
     /// The connections an instance may run on, in order of name: those in its location (or any
     /// location of its offer) that every port range of the offer belongs to.
     pub fn dockers_for(&self, offer: &Offer, location: Option<&str>) -> Vec<&str> {
-        let in_place = |docker: &Docker| match (location, docker.location.as_deref()) {
-            (Some(wanted), own) => own == Some(wanted),
-            (None, Some(own)) => {
-                offer.locations.is_empty() || offer.locations.iter().any(|l| l == own)
-            }
-            (None, None) => offer.locations.is_empty(),
-        };
         let has_ranges = |name: &str| {
             let ports = offer.container.iter().flat_map(|container| &container.ports);
             ports.filter_map(|port| self.port_range.get(&port.range)).all(|r| r.docker == name)
         };
         self.docker
             .iter()
-            .filter(|(name, docker)| in_place(docker) && has_ranges(name))
+            .filter(|(name, docker)| {
+                offer.is_sold_at(docker.location.as_deref(), location) && has_ranges(name)
+            })
             .map(|(name, _)| name.as_str())
             .collect()
+    }
+
+    /// The clusters a virtual machine may run on, in order of name: those in its location (or any
+    /// location of its offer) that have a template of its image and VLANs for tenants.
+    pub fn proxmoxes_for(
+        &self,
+        offer: &Offer,
+        image: &VmImage,
+        location: Option<&str>,
+    ) -> Vec<&str> {
+        let fits = |(name, proxmox): &(&String, &Proxmox)| {
+            offer.is_sold_at(proxmox.location.as_deref(), location)
+                && image.template.contains_key(*name)
+                && self.vlan_range_on(name).is_some()
+        };
+        self.proxmox.iter().filter(fits).map(|(name, _)| name.as_str()).collect()
+    }
+
+    /// The range that gives VLANs to the tenants of a cluster.
+    pub fn vlan_range_on(&self, proxmox: &str) -> Option<(&str, &VlanRange)> {
+        let found = self.vlan_range.iter().find(|(_, range)| range.proxmox == proxmox);
+        found.map(|(name, range)| (name.as_str(), range))
     }
 
     /// The bridge that carves tenant networks on a connection.
@@ -125,7 +156,10 @@ impl Specs {
             Kind::Container => self.container.get(name).map(|entry| &entry.moved),
             Kind::Instance => self.instance.get(name).map(|entry| &entry.moved),
             Kind::Vlan => self.vlan.get(name).map(|entry| &entry.moved),
+            Kind::Alias => self.alias.get(name).map(|entry| &entry.moved),
             Kind::FirewallRule => self.firewall_rule.get(name).map(|entry| &entry.moved),
+            Kind::PortForward => self.port_forward.get(name).map(|entry| &entry.moved),
+            Kind::Vpn => self.vpn.get(name).map(|entry| &entry.moved),
             Kind::AddressPool
             | Kind::FirewallTemplate
             | Kind::PfSense
@@ -176,7 +210,10 @@ impl Specs {
         });
         let tokens = self.proxmox.values().map(|proxmox| &proxmox.token);
         let keys = self.pfsense.values().flat_map(|pfsense| [&pfsense.api_key, &pfsense.password]);
-        env.chain(tokens).chain(keys.flatten()).collect()
+        let private = self.vpn.values().map(|vpn| &vpn.private_key);
+        let peers = self.vpn.values().flat_map(|vpn| vpn.peers.values());
+        let shared = peers.filter_map(|peer| peer.preshared_key.as_ref());
+        env.chain(tokens).chain(keys.flatten()).chain(private).chain(shared).collect()
     }
 
     /// How many entries there are, policy not counted.
@@ -188,7 +225,10 @@ impl Specs {
             + self.vlan_range.len()
             + self.address_pool.len()
             + self.firewall_rule.len()
+            + self.alias.len()
             + self.firewall_template.len()
+            + self.port_forward.len()
+            + self.vpn.len()
             + self.location.len()
             + self.image.len()
             + self.network.len()

@@ -186,7 +186,7 @@ impl Work<'_> {
             place: change.place.clone(),
             act: self.act(),
             phase,
-            body: after.map(Digest::of_json),
+            body: after.map(|after| Digest::of_json(&*after.asked_for())),
         };
         self.run.journal.record(&entry).await.map_err(Unfinished::Journal)
     }

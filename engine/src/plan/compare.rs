@@ -1,10 +1,12 @@
 //! What is wanted, beside what is there.
 
+use std::collections::BTreeMap;
+
 use foldhash::{HashMap, HashSet, HashSetExt};
 use lessor_plans::{
     Action, Body, Change, Code, Digest, Hold, Note, NoteKind, Present, Reason, Transition,
 };
-use lessor_specs::Address;
+use lessor_specs::{Address, Kind};
 
 use super::holdings::Holdings;
 use super::{Planner, removes};
@@ -14,26 +16,87 @@ impl Planner<'_> {
     /// A change for each wish that is not as it should be.
     pub(super) fn wanted(&mut self, settled: &[Wish<'_>]) {
         let mut replaced: HashSet<&Address> = HashSet::new();
-        // What containers use is decided first: they follow when it is replaced.
-        let is_container = |wish: &&Wish<'_>| matches!(wish.body, Body::Container(_));
-        let (containers, others): (Vec<_>, Vec<_>) = settled.iter().partition(is_container);
-        for wish in others.into_iter().chain(containers) {
-            if self.is_refused(wish) {
+        // What others use is decided first: some of those follow when it is replaced.
+        let follows = |wish: &&Wish<'_>| matches!(wish.body, Body::Container(_) | Body::Rule(_));
+        let (followers, others): (Vec<_>, Vec<_>) = settled.iter().partition(follows);
+        for wish in others.into_iter().chain(followers) {
+            if self.is_refused(wish) || self.shrinks(wish) {
                 continue;
             }
             let change = self.compare(wish, &replaced);
             self.adoption(wish, change.as_ref());
             let Some(change) = change else { continue };
-            if change.action == Action::Replace && !is_container(&wish) {
+            if change.action == Action::Replace && !follows(&wish) {
                 replaced.insert(&wish.address);
             }
             self.changes.push(change);
+        }
+        self.hold_back(settled);
+    }
+
+    /// A disk never shrinks: what stands at its end would be lost.
+    fn shrinks(&mut self, wish: &Wish<'_>) -> bool {
+        let (Body::Guest(wanted), Some(Body::Guest(there))) =
+            (&wish.body, wish.present.map(|present| &present.body))
+        else {
+            return false;
+        };
+        if wanted.disk >= there.disk || wanted.made_from.image != there.made_from.image {
+            return false;
+        }
+        let text = format!("its disk is {}, and {} are asked for", there.disk, wanted.disk);
+        let hint = format!("ask for {} or more", there.disk);
+        self.fatal(Code::DiskShrinks, &wish.address, text, &hint);
+        true
+    }
+
+    /// Nothing is made on one system while what it needs on another cannot be seen, and may not be
+    /// there.
+    fn hold_back(&mut self, settled: &[Wish<'_>]) {
+        let coming: HashSet<&Address> = self.changes.iter().map(|c| &c.address).collect();
+        let mut lacking: HashSet<&Address> = settled
+            .iter()
+            .filter(|wish| wish.present.is_none() && !coming.contains(&wish.address))
+            .map(|wish| &wish.address)
+            .collect();
+        if lacking.is_empty() {
+            return;
+        }
+        let mut held = Vec::new();
+        // Needs are followed to their end: what is held back is lacking in turn.
+        loop {
+            let known = held.len();
+            for wish in settled.iter().filter(|wish| wish.present.is_none()) {
+                let lacks = |need: &&Address| lacking.contains(*need);
+                if coming.contains(&wish.address)
+                    && !lacking.contains(&wish.address)
+                    && let Some(need) = wish.needs.iter().find(lacks)
+                {
+                    held.push((wish.address.clone(), need.clone()));
+                    lacking.insert(&wish.address);
+                }
+            }
+            if held.len() == known {
+                break;
+            }
+        }
+        let held: BTreeMap<Address, Address> = held.into_iter().collect();
+        self.changes.retain(|change| !held.contains_key(&change.address));
+        for (address, need) in held {
+            let text = format!("waits for `{need}`, of which nobody can tell whether it is there");
+            self.note(NoteKind::Unseen, &address, text);
         }
     }
 
     fn compare(&mut self, wish: &Wish<'_>, replaced: &HashSet<&Address>) -> Option<Change> {
         let Some(present) = wish.present else { return self.absent(wish) };
-        let follows = wish.needs.iter().find(|need| replaced.contains(need));
+        let uses = |need: &&Address| match wish.body {
+            // Rules go with the interface they are on; what they mention is only a name.
+            Body::Rule(_) => matches!(need.kind(), Kind::Vlan | Kind::VlanRange),
+            Body::Container(_) => true,
+            _ => false,
+        };
+        let follows = wish.needs.iter().filter(uses).find(|need| replaced.contains(need));
         let (action, reason) = match (self.world.compare(&wish.place, &wish.body, present), follows)
         {
             (Transition::Replace(paths), _) => (Action::Replace, self.differs(wish, paths)),
@@ -67,7 +130,7 @@ impl Planner<'_> {
     /// Whether the journal says that exactly this was applied last.
     fn was_applied(&self, wish: &Wish<'_>) -> bool {
         let last = wish.births.iter().find_map(|address| self.wishes.applied.get(address));
-        last.is_some_and(|last| *last == Digest::of_json(&wish.body))
+        last.is_some_and(|last| *last == Digest::of_json(&*wish.body.asked_for()))
     }
 
     /// What will be made collides with what stays: said before anything runs.

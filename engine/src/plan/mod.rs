@@ -17,7 +17,7 @@ use lessor_specs::kinds::WhenDue;
 use lessor_specs::{Address, Duration};
 
 use crate::allocate::{Allocation, allocate, released};
-use crate::desire::{Desired, docker_address};
+use crate::desire::Desired;
 use crate::observe::World;
 use crate::settle::{Wish, orphans as unwanted, settle};
 use crate::wishes::Wishes;
@@ -28,7 +28,7 @@ const KEEP_SECONDS: u64 = 7 * 86_400;
 /// Compares what is wanted with what was seen.
 pub fn plan(wishes: &Wishes, desired: Desired<'_>, world: &World) -> Plan {
     let allocation = allocate(&wishes.specs, &desired, &wishes.claims, world);
-    let settled = settle(desired, &allocation, world);
+    let settled = settle(&wishes.specs, desired, &allocation, world);
     let mut planner = Planner {
         wishes,
         world,
@@ -155,8 +155,7 @@ impl Planner<'_> {
         let selection = &self.wishes.selection;
         let there = self.world.observations().iter();
         let there = there.flat_map(|(place, seen)| seen.present.keys().map(move |b| (b, place)));
-        let hosts: Vec<_> =
-            self.wishes.specs.docker.keys().map(|name| docker_address(name)).collect();
+        let hosts: Vec<_> = self.wishes.specs.connections().collect();
         let known: Vec<_> = settled
             .iter()
             .map(|wish| (&wish.address, &wish.place))
@@ -233,7 +232,7 @@ impl Planner<'_> {
             forget,
             left_out: self.left_out,
             owned: self.world.owned(),
-            entries: self.wishes.specs.count() - self.wishes.specs.docker.len(),
+            entries: self.wishes.specs.count() - self.wishes.specs.connections().count(),
             valid_until: self.due.iter().min().copied(),
         }
     }

@@ -2,7 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use lessor_plans::{Action, Body, Change, Keep, NoteKind, Origin, Present, Reason, Transition};
+use lessor_plans::{
+    Action, Body, Change, GuestBody, Keep, NoteKind, Origin, Present, Reason, Transition,
+};
 use lessor_specs::{Address, Kind};
 
 use super::Planner;
@@ -40,9 +42,14 @@ impl Planner<'_> {
     }
 
     fn orphan(&mut self, place: &Address, birth: &Address, present: &Present, is_crowd: bool) {
+        if let Some(user) = self.kept_user(present) {
+            let text = format!("no longer declared; `{user}` is kept and still on it");
+            self.note(NoteKind::Info, birth, text);
+            return;
+        }
         if !present.body.has_data() {
-            // A tenant's network has no entry that could be renamed.
-            let is_entry = birth.kind() != Kind::Bridge;
+            // What comes with an instance or a tenant has no entry that could be renamed.
+            let is_entry = !birth.is_derived();
             let renamed = (is_entry && !is_crowd).then(|| self.renamed(place, birth, present));
             return self.remove(
                 place,
@@ -60,16 +67,58 @@ impl Planner<'_> {
             }
             Some(due) => {
                 self.due.push(*due);
+                self.stop(place, birth, present);
                 let text = format!("no longer declared; its data is kept until {due}");
                 self.note(NoteKind::Waiting, birth, text).hint = Some(format!(
                     "declare it again to take it back, or `lessor apply --destroy-data {birth}` to end it now"
                 ));
             }
             None => {
+                self.stop(place, birth, present);
                 let (address, place) = (birth.clone(), place.clone());
                 self.keeps.push(Keep { address, place, seconds: self.keep_seconds() });
             }
         }
+    }
+
+    /// What is kept for its data does not run meanwhile.
+    fn stop(&mut self, place: &Address, birth: &Address, present: &Present) {
+        let before = present.beside(None);
+        let mut after = before.clone();
+        let Some(guest) = after.guest_mut().filter(|guest| guest.running) else { return };
+        guest.running = false;
+        guest.on_boot = false;
+        self.changes.push(Change {
+            address: birth.clone(),
+            place: place.clone(),
+            origin: present.origin.clone(),
+            adopted: None,
+            action: Action::Update,
+            reason: Reason::Unwanted,
+            before: Some(before),
+            after: Some(after),
+            ready: None,
+        });
+    }
+
+    /// A guest that stays for its data, and with it what it stands on: its VLAN, its pool.
+    fn kept_user(&self, present: &Present) -> Option<Address> {
+        let uses = |guest: &GuestBody| match &present.body {
+            Body::Vlan(vlan) => guest.network.tag == Some(vlan.tag),
+            Body::Pool(pool) => guest.pool == pool.name,
+            Body::Vnet(vnet) => guest.network.bridge == vnet.name,
+            _ => false,
+        };
+        let is_going = |birth: &Address| {
+            let due = self.wishes.kept.get(birth).is_some_and(|due| *due <= self.wishes.now);
+            due || self.wishes.destroy_data.contains(birth)
+        };
+        let all = self.world.observations().values().flat_map(|seen| &seen.present);
+        let mut guests = all.filter_map(|(birth, present)| match &present.body {
+            Body::Guest(guest) if uses(guest) && !is_going(birth) => Some(birth.clone()),
+            _ => None,
+        });
+        guests.next()
     }
 
     /// Whether something is made that is the same but for its name.

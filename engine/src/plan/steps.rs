@@ -1,7 +1,8 @@
 //! From changes to steps in an order in which they can be done.
 //!
 //! Removals come before what they make room for, users go before what they use, and what is needed
-//! is there first. Removals wait only for removals, so the order always exists.
+//! is there first. Removals wait for removals, and for what stops using the thing; nothing of that sort
+//! takes room that a removal makes, so the order always exists.
 
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
@@ -26,6 +27,7 @@ pub(super) fn steps(changes: &[Change], settled: &[Wish<'_>]) -> Vec<Step> {
     let graph = Graph::new(changes, &nodes);
     let mut needs: Vec<Vec<usize>> = vec![Vec::new(); nodes.len()];
     graph.users_go_first(&mut needs);
+    graph.leavers_go_first(&mut needs);
     graph.needs_come_first(settled, &mut needs);
     graph.room_is_made(&mut needs);
     for list in &mut needs {
@@ -90,6 +92,41 @@ impl<'c> Graph<'c> {
             for (sort, name) in body.uses() {
                 if let Some(&used) = used.get(&(&change.place, sort, name)) {
                     needs[used].push(user);
+                }
+            }
+        }
+    }
+
+    /// An alias is removed after the rules that stop using it, and a VLAN after the guests that
+    /// leave it, whether those stay or go.
+    fn leavers_go_first(&self, needs: &mut [Vec<usize>]) {
+        let mut names: HashMap<(&Address, &str, &str), usize> = HashMap::default();
+        let mut tags: HashMap<u16, Vec<usize>> = HashMap::default();
+        for (removal, change, body) in self.removals() {
+            match body {
+                Body::Vlan(vlan) => tags.entry(vlan.tag).or_default().push(removal),
+                Body::Alias(_) | Body::Vnet(_) | Body::Pool(_) => {
+                    names.insert((&change.place, body.sort(), body.name()), removal);
+                }
+                _ => {}
+            }
+        }
+        if names.is_empty() && tags.is_empty() {
+            return;
+        }
+        for (leaver, node) in self.nodes.iter().enumerate() {
+            let change = &self.changes[node.change];
+            let Some(before) = &change.before else { continue };
+            if node.act == Act::Update {
+                let used = before.uses().into_iter();
+                let used = used.filter_map(|(sort, name)| names.get(&(&change.place, sort, name)));
+                used.for_each(|removal| needs[*removal].push(leaver));
+            }
+            if let (Body::Guest(guest), Act::Update | Act::Delete) = (before, node.act)
+                && let Some(left) = guest.network.tag.and_then(|tag| tags.get(&tag))
+            {
+                for removal in left {
+                    needs[*removal].push(leaver);
                 }
             }
         }

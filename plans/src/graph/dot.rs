@@ -72,17 +72,27 @@ fn write_node(out: &mut String, node: &Node, id: &str) {
 fn shape(kind: Kind) -> Option<&'static str> {
     match kind {
         Kind::Volume => Some("shape=cylinder, style=filled"),
-        Kind::Network | Kind::Bridge => Some("shape=ellipse, style=filled"),
+        Kind::Network | Kind::Bridge | Kind::Vlan | Kind::VlanRange => {
+            Some("shape=ellipse, style=filled")
+        }
         Kind::Image => Some("shape=note, style=filled"),
         Kind::Instance => Some("shape=component, style=filled"),
-        Kind::Container
+        Kind::AddressPool
+        | Kind::Alias
+        | Kind::Container
         | Kind::Docker
+        | Kind::FirewallRule
+        | Kind::FirewallTemplate
         | Kind::Location
         | Kind::Offer
+        | Kind::PfSense
         | Kind::Policy
+        | Kind::PortForward
         | Kind::PortRange
+        | Kind::Proxmox
         | Kind::Quota
-        | Kind::Tenant => None,
+        | Kind::Tenant
+        | Kind::Vpn => None,
     }
 }
 

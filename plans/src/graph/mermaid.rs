@@ -43,17 +43,25 @@ pub fn mermaid(graph: &Graph) -> String {
 fn write_node(out: &mut String, node: &Node, number: usize) {
     let (open, close) = match node.kind() {
         Kind::Volume => ("[(", ")]"),
-        Kind::Network | Kind::Bridge => ("([", "])"),
+        Kind::Network | Kind::Bridge | Kind::Vlan | Kind::VlanRange => ("([", "])"),
         Kind::Image => ("[/", "/]"),
         Kind::Instance => ("[[", "]]"),
-        Kind::Container
+        Kind::AddressPool
+        | Kind::Alias
+        | Kind::Container
         | Kind::Docker
+        | Kind::FirewallRule
+        | Kind::FirewallTemplate
         | Kind::Location
         | Kind::Offer
+        | Kind::PfSense
         | Kind::Policy
+        | Kind::PortForward
         | Kind::PortRange
+        | Kind::Proxmox
         | Kind::Quota
-        | Kind::Tenant => ("[", "]"),
+        | Kind::Tenant
+        | Kind::Vpn => ("[", "]"),
     };
     let subtitle = node.subtitle().map(|subtitle| format!("<br/>{}", text(&subtitle)));
     let (title, subtitle) = (text(&node.title()), subtitle.unwrap_or_default());

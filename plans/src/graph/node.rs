@@ -121,10 +121,28 @@ pub(super) fn meaning(mark: Symbol) -> &'static str {
 /// What there is to know about a body. What is handed out is said once it is settled.
 pub(super) fn facts(body: &Body, is_settled: bool) -> Vec<String> {
     let mut facts = Vec::new();
-    if let Body::Container(container) = body {
-        facts.push(container.image.clone());
-        facts.extend(container.cpu.map(|cpu| format!("cpu {cpu}")));
-        facts.extend(container.memory.map(|memory| format!("memory {memory}")));
+    match body {
+        Body::Container(container) => {
+            facts.push(container.image.clone());
+            facts.extend(container.cpu.map(|cpu| format!("cpu {cpu}")));
+            facts.extend(container.memory.map(|memory| format!("memory {memory}")));
+        }
+        Body::Guest(guest) => {
+            facts.push(guest.made_from.image.clone());
+            facts.push(format!("cpu {}", guest.cpu));
+            facts.push(format!("memory {}", guest.memory));
+        }
+        Body::Rule(rule) => facts.extend(rule.facts()),
+        Body::Image(_)
+        | Body::Network(_)
+        | Body::Volume(_)
+        | Body::Pool(_)
+        | Body::Vnet(_)
+        | Body::Vlan(_)
+        | Body::Alias(_)
+        | Body::Forward(_)
+        | Body::PublicAddress(_)
+        | Body::Tunnel(_) => {}
     }
     if is_settled {
         facts.extend(body.holds().iter().map(ToString::to_string));

@@ -230,6 +230,7 @@ fn plain_title(node: &Node) -> String {
 fn sort(kind: Kind) -> &'static str {
     match kind {
         Kind::Network | Kind::Bridge => "network",
+        Kind::Vlan | Kind::VlanRange => "vlan",
         other => other.as_str(),
     }
 }

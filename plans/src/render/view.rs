@@ -337,8 +337,9 @@ fn change_line(sorts: &Sorts<'_>, change: &Change) -> Line {
         Action::Create | Action::Delete => Vec::new(),
     };
     differences.retain(|difference| !is_same_secret(change, difference));
-    let holds = match (change.action, &change.after) {
-        (Action::Create, Some(after)) => after.holds(),
+    let facts = match (change.action, &change.after) {
+        (Action::Create, Some(after)) => after.facts(),
+        _ if change.reboots() => vec!["needs a reboot".to_owned()],
         _ => Vec::new(),
     };
     Line {
@@ -350,7 +351,7 @@ fn change_line(sorts: &Sorts<'_>, change: &Change) -> Line {
         note: None,
         why: why(change),
         code: None,
-        facts: holds.iter().map(ToString::to_string).collect(),
+        facts,
         differences,
         destroys_data: change.destroys_data(),
         hint: match &change.reason {
@@ -409,7 +410,7 @@ impl<'p> Sorts<'p> {
     /// One thing of a sort goes and one comes: very likely somebody renamed the entry.
     fn rename_hint(&self, old: &Address, place: &Address) -> Option<String> {
         // What an instance brings along has no entry of its own.
-        if old.kind() == Kind::Bridge || old.kind() == Kind::Volume && old.name().contains('/') {
+        if old.is_derived() {
             return None;
         }
         let Sort { going: 1, coming } = self.by_sort.get(&(old.kind(), place))? else {

@@ -13,7 +13,7 @@ use super::whose::{Adopting, Whose};
 use super::{Docker, container, labels, read, write};
 use crate::compare::compare;
 use crate::reference;
-use crate::seen::{check_address, image_stays, not_as_planned, taken};
+use crate::seen::{check_address, image_stays, not_as_planned, not_held, taken};
 
 /// Does one act of a change.
 pub(super) async fn apply(docker: &Docker, act: Act, change: &Change) -> Result<(), ApplyError> {
@@ -32,11 +32,14 @@ pub(super) async fn apply(docker: &Docker, act: Act, change: &Change) -> Result<
         (Act::Create, Body::Volume(body)) => create_volume(docker, change, body).await,
         (Act::Create, Body::Container(body)) => container::create(docker, change, body).await,
         (Act::Update, Body::Container(body)) => container::update(docker, change, body).await,
-        (Act::Update, body) => confirm(docker, change, body).await,
+        (Act::Update, body @ (Body::Network(_) | Body::Volume(_))) => {
+            confirm(docker, change, body).await
+        }
         (Act::Delete, Body::Image(body)) => Err(image_stays(&body.name)),
         (Act::Delete, Body::Network(body)) => delete_network(docker, change, &body.name).await,
         (Act::Delete, Body::Volume(body)) => delete_volume(docker, change, &body.name).await,
         (Act::Delete, Body::Container(body)) => container::delete(docker, change, &body.name).await,
+        (_, other) => Err(not_held(&docker.place, other)),
     }
 }
 

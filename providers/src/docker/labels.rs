@@ -28,13 +28,14 @@ pub(super) const LOGGING: &str = "lessor.logging";
 /// Ours are always written out, so that none of an image's labels can stand in for them.
 pub(super) fn of(body: &Body, mark: &Mark) -> BTreeMap<String, String> {
     let (own, remembered): (_, Vec<(&str, String)>) = match body {
-        Body::Image(_) => (BTreeMap::new(), Vec::new()),
         Body::Volume(volume) => (volume.labels.clone(), Vec::new()),
         Body::Network(network) => {
             let subnet = if network.subnet.is_some() { ASKED } else { CHOSEN };
             (network.labels.clone(), vec![(SUBNET, subnet.to_owned())])
         }
         Body::Container(container) => (container.labels.clone(), of_container(container)),
+        // Images belong to nobody, and nothing else is held by Docker.
+        _ => (BTreeMap::new(), Vec::new()),
     };
     let remembered = remembered.into_iter().map(|(name, value)| (name.to_owned(), value));
     own.into_iter().chain(mark.to_labels()).chain(remembered).collect()

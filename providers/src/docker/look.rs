@@ -58,7 +58,6 @@ impl Docker {
     ) -> Result<Whose<Present>, CallError> {
         let name = body.name();
         Ok(match body {
-            Body::Image(_) => Whose::Nobodys,
             Body::Network(_) => {
                 let look = |own, network| present(own, look_at_network(name, &network));
                 self.whose_network(name, adopting).await?.seen(look)
@@ -75,6 +74,8 @@ impl Docker {
                 Whose::Others(why) => Whose::Others(why),
                 Whose::Nobodys => Whose::Nobodys,
             },
+            // Images belong to nobody, and nothing else is held here.
+            _ => Whose::Nobodys,
         })
     }
 

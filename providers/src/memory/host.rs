@@ -160,7 +160,7 @@ impl Host {
     /// When something else uses it.
     pub(super) fn remove(&mut self, sort: &str, name: &str) -> Result<(), ApplyError> {
         let mut users =
-            self.things.iter().filter(|thing| thing.body.uses().any(|u| u == (sort, name)));
+            self.things.iter().filter(|thing| thing.body.uses().contains(&(sort, name)));
         if let Some(user) = users.next() {
             let why = format!("{sort} `{name}` is in use by {}", user.in_words());
             return Err(ApplyError::Refused { why, hint: None });
@@ -254,7 +254,7 @@ fn holds(body: &Body) -> Vec<Hold> {
 fn subnet(body: &Body) -> Option<Cidr> {
     match body {
         Body::Network(network) => network.subnet,
-        Body::Image(_) | Body::Volume(_) | Body::Container(_) => None,
+        _ => None,
     }
 }
 

@@ -21,6 +21,7 @@ pub(crate) fn address(body: &Body) -> Address {
         Body::Network(network) => Address::new(Kind::Network, &*network.name),
         Body::Volume(volume) => Address::new(Kind::Volume, &*volume.name),
         Body::Container(container) => Address::new(Kind::Container, &*container.name),
+        other => panic!("no {} in a world of containers", other.sort()),
     }
 }
 

@@ -432,7 +432,7 @@ async fn used(world: &dyn World, body: &Body) -> Vec<Body> {
     let mut used = Vec::new();
     for present in observe(world, &[]).await.present.into_values() {
         let (sort, name) = (present.body.sort(), present.body.name());
-        if body.uses().any(|other| other == (sort, name)) {
+        if body.uses().contains(&(sort, name)) {
             used.push(present.body);
         }
     }

@@ -269,7 +269,7 @@ impl World for Engine {
         match body {
             Body::Container(body) => arguments.extend(run(body)),
             Body::Network(body) => arguments.extend(create(body)),
-            Body::Volume(_) | Body::Image(_) => arguments.push(body.name().into()),
+            body => arguments.push(body.name().into()),
         }
         docker(&arguments.iter().map(String::as_str).collect::<Vec<_>>());
     }

@@ -106,6 +106,9 @@ fn supernets(checker: &mut Checker<'_>) {
     let mut tenants: BTreeMap<&str, BTreeSet<&str>> = BTreeMap::new();
     for (name, instance) in &specs.instance {
         let Some(offer) = specs.offer.get(&instance.offer) else { continue };
+        if offer.container.is_none() {
+            continue;
+        }
         // With a choice of hosts, another one may have room.
         if let ([host], Some((tenant, _))) = (
             specs.dockers_for(offer, instance.location.as_deref()).as_slice(),

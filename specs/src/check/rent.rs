@@ -110,14 +110,12 @@ fn owners(checker: &mut Checker<'_>, from: &Address, tenant: &Tenant) {
 
 fn instance(checker: &mut Checker<'_>, from: &Address, instance: &Instance, offer: &Offer) {
     let sold = format!("offer.{}", instance.offer);
-    let Some(container) = &offer.container else {
-        if offer.vm.is_some() || offer.machine.is_some() {
-            let message =
-                format!("`{from}` is one of `{sold}`, and only containers can be made yet");
-            checker.find(Code::NotYetMade, from.clone(), at!["offer"], message);
-        }
+    if offer.machine.is_some() {
+        let message =
+            format!("`{from}` is one of `{sold}`, and machines of pools cannot be given out yet");
+        checker.find(Code::NotYetMade, from.clone(), at!["offer"], message);
         return;
-    };
+    }
     match (&instance.image, offer.images.len()) {
         (Some(image), 1..) if !offer.images.contains(image) => {
             let message = format!("`{from}` runs image `{image}`, which `{sold}` does not have");
@@ -141,7 +139,9 @@ fn instance(checker: &mut Checker<'_>, from: &Address, instance: &Instance, offe
         checker.find(Code::LocationNotOffered, from.clone(), at!["location"], message).hint =
             Some(format!("it is sold in {}", offer.locations.join(", ")));
     }
-    host(checker, from, instance, offer, container);
+    if let Some(container) = &offer.container {
+        host(checker, from, instance, offer, container);
+    }
 }
 
 /// There is a host for it, and on each host a network for its tenant.

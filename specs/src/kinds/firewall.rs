@@ -43,6 +43,20 @@ pub struct AddressPool {
     pub reserved: Vec<Ipv4Addr>,
 }
 
+/// Addresses under one name, for rules to mention.
+#[derive(Clone, Debug, Deserialize, Serialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Alias {
+    /// The `pfsense` connection; may be left out when there is just one.
+    pub pfsense: Option<String>,
+    /// The addresses; one of them alone is written with `/32`.
+    #[schemars(length(min = 1))]
+    pub addresses: Vec<Cidr>,
+    /// Addresses this entry had before; kept for as long as the thing lives.
+    #[serde(default)]
+    pub moved: Vec<Address>,
+}
+
 /// A rule of the operator's own.
 #[derive(Clone, Debug, Deserialize, Serialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
@@ -57,7 +71,8 @@ pub struct FirewallRule {
     /// What it is about.
     #[serde(default)]
     pub protocol: RuleProtocol,
-    /// Where packets come from: `any`, an address, a range, an interface or a `vlan` entry.
+    /// Where packets come from: `any`, an address, a range, an interface, or an `alias` or `vlan`
+    /// entry.
     #[serde(default = "any")]
     pub source: String,
     /// Where packets go to, in the same way.
@@ -103,6 +118,42 @@ fn any() -> String {
     "any".into()
 }
 
+/// A port of a firewall that leads inside.
+#[derive(Clone, Debug, Deserialize, Serialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct PortForward {
+    /// The `pfsense` connection; may be left out when there is just one.
+    pub pfsense: Option<String>,
+    /// Where packets arrive: an interface such as `wan`.
+    #[serde(default = "wan")]
+    pub interface: String,
+    /// What it is about: `tcp`, `udp` or `tcp_udp`.
+    #[serde(default = "tcp")]
+    pub protocol: RuleProtocol,
+    /// The port they arrive at.
+    #[schemars(range(min = 1))]
+    pub port: u16,
+    /// Where they are sent: an address, or an `instance` entry.
+    pub target: String,
+    /// The port there; the same, unless said.
+    #[schemars(range(min = 1))]
+    pub target_port: Option<u16>,
+    /// Where they may come from, as in a rule.
+    #[serde(default = "any")]
+    pub source: String,
+    /// Addresses this entry had before; kept for as long as the thing lives.
+    #[serde(default)]
+    pub moved: Vec<Address>,
+}
+
+fn wan() -> String {
+    "wan".into()
+}
+
+fn tcp() -> RuleProtocol {
+    RuleProtocol::Tcp
+}
+
 /// Whether packets come or go, as the interface sees it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
@@ -115,7 +166,9 @@ pub enum Direction {
 }
 
 /// What a rule is about.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Deserialize, Serialize, JsonSchema,
+)]
 #[serde(rename_all = "snake_case")]
 pub enum RuleProtocol {
     /// Every protocol.

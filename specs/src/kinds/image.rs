@@ -48,6 +48,12 @@ pub struct VmImage {
     /// The template's id on each Proxmox connection.
     #[serde(default)]
     pub template: BTreeMap<String, u32>,
+    /// Whether the template is an LXC container rather than a virtual machine.
+    #[serde(default)]
+    pub lxc: bool,
+    /// Whether guests share the disk of the template instead of getting a copy.
+    #[serde(default)]
+    pub linked: bool,
     /// Whether cloud-init sets it up.
     #[serde(default)]
     pub cloud_init: bool,

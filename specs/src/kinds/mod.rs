@@ -13,13 +13,15 @@ mod policy;
 mod proxmox;
 mod tenant;
 mod vlan;
+mod vpn;
 
 pub use docker::{
     Container, Healthcheck, Logging, Mount, Network, Port, Protocol, Ready, Restart, Volume,
 };
 pub use endpoint::{Endpoint, SshEndpoint};
 pub use firewall::{
-    AddressPool, Direction, FirewallRule, FirewallTemplate, PfSense, RuleAction, RuleProtocol,
+    AddressPool, Alias, Direction, FirewallRule, FirewallTemplate, PfSense, PortForward,
+    RuleAction, RuleProtocol,
 };
 pub use host::{Bridge, Capacity, Docker, Location, Overcommit, PortRangeSpec, Ratio, Tls};
 pub use image::{ContainerImage, Image, VmImage};
@@ -33,3 +35,4 @@ pub use policy::{
 pub use proxmox::{Placement, Proxmox, Strategy};
 pub use tenant::{Instance, Quota, Tenant};
 pub use vlan::{Vlan, VlanRange};
+pub use vpn::{Peer, Vpn};

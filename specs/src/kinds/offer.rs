@@ -31,6 +31,19 @@ pub struct Offer {
     pub machine: Option<MachineOffer>,
 }
 
+impl Offer {
+    /// Whether an instance of it may run at a host that stands in `own`, when `wanted` is asked for.
+    pub(crate) fn is_sold_at(&self, own: Option<&str>, wanted: Option<&str>) -> bool {
+        match (wanted, own) {
+            (Some(wanted), own) => own == Some(wanted),
+            (None, Some(own)) => {
+                self.locations.is_empty() || self.locations.iter().any(|l| l == own)
+            }
+            (None, None) => self.locations.is_empty(),
+        }
+    }
+}
+
 /// What an offer costs. An empty one is free.
 #[derive(Clone, Debug, Default, Deserialize, Serialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
@@ -104,6 +117,8 @@ pub struct VmOffer {
     pub memory: FlexSize,
     /// Disk.
     pub disk: FlexSize,
+    /// Whether each gets a public address; unless said, it does where its firewall has a pool.
+    pub public: Option<bool>,
 }
 
 /// A choice of cores.

@@ -36,6 +36,9 @@ pub struct Proxmox {
     /// Which node a guest gets.
     #[serde(default)]
     pub placement: Placement,
+    /// Whether rules of offers are kept by the hypervisor, too, before each guest.
+    #[serde(default)]
+    pub guest_firewall: bool,
     /// How often what a node has may be promised.
     pub overcommit: Option<Overcommit>,
 }

@@ -42,6 +42,17 @@ pub struct Instance {
     pub image: Option<String>,
     /// The `location` it runs in; may be left out when the offer has just one.
     pub location: Option<String>,
+    /// Cores, of a virtual machine whose offer leaves them open; the fewest unless said.
+    pub cpu: Option<u32>,
+    /// Memory, of a virtual machine whose offer leaves it open; the least unless said.
+    pub memory: Option<ByteSize>,
+    /// Disk, of a virtual machine whose offer leaves it open; the least unless said.
+    pub disk: Option<ByteSize>,
+    /// The user that cloud-init makes; the image's own unless said.
+    pub user: Option<String>,
+    /// Public keys that may log in as that user, each as in `authorized_keys`.
+    #[serde(default)]
+    pub keys: Vec<String>,
     /// Environment variables, over those of the image.
     #[serde(default)]
     pub env: BTreeMap<String, EnvValue>,

@@ -23,6 +23,16 @@ impl<const MIN: u32, const MAX: u32> IdRange<MIN, MAX> {
         (MIN <= first && first <= last && last <= MAX).then_some(IdRange { first, last })
     }
 
+    /// The first id.
+    pub fn first(self) -> u32 {
+        self.first
+    }
+
+    /// The last id.
+    pub fn last(self) -> u32 {
+        self.last
+    }
+
     /// Every id, from low to high.
     pub fn iter(self) -> impl Iterator<Item = u32> {
         self.first..=self.last

@@ -140,7 +140,7 @@ impl<'f> Chooser<'f> {
 
     /// The networks and volumes a thing uses.
     fn used(&self, found: &'f Found) -> impl Iterator<Item = &'f Found> {
-        let uses: BTreeSet<(&str, &str)> = found.body.uses().collect();
+        let uses: BTreeSet<(&str, &str)> = found.body.uses().into_iter().collect();
         self.found.iter().filter(move |other| uses.contains(&key(other)))
     }
 
@@ -200,7 +200,6 @@ fn literal_secret(body: &Body) -> Option<String> {
         pairs.iter().find(is_one).map(|(name, _)| format!("its {what} `{name}`"))
     };
     match body {
-        Body::Image(_) => None,
         Body::Network(network) => in_pairs("label", &network.labels),
         Body::Volume(volume) => {
             let in_option = |value: &&String| value.split(',').any(is_assigned);
@@ -215,6 +214,8 @@ fn literal_secret(body: &Body) -> Option<String> {
                 .or_else(|| in_pairs("logging option", &logging?.options))
                 .or_else(|| in_words_of(container))
         }
+        // Images hold nothing of their owner, and nothing else is adopted.
+        _ => None,
     }
 }
 
@@ -270,7 +271,7 @@ fn free_address(found: &Found, taken: &BTreeSet<Address>) -> Address {
     let kind = match found.body {
         Body::Network(_) => Kind::Network,
         Body::Volume(_) => Kind::Volume,
-        Body::Container(_) | Body::Image(_) => Kind::Container,
+        _ => Kind::Container,
     };
     let plain = entry_name(found.body.name());
     let numbered = (2..).map(|n| {

@@ -69,7 +69,8 @@ impl Writer {
             Body::Network(network) => self.network(network),
             Body::Volume(volume) => self.volume(volume),
             Body::Container(container) => self.container(thing, container, chosen),
-            Body::Image(_) => {}
+            // Only Docker is adopted from.
+            _ => {}
         }
     }
 

@@ -142,7 +142,8 @@ impl Gathered<'_> {
         let seen = self.looked.world.observations().iter();
         let here = seen.filter_map(|(place, seen)| {
             let present = births.iter().find_map(|birth| seen.present.get(birth))?;
-            let uses = present.body.uses().map(|(sort, name)| format!("{sort} `{name}`"));
+            let uses = present.body.uses();
+            let uses = uses.into_iter().map(|(sort, name)| format!("{sort} `{name}`"));
             Some(Present {
                 place: place.clone(),
                 sort: present.body.sort().into(),

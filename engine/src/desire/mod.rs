@@ -3,6 +3,9 @@
 //! Plain resources become a [`Draft`] each. An instance becomes a [`Rental`]: which host it comes
 //! to, its ports and its tenant's subnet are chosen later, when it is known what is free.
 
+mod guest;
+mod network;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
@@ -16,11 +19,17 @@ use lessor_specs::kinds::{
 use lessor_specs::quantity::Adopted;
 use lessor_specs::{Address, EnvValue, Kind, Specs};
 
+pub(crate) use guest::{GuestHome, GuestRental, TenantVlan, pool_draft};
+pub(crate) use network::{forward_draft, rule_draft};
+
 /// Everything specs ask for.
 #[derive(Clone, Debug, Default)]
 pub struct Desired<'s> {
     pub(crate) drafts: Vec<Draft>,
+    /// Instances that are containers.
     pub(crate) rentals: Vec<Rental<'s>>,
+    /// Instances that are virtual machines.
+    pub(crate) guests: Vec<GuestRental<'s>>,
 }
 
 /// One thing that should exist, on a host that is known. Names are given when it is settled.
@@ -38,6 +47,11 @@ pub(crate) struct Draft {
     /// What has to be there first beside networks, mounts and its image.
     pub(crate) needs: Vec<Address>,
     pub(crate) ready: Option<Ready>,
+    /// What it is called, where that does not follow from its address by Docker's rules. It was
+    /// chosen with regard to what is there, and holds whatever that is called.
+    pub(crate) named: Option<String>,
+    /// Where a rule stands among those of its interface: lower ones come first, then by address.
+    pub(crate) order: u32,
 }
 
 /// A volume in a container, by its address.
@@ -78,20 +92,29 @@ pub fn desire(specs: &Specs) -> Desired<'_> {
         }
         desired.drafts.push(container_draft(docker, name, container));
     }
+    desired.drafts.extend(network::drafts(specs));
     desired.rentals = specs.instance.keys().filter_map(|name| rental(specs, name)).collect();
+    let guests = specs.instance.keys().filter_map(|name| guest::guest_rental(specs, name));
+    desired.guests = guests.collect();
     desired
 }
 
 impl Desired<'_> {
     /// Everything that may come to live on a connection, so that a provider can look for what
     /// stands in the way. Instances get their ports and subnets only when it is known what is free.
-    pub fn wanted_at(&self, specs: &Specs, docker: &str) -> Vec<Wanted> {
+    ///
+    /// Clusters and firewalls tell of everything that others hold there, whatever is wanted.
+    pub fn wanted_at(&self, specs: &Specs, place: &Address) -> Vec<Wanted> {
         let mut wanted: BTreeMap<Address, Wanted> = self
             .drafts
             .iter()
-            .filter(|draft| draft.place.name() == docker)
+            .filter(|draft| draft.place == *place)
             .map(|draft| (draft.address.clone(), draft.wanted()))
             .collect();
+        if place.kind() != Kind::Docker {
+            return wanted.into_values().collect();
+        }
+        let docker = place.name();
         let mut want = |address: Address| {
             wanted.entry(address.clone()).or_insert_with(|| address.into());
         };
@@ -139,7 +162,7 @@ pub(crate) fn image_draft(docker: &str, reference: &str) -> Draft {
     bare(image_address(docker, reference), docker_address(docker), &[], body)
 }
 
-fn bare(address: Address, place: Address, moved: &[Address], body: Body) -> Draft {
+pub(crate) fn bare(address: Address, place: Address, moved: &[Address], body: Body) -> Draft {
     Draft {
         address,
         place,
@@ -150,6 +173,8 @@ fn bare(address: Address, place: Address, moved: &[Address], body: Body) -> Draf
         mounts: Vec::new(),
         needs: Vec::new(),
         ready: None,
+        named: None,
+        order: 0,
     }
 }
 

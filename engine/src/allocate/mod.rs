@@ -3,16 +3,24 @@
 //! Precedence is a claim, then what our own thing already has, then the lowest that is free. What
 //! is chosen becomes a claim when it is applied, so that it never moves by itself.
 
+mod guests;
+mod nodes;
+mod numbers;
+mod subnets;
+
 use std::collections::BTreeMap;
-use std::net::{IpAddr, Ipv4Addr};
+use std::net::IpAddr;
 
 use foldhash::{HashMap, HashSet};
 use lessor_plans::{Body, Claim, ClaimKey, Code, Hold, Observation, Origin, PortBody, Present};
-use lessor_specs::kinds::{Bridge, OfferPort, PortRangeSpec, Protocol};
+use lessor_specs::kinds::{OfferPort, PortRangeSpec, Protocol};
 use lessor_specs::{Address, ByteSize, Cidr, Kind, Specs};
 
-use crate::desire::{Desired, Draft, Rental, docker_address, tenant_network};
+use crate::desire::{Desired, Draft, Rental, bare, docker_address, tenant_network};
 use crate::observe::World;
+
+pub(crate) use guests::Guests;
+use subnets::Subnets;
 
 /// What was chosen, and what could not be.
 #[derive(Debug, Default)]
@@ -21,6 +29,8 @@ pub(crate) struct Allocation<'s> {
     pub(crate) homes: Vec<Option<Home<'s>>>,
     /// The subnet of each tenant network that is needed.
     pub(crate) subnets: BTreeMap<Address, TenantNetwork>,
+    /// What was chosen for virtual machines and for rules.
+    pub(crate) guests: Guests<'s>,
     /// Every claim that has to be held, new and old.
     pub(crate) claims: BTreeMap<ClaimKey, Claim>,
     /// What could not be chosen: the address, and why.
@@ -59,6 +69,10 @@ pub(crate) fn allocate<'s>(
         subnets: BTreeMap::new(),
         chosen: Allocation::default(),
     };
+    let mut guests = guests::choose(specs, desired, claims, world, &chooser.wanted);
+    chooser.chosen.claims.append(&mut guests.claims);
+    chooser.chosen.problems.append(&mut guests.problems);
+    chooser.chosen.guests = guests;
     let hosts = chooser.hosts(&desired.rentals);
     chooser.count_ports(desired, &hosts);
     chooser.count_subnets(desired);
@@ -182,7 +196,7 @@ impl<'s> Chooser<'s, '_> {
 
     fn count_subnets(&mut self, desired: &Desired<'s>) {
         for (name, bridge) in &self.specs.bridge {
-            let mut subnets = Subnets::new(bridge);
+            let mut subnets = Subnets::new(bridge.supernet, bridge.per_tenant_prefix);
             let place = docker_address(&bridge.docker);
             let drafts = desired.drafts.iter().filter(|draft| draft.place == place);
             drafts.for_each(|draft| subnets.take_all(&draft.body.holds()));
@@ -301,7 +315,8 @@ fn wanted(specs: &Specs, desired: &Desired<'_>) -> HashSet<Address> {
         .rentals
         .iter()
         .flat_map(|rental| specs.bridge.keys().map(|bridge| tenant_network(bridge, rental.tenant)));
-    drafts.chain(rentals).cloned().chain(networks).collect()
+    let guests = desired.guests.iter().flat_map(guests::names);
+    drafts.chain(rentals).chain(guests).cloned().chain(networks).collect()
 }
 
 /// The addresses a rental is or was known by.
@@ -417,61 +432,6 @@ fn is_in(binds: &Binds, docker: &str, bind: IpAddr, port: u16, protocol: Protoco
     held.is_some_and(|held| held.iter().any(clashes))
 }
 
-/// Which parts of a supernet are spoken for.
-#[derive(Debug)]
-struct Subnets {
-    supernet: Cidr,
-    prefix: u8,
-    /// First and last address of everything taken, in ranges that do not touch each other.
-    taken: BTreeMap<Ipv4Addr, Ipv4Addr>,
-    /// Everything before it is taken.
-    next: Option<Ipv4Addr>,
-}
-
-impl Subnets {
-    fn new(bridge: &Bridge) -> Self {
-        let next = Some(bridge.supernet.net().network());
-        let prefix = bridge.per_tenant_prefix;
-        Subnets { supernet: bridge.supernet, prefix, taken: BTreeMap::new(), next }
-    }
-
-    fn take_all(&mut self, holds: &[Hold]) {
-        for hold in holds {
-            if let Hold::Subnet(subnet) = hold {
-                self.take(*subnet);
-            }
-        }
-    }
-
-    fn take(&mut self, subnet: Cidr) {
-        let (mut first, mut last) = (subnet.net().network(), subnet.net().broadcast());
-        while let Some((start, end)) = self.overlapping(first, last) {
-            self.taken.remove(&start);
-            (first, last) = (first.min(start), last.max(end));
-        }
-        self.taken.insert(first, last);
-    }
-
-    fn overlapping(&self, first: Ipv4Addr, last: Ipv4Addr) -> Option<(Ipv4Addr, Ipv4Addr)> {
-        let (start, end) = self.taken.range(..=last).next_back()?;
-        (*end >= first).then_some((*start, *end))
-    }
-
-    fn lowest_free(&mut self) -> Option<Cidr> {
-        let end = self.supernet.net().broadcast();
-        while let Some(start) = self.next.filter(|start| *start <= end) {
-            let subnet = Cidr::new(ipnet::Ipv4Net::new(start, self.prefix).ok()?);
-            let last = subnet.net().broadcast();
-            self.next = u32::from(last).checked_add(1).map(Ipv4Addr::from);
-            if self.overlapping(start, last).is_none() {
-                self.take(subnet);
-                return Some(subnet);
-            }
-        }
-        None
-    }
-}
-
 /// The claims nobody needs any more: their holder is not desired, and nothing of it is left.
 pub(crate) fn released(
     claims: &BTreeMap<ClaimKey, Claim>,
@@ -504,15 +464,5 @@ pub(crate) fn network_draft(address: &Address, network: &TenantNetwork) -> Draft
         internal: false,
         labels: BTreeMap::new(),
     });
-    Draft {
-        address: address.clone(),
-        place: network.docker.clone(),
-        moved: Vec::new(),
-        adopted: None,
-        body,
-        networks: Vec::new(),
-        mounts: Vec::new(),
-        needs: Vec::new(),
-        ready: None,
-    }
+    bare(address.clone(), network.docker.clone(), &[], body)
 }

@@ -1,0 +1,160 @@
+//! What operators declare for firewalls.
+
+use std::collections::BTreeMap;
+use std::net::Ipv4Addr;
+
+use lessor_plans::{
+    AliasBody, Body, ForwardBody, InterfaceBody, Naming, PeerBody, RuleBody, TunnelBody, VlanBody,
+    name_for,
+};
+use lessor_specs::kinds::{Alias, FirewallRule, PortForward, Vlan, Vpn};
+use lessor_specs::{Address, Kind, Specs};
+
+use super::guest::gateway;
+use super::{Draft, bare};
+
+/// Everything operators declare for firewalls, but for rules and for ports that lead to instances:
+/// those wait for what is chosen.
+pub(super) fn drafts(specs: &Specs) -> Vec<Draft> {
+    let vlans = specs.vlan.iter().filter_map(|(name, vlan)| vlan_draft(specs, name, vlan));
+    let aliases = specs.alias.iter().filter_map(|(name, alias)| alias_draft(specs, name, alias));
+    let tunnels = specs.vpn.iter().filter_map(|(name, vpn)| tunnel_draft(specs, name, vpn));
+    vlans.chain(aliases).chain(tunnels).collect()
+}
+
+fn firewall(specs: &Specs, named: Option<&str>) -> Option<Address> {
+    Some(Address::new(Kind::PfSense, specs.pfsense_of(named)?))
+}
+
+/// A VLAN that no card carries is known to the hypervisor alone.
+fn vlan_draft(specs: &Specs, name: &str, vlan: &Vlan) -> Option<Draft> {
+    let place = firewall(specs, vlan.pfsense.as_deref())?;
+    let parent = vlan.parent.clone()?;
+    let address = Address::new(Kind::Vlan, name);
+    let port = format!("{parent}.{}", vlan.id);
+    let interface = vlan.subnet.map(|subnet| InterfaceBody {
+        title: name_for(Naming::Identifier, &address),
+        address: gateway(subnet),
+        prefix: subnet.net().prefix_len(),
+        enabled: true,
+    });
+    let body = VlanBody { name: port.clone(), parent, tag: vlan.id, interface };
+    Some(Draft { named: Some(port), ..bare(address, place, &vlan.moved, Body::Vlan(body)) })
+}
+
+fn alias_draft(specs: &Specs, name: &str, alias: &Alias) -> Option<Draft> {
+    let place = firewall(specs, alias.pfsense.as_deref())?;
+    let address = Address::new(Kind::Alias, name);
+    let addresses = alias.addresses.iter().copied().collect();
+    let body = Body::Alias(AliasBody { name: String::new(), addresses });
+    let named = Some(name_for(Naming::Identifier, &address));
+    Some(Draft { named, ..bare(address, place, &alias.moved, body) })
+}
+
+fn tunnel_draft(specs: &Specs, name: &str, vpn: &Vpn) -> Option<Draft> {
+    let place = firewall(specs, vpn.pfsense.as_deref())?;
+    let address = Address::new(Kind::Vpn, name);
+    let peers: BTreeMap<_, _> = vpn
+        .peers
+        .iter()
+        .map(|(name, peer)| {
+            let body = PeerBody {
+                public_key: peer.public_key.clone(),
+                address: peer.address,
+                preshared_key: peer.preshared_key.clone(),
+                version: peer.version,
+            };
+            (name.clone(), body)
+        })
+        .collect();
+    let body = Body::Tunnel(TunnelBody {
+        name: String::new(),
+        port: vpn.port,
+        address: gateway(vpn.subnet),
+        prefix: vpn.subnet.net().prefix_len(),
+        private_key: Some(vpn.private_key.clone()),
+        peers,
+        enabled: true,
+    });
+    let named = Some(name_for(Naming::Identifier, &address));
+    Some(Draft { named, ..bare(address, place, &vpn.moved, body) })
+}
+
+/// A rule of the operator's own, with the tracker it was given.
+pub(crate) fn rule_draft(
+    specs: &Specs,
+    name: &str,
+    rule: &FirewallRule,
+    tracker: u32,
+) -> Option<Draft> {
+    let place = firewall(specs, rule.pfsense.as_deref())?;
+    let mut needs = Vec::new();
+    let mut end = |text: &str| {
+        let (kind, name) = text.split_once('.').unwrap_or(("", text));
+        match kind {
+            "vlan" => {
+                needs.push(Address::new(Kind::Vlan, name));
+                specs.vlan.get(name).and_then(port_of).unwrap_or_else(|| text.to_owned())
+            }
+            "alias" => {
+                let address = Address::new(Kind::Alias, name);
+                needs.push(address.clone());
+                name_for(Naming::Identifier, &address)
+            }
+            _ => text.to_owned(),
+        }
+    };
+    let body = Body::Rule(RuleBody {
+        name: String::new(),
+        interface: end(&rule.interface),
+        direction: rule.direction,
+        protocol: rule.protocol,
+        source: end(&rule.source),
+        destination: end(&rule.destination),
+        ports: rule.ports.clone(),
+        action: rule.action,
+        log: rule.log,
+        enabled: true,
+        after: None,
+    });
+    let address = Address::new(Kind::FirewallRule, name);
+    let draft = bare(address, place, &rule.moved, body);
+    Some(Draft { named: Some(tracker.to_string()), needs, order: rule.order, ..draft })
+}
+
+fn port_of(vlan: &Vlan) -> Option<String> {
+    Some(format!("{}.{}", vlan.parent.as_ref()?, vlan.id))
+}
+
+/// A port that leads inside; `instance_at` tells the address of an instance.
+pub(crate) fn forward_draft(
+    specs: &Specs,
+    name: &str,
+    forward: &PortForward,
+    instance_at: impl Fn(&Address) -> Option<Ipv4Addr>,
+) -> Option<Draft> {
+    let place = firewall(specs, forward.pfsense.as_deref())?;
+    let instance: Option<Address> = forward.target.parse().ok();
+    let target = match &instance {
+        Some(instance) => instance_at(instance)?,
+        None => forward.target.parse().ok()?,
+    };
+    let address = Address::new(Kind::PortForward, name);
+    let alias: Option<Address> = forward.source.parse().ok();
+    let source = alias
+        .as_ref()
+        .map_or_else(|| forward.source.clone(), |alias| name_for(Naming::Identifier, alias));
+    let body = Body::Forward(ForwardBody {
+        name: String::new(),
+        interface: forward.interface.clone(),
+        protocol: forward.protocol,
+        source,
+        port: forward.port,
+        target,
+        target_port: forward.target_port.unwrap_or(forward.port),
+        enabled: true,
+    });
+    let named = Some(name_for(Naming::Identifier, &address));
+    let draft = bare(address, place, &forward.moved, body);
+    Some(Draft { named, needs: alias.into_iter().collect(), ..draft })
+}
