@@ -18,9 +18,11 @@ mod secrets;
 mod seen;
 mod ssh;
 mod survey;
+mod transition;
 
 pub use connect::{ConnectError, Connection, connect, examiner, survey};
 pub use docker::Docker;
 pub use memory::{Host, Memory, Thing};
 pub use secrets::Secrets;
 pub use survey::{Found, Owner, SurveyError};
+pub use transition::transition;

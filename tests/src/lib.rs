@@ -15,6 +15,7 @@ pub mod crash;
 pub mod engine;
 pub mod estate;
 pub mod fuzz;
+pub mod hardware;
 pub mod proxy;
 pub mod sshd;
 
@@ -35,6 +36,8 @@ use lessor_specs::load::parse;
 use lessor_specs::{Address, Kind, Specs, Tree};
 use tokio::sync::{mpsc, watch};
 
+use hardware::Hardware;
+
 /// Whose things a [`Sim`] makes.
 pub const INSTALLATION: &str = "sim-1";
 
@@ -42,6 +45,7 @@ pub const INSTALLATION: &str = "sim-1";
 #[derive(Clone)]
 pub struct Sim {
     hosts: Arc<Mutex<BTreeMap<String, Memory>>>,
+    hardware: Arc<Mutex<BTreeMap<Address, Hardware>>>,
     /// What is remembered.
     pub memory: Remembered,
     /// Put around each provider.
@@ -128,6 +132,7 @@ impl Sim {
     pub fn new() -> Self {
         Sim {
             hosts: Arc::default(),
+            hardware: Arc::default(),
             memory: Remembered::default(),
             wrap: Arc::new(|provider| provider),
             now: "2026-11-21T12:00:00Z".parse().unwrap(),
@@ -167,6 +172,13 @@ impl Sim {
         hosts.entry(docker.to_owned()).or_insert_with(new).clone()
     }
 
+    /// The cluster or firewall behind a connection, such as `proxmox.ams`.
+    pub fn hardware(&self, place: &str) -> Hardware {
+        let place: Address = place.parse().unwrap();
+        let mut hardware = self.hardware.lock().unwrap();
+        hardware.entry(place.clone()).or_insert_with(|| Hardware::new(place)).clone()
+    }
+
     /// Somebody else changes a host.
     pub async fn by_hand(&self, docker: &str, edit: impl FnOnce(&mut Host) + Send + 'static) {
         self.host(docker).edit(edit).await.unwrap();
@@ -189,8 +201,13 @@ impl Sim {
 
     /// The providers of what specs declare.
     pub fn registry(&self, specs: &Specs) -> Registry {
-        let provider = |name: &String| (self.wrap)(Arc::new(self.host(name)) as Arc<dyn Provider>);
-        Registry::new(specs.docker.keys().map(provider))
+        let provider = |place: Address| -> Arc<dyn Provider> {
+            (self.wrap)(match place.kind() {
+                Kind::Docker => Arc::new(self.host(place.name())),
+                _ => Arc::new(self.hardware(&place.to_string())),
+            })
+        };
+        Registry::new(specs.connections().map(provider))
     }
 
     /// What planning knows.

@@ -1,0 +1,400 @@
+//! Planning scenarios of virtual machines: spec text in, rendered plan out.
+
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on says so by stopping")]
+
+use insta::assert_snapshot;
+use lessor_plans::{Body, Node};
+use lessor_tests::hardware::template;
+use lessor_tests::{Sim, rendered};
+
+const VPS: &str = r#"
+[location.ams1]
+[proxmox.ams]
+endpoint = "https://pve.example.net:8006"
+token = "secret://env/PVE"
+location = "ams1"
+nodes = ["n1", "n2", "n3"]
+storage = "ceph"
+vmid_range = "20000-20009"
+[pfsense.edge]
+endpoint = "https://fw.example.net"
+api_key = "secret://env/PF"
+location = "ams1"
+[vlan_range.customers]
+ids = "2100-2109"
+proxmox = "ams"
+bridge = "vmbr1"
+pfsense = "edge"
+parent = "igb1"
+supernet = "10.100.0.0/24"
+per_tenant_prefix = 28
+[address_pool.v4]
+pfsense = "edge"
+cidr = "203.0.113.0/29"
+interface = "wan"
+reserved = ["203.0.113.0", "203.0.113.1"]
+[firewall_template.web]
+protocol = "tcp"
+ports = ["80", "443"]
+action = "pass"
+[image.ubuntu.vm]
+template = { ams = 9001 }
+cloud_init = true
+[offer.flex]
+images = ["ubuntu"]
+firewall = ["web"]
+price = {}
+[offer.flex.vm]
+cpu = { min = 1, max = 16, step = 1 }
+memory = { min = "1GiB", max = "64GiB", step = "1GiB" }
+disk = { min = "10GiB", max = "100GiB", step = "10GiB" }
+[tenant.acme]
+[tenant.globex]
+[instance."acme/web"]
+offer = "flex"
+cpu = 2
+"#;
+
+fn with(entry: &str) -> String {
+    format!("{VPS}{entry}\n")
+}
+
+#[tokio::test]
+async fn the_first_machine_of_a_tenant_brings_its_network_along() {
+    let sim = Sim::new();
+    assert_snapshot!(rendered(&sim.plan(VPS).await), @"
+    + address_pool.v4/acme/web                  edge      new  203.0.113.2 → 10.100.0.2
+    + alias.acme/web                            edge      new  10.100.0.2/32
+    + firewall_rule.acme/web/web                edge      new  pass any → acme_web 80, 443
+    + firewall_rule.vlan_range/customers/acme/firewall  edge      new  reject igb1.2100 → (self)
+    + firewall_rule.vlan_range/customers/acme/others  edge      new  reject igb1.2100 → 10.100.0.0/24
+    + firewall_rule.vlan_range/customers/acme/world  edge      new  pass igb1.2100 → any
+    + instance.acme/web                         ams       new  id 20000  on n1  10.100.0.2
+    + proxmox.ams/acme                          ams       new
+    + vlan_range.customers/acme                 edge      new  tag 2100  subnet 10.100.0.0/28
+    9 to add. No data is destroyed.
+    ");
+}
+
+#[tokio::test]
+async fn steps_come_in_an_order_in_which_nobody_is_reachable_too_early() {
+    let sim = Sim::new();
+    let plan = sim.plan(VPS).await;
+    let order: Vec<_> =
+        plan.steps.iter().map(|step| plan.changes[step.change].address.to_string()).collect();
+    assert_snapshot!(order.join("\n"), @"
+    alias.acme/web
+    proxmox.ams/acme
+    vlan_range.customers/acme
+    address_pool.v4/acme/web
+    firewall_rule.acme/web/web
+    firewall_rule.vlan_range/customers/acme/others
+    firewall_rule.vlan_range/customers/acme/firewall
+    firewall_rule.vlan_range/customers/acme/world
+    instance.acme/web
+    ");
+}
+
+#[tokio::test]
+async fn what_was_applied_needs_nothing() {
+    let sim = Sim::new();
+    sim.settle(VPS).await;
+    assert_snapshot!(rendered(&sim.plan(VPS).await), @"In sync: 9 things are as declared.");
+}
+
+#[tokio::test]
+async fn a_second_machine_and_a_second_tenant_get_the_next_of_everything() {
+    let sim = Sim::new();
+    sim.settle(VPS).await;
+    let more = with(
+        "[instance.\"acme/db\"]\noffer = \"flex\"\n[instance.\"globex/web\"]\noffer = \"flex\"",
+    );
+    assert_snapshot!(rendered(&sim.plan(&more).await), @"
+    + address_pool.v4/acme/db                   edge      new  203.0.113.3 → 10.100.0.3
+    + address_pool.v4/globex/web                edge      new  203.0.113.4 → 10.100.0.18
+    + alias.acme/db                             edge      new  10.100.0.3/32
+    + alias.globex/web                          edge      new  10.100.0.18/32
+    + firewall_rule.acme/db/web                 edge      new  pass any → acme_db 80, 443
+    + firewall_rule.globex/web/web              edge      new  pass any → globex_web 80, 443
+    + firewall_rule.vlan_range/customers/globex/firewall  edge      new  reject igb1.2101 → (self)
+    + firewall_rule.vlan_range/customers/globex/others  edge      new  reject igb1.2101 → 10.100.0.0/24
+    + firewall_rule.vlan_range/customers/globex/world  edge      new  pass igb1.2101 → any
+    + instance.acme/db                          ams       new  id 20001  on n2  10.100.0.3
+    + instance.globex/web                       ams       new  id 20002  on n3  10.100.0.18
+    + proxmox.ams/globex                        ams       new
+    + vlan_range.customers/globex               edge      new  tag 2101  subnet 10.100.0.16/28
+    13 to add. No data is destroyed.
+    ");
+}
+
+#[tokio::test]
+async fn more_cores_need_a_reboot_and_a_larger_disk_does_not() {
+    let sim = Sim::new();
+    sim.settle(VPS).await;
+    let larger = VPS.replace("cpu = 2\n", "cpu = 4\ndisk = \"20GiB\"\n");
+    assert_snapshot!(rendered(&sim.plan(&larger).await), @"
+    ~ instance.acme/web  ams       cpu and disk changed  needs a reboot
+          cpu: 2 → 4
+          disk: 10GiB → 20GiB
+    1 to change. No data is destroyed.
+    ");
+    sim.settle(&larger).await;
+    assert_snapshot!(rendered(&sim.plan(VPS).await), @"
+    ? instance.acme/web            cannot be done[E1011]: its disk is 20GiB, and 10GiB are asked for
+          hint: ask for 20GiB or more
+    Nothing differs beside what is wrong; 1 problem.
+    ");
+}
+
+#[tokio::test]
+async fn another_image_makes_another_machine_and_is_held_for_its_data() {
+    let sim = Sim::new();
+    let two = VPS.replace("images = [\"ubuntu\"]", "images = [\"ubuntu\", \"debian\"]")
+        + "image = \"ubuntu\"\n[image.debian.vm]\ntemplate = { ams = 9001 }\n";
+    sim.settle(&two).await;
+    let other = two.replace("image = \"ubuntu\"", "image = \"debian\"");
+    assert_snapshot!(rendered(&sim.plan(&other).await), @"
+    ± instance.acme/web  ams       cloud_init.address, cloud_init.gateway, cloud_init.prefix and 1 more changed, replaced  its data is destroyed
+          cloud_init.address: 10.100.0.2 → (none)
+          cloud_init.gateway: 10.100.0.1 → (none)
+          cloud_init.prefix: 28 → (none)
+          made_from.image: ubuntu → debian
+    1 to replace. Data is destroyed.
+    ");
+    let held = sim.held(&other).await.unwrap_err();
+    assert_snapshot!(held.rules[0].why, @"the plan destroys the data of `instance.acme/web`");
+}
+
+#[tokio::test]
+async fn a_machine_nobody_declares_is_stopped_and_kept_with_its_network() {
+    let sim = Sim::new();
+    sim.settle(VPS).await;
+    let gone = VPS.split("[instance.").next().unwrap();
+    assert_snapshot!(rendered(&sim.plan(gone).await), @"
+    - address_pool.v4/acme/web                  edge      no longer declared
+    - alias.acme/web                            edge      no longer declared
+    - firewall_rule.acme/web/web                edge      no longer declared
+    - firewall_rule.vlan_range/customers/acme/firewall  edge      no longer declared
+    - firewall_rule.vlan_range/customers/acme/others  edge      no longer declared
+    - firewall_rule.vlan_range/customers/acme/world  edge      no longer declared
+    ~ instance.acme/web                         ams       no longer declared
+          on_boot: true → false
+          running: true → false
+    ? instance.acme/web                         ams       no longer declared; its data is kept for 7d
+    ? proxmox.ams/acme                                    no longer declared; `instance.acme/web` is kept and still on it
+    ? vlan_range.customers/acme                           no longer declared; `instance.acme/web` is kept and still on it
+    1 to change, 6 to remove, 1 to keep, 2 notes. No data is destroyed.
+    ");
+    sim.apply(gone).await;
+    assert_snapshot!(rendered(&sim.plan(gone).await), @"
+    ? instance.acme/web                    no longer declared; its data is kept until 2026-11-28T12:00:00Z
+          hint: declare it again to take it back, or `lessor apply --destroy-data instance.acme/web` to end it now
+    ? proxmox.ams/acme                     no longer declared; `instance.acme/web` is kept and still on it
+    ? vlan_range.customers/acme            no longer declared; `instance.acme/web` is kept and still on it
+    In sync: 2 things are as declared; 3 notes.
+    ");
+    sim.settle(VPS).await;
+}
+
+#[tokio::test]
+async fn when_its_time_is_over_a_machine_goes_and_then_its_network() {
+    let mut sim = Sim::new();
+    sim.settle(VPS).await;
+    let gone = VPS.split("[instance.").next().unwrap().to_owned()
+        + "[policy.retention]\ndestroy = \"auto\"\n";
+    sim.apply(&gone).await;
+    sim.now += jiff::SignedDuration::from_hours(24 * 8);
+    assert_snapshot!(rendered(&sim.plan(&gone).await), @"
+    - instance.acme/web          ams       its data was kept until 2026-11-28T12:00:00Z  its data is destroyed
+    - proxmox.ams/acme           ams       no longer declared
+    - vlan_range.customers/acme  edge      no longer declared
+    3 to remove. Data is destroyed.
+    ");
+    let plan = sim.plan(&gone).await;
+    let order: Vec<_> =
+        plan.steps.iter().map(|step| plan.changes[step.change].address.to_string()).collect();
+    assert_snapshot!(order.join("\n"), @"
+    instance.acme/web
+    proxmox.ams/acme
+    vlan_range.customers/acme
+    ");
+}
+
+#[tokio::test]
+async fn what_somebody_changed_by_hand_is_set_back() {
+    let sim = Sim::new();
+    sim.settle(VPS).await;
+    sim.hardware("proxmox.ams").edit(|inside| {
+        inside.body("instance.acme/web").guest_mut().unwrap().network.tag = Some(1);
+    });
+    sim.hardware("pfsense.edge").edit(|inside| {
+        let Body::Rule(rule) = inside.body("firewall_rule.acme/web/web") else { return };
+        rule.enabled = false;
+    });
+    assert_snapshot!(rendered(&sim.plan(VPS).await), @"
+    ! firewall_rule.acme/web/web  edge      enabled changed outside, will be set back
+          enabled: false → true
+    ! instance.acme/web           ams       network.tag changed outside, will be set back
+          network.tag: 1 → 2100
+    2 drifted. No data is destroyed.
+    ");
+}
+
+#[tokio::test]
+async fn a_rule_moved_by_hand_goes_back_and_the_others_stay() {
+    let sim = Sim::new();
+    sim.settle(VPS).await;
+    sim.hardware("pfsense.edge").edit(|inside| {
+        let is_world =
+            |(birth, _): &(lessor_specs::Address, Body)| birth.name().ends_with("/world");
+        let world = inside.things.iter().position(is_world).unwrap();
+        let world = inside.things.remove(world);
+        inside.things.insert(0, world);
+    });
+    assert_snapshot!(rendered(&sim.plan(VPS).await), @"
+    ! firewall_rule.vlan_range/customers/acme/world  edge      after changed outside, will be set back
+          after:  → 200000001
+    1 drifted. No data is destroyed.
+    ");
+    sim.settle(VPS).await;
+}
+
+#[tokio::test]
+async fn a_silent_firewall_holds_back_what_needs_it_and_nothing_else() {
+    let sim = Sim::new();
+    sim.settle(VPS).await;
+    sim.hardware("pfsense.edge").edit(|inside| inside.silent = Some("no answer".into()));
+    let more =
+        VPS.replace("cpu = 2\n", "cpu = 4\n") + "[instance.\"globex/web\"]\noffer = \"flex\"\n";
+    assert_snapshot!(rendered(&sim.plan(&more).await), @"
+    ~ instance.acme/web    ams       cpu changed  needs a reboot
+          cpu: 2 → 4
+    + proxmox.ams/globex   ams       new
+    ? instance.globex/web            waits for `address_pool.v4/globex/web`, of which nobody can tell whether it is there
+    ? pfsense.edge  could not see anything: no answer
+    1 to add, 1 to change, 1 note. 1 place could not be seen. No data is destroyed.
+    ");
+    let gone = VPS.split("[instance.").next().unwrap();
+    assert_snapshot!(rendered(&sim.plan(gone).await), @"
+    ? removals            nothing is removed while something cannot be seen; 2 things wait
+    ? pfsense.edge  could not see anything: no answer
+    Nothing differs in what could be seen; 1 note. 1 place could not be seen.
+    ");
+}
+
+#[tokio::test]
+async fn a_silent_cluster_places_nothing_and_removes_nothing() {
+    let sim = Sim::new();
+    sim.settle(VPS).await;
+    sim.hardware("proxmox.ams").edit(|inside| inside.silent = Some("no answer".into()));
+    let more = with("[instance.\"globex/web\"]\noffer = \"flex\"");
+    assert_snapshot!(rendered(&sim.plan(&more).await), @"
+    ? proxmox.ams  could not see anything: no answer
+    Nothing differs in what could be seen. 1 place could not be seen.
+    ");
+}
+
+#[tokio::test]
+async fn ids_tags_and_addresses_that_strangers_have_are_passed_over() {
+    let sim = Sim::new();
+    sim.hardware("proxmox.ams").edit(|inside| inside.strange("guest", "20000"));
+    sim.hardware("pfsense.edge").edit(|inside| {
+        inside.strange("vlan", "igb1.2100");
+        inside.strange("address", "203.0.113.2");
+        inside.strange("rule", "200000000");
+    });
+    assert_snapshot!(rendered(&sim.plan(VPS).await), @"
+    + address_pool.v4/acme/web                  edge      new  203.0.113.3 → 10.100.0.2
+    + alias.acme/web                            edge      new  10.100.0.2/32
+    + firewall_rule.acme/web/web                edge      new  pass any → acme_web 80, 443
+    + firewall_rule.vlan_range/customers/acme/firewall  edge      new  reject igb1.2101 → (self)
+    + firewall_rule.vlan_range/customers/acme/others  edge      new  reject igb1.2101 → 10.100.0.0/24
+    + firewall_rule.vlan_range/customers/acme/world  edge      new  pass igb1.2101 → any
+    + instance.acme/web                         ams       new  id 20001  on n1  10.100.0.2
+    + proxmox.ams/acme                          ams       new
+    + vlan_range.customers/acme                 edge      new  tag 2101  subnet 10.100.0.0/28
+    9 to add. No data is destroyed.
+    ");
+}
+
+#[tokio::test]
+async fn machines_spread_over_nodes_or_fill_them_one_by_one() {
+    let sim = Sim::new();
+    let many: String = (1..=4)
+        .map(|n| format!("[instance.\"globex/n{n}\"]\noffer = \"flex\"\nmemory = \"24GiB\"\n"))
+        .collect();
+    let nodes = |plan: &lessor_plans::Plan| {
+        let guests = plan.changes.iter().filter_map(|change| match &change.after {
+            Some(Body::Guest(guest)) => Some(format!("{} {}", change.address, guest.node)),
+            _ => None,
+        });
+        guests.collect::<Vec<_>>().join("\n")
+    };
+    let spread = nodes(&sim.plan(&with(&many)).await);
+    let packed = with(&many)
+        .replace("[pfsense.edge]", "[proxmox.ams.placement]\nstrategy = \"pack\"\n[pfsense.edge]");
+    let packed = nodes(&sim.plan(&packed).await);
+    assert_snapshot!(format!("spread\n{spread}\npack\n{packed}"), @"
+    spread
+    instance.acme/web n1
+    instance.globex/n1 n2
+    instance.globex/n2 n3
+    instance.globex/n3 n1
+    instance.globex/n4 n2
+    pack
+    instance.acme/web n1
+    instance.globex/n1 n1
+    instance.globex/n2 n1
+    instance.globex/n3 n2
+    instance.globex/n4 n2
+    ");
+}
+
+#[tokio::test]
+async fn a_node_that_is_full_offline_or_kept_free_gets_nobody() {
+    let sim = Sim::new();
+    sim.hardware("proxmox.ams").edit(|inside| {
+        inside.nodes[0].online = false;
+        let Node { memory, strange_memory, .. } = &mut inside.nodes[1];
+        *strange_memory = *memory;
+    });
+    let closed = VPS.replace("nodes = [", "cordoned = [\"n3\"]\nnodes = [");
+    assert_snapshot!(rendered(&sim.plan(&closed).await), @"
+    ? instance.acme/web            cannot be done[E1002]: no node of `proxmox.ams` has room for it
+          hint: make room, or remove the entry
+    Nothing differs beside what is wrong; 1 problem.
+    ");
+}
+
+#[tokio::test]
+async fn a_template_on_one_node_alone_is_copied_there_or_not_at_all() {
+    let sim = Sim::new();
+    let cluster = sim.hardware("proxmox.ams");
+    cluster.edit(|inside| drop(inside.templates.insert(9001, template("n2", false, false))));
+    let plan = sim.plan(VPS).await;
+    let guest = plan.changes.iter().find_map(|change| match &change.after {
+        Some(Body::Guest(guest)) => Some(guest.node.clone()),
+        _ => None,
+    });
+    assert_eq!(guest.as_deref(), Some("n2"));
+    cluster.edit(|inside| inside.nodes[1].online = false);
+    assert_snapshot!(rendered(&sim.plan(VPS).await), @"
+    ? instance.acme/web            cannot be done[E1002]: no node of `proxmox.ams` has room for it (its template is on node `n2` alone)
+          hint: make room, or remove the entry
+    Nothing differs beside what is wrong; 1 problem.
+    ");
+    cluster.edit(|inside| inside.templates.clear());
+    assert_snapshot!(rendered(&sim.plan(VPS).await), @"
+    ? instance.acme/web            cannot be done[E1012]: `proxmox.ams` has no template 9001
+          hint: make room, or remove the entry
+    Nothing differs beside what is wrong; 1 problem.
+    ");
+}
+
+#[tokio::test]
+async fn without_a_memory_everything_is_found_by_its_marks() {
+    let sim = Sim::new();
+    sim.settle(VPS).await;
+    sim.memory.edit(|rows| *rows = lessor_tests::Memories::default());
+    assert!(sim.plan(VPS).await.is_empty());
+}
