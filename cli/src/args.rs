@@ -9,10 +9,10 @@ use clap::{Parser, Subcommand, ValueEnum};
 use lessor_engine::{Rule, Selector};
 use lessor_sandbox::{Fault, FaultError};
 use lessor_specs::Address;
-use lessor_specs::kinds::Endpoint;
 use lessor_specs::quantity::Malformed;
 
 use crate::output::{Color, Files, Format, Output, ReportFormat};
+use crate::redirect::Redirect;
 
 const EXIT_CODES: &str = "\
 Exit codes:
@@ -57,17 +57,17 @@ pub(crate) struct Common {
     )]
     pub(crate) database: Option<String>,
 
-    /// Another endpoint for a `docker` entry, such as `par1=unix:///var/run/docker.sock`.
+    /// Another endpoint for a connection, such as `par1=unix:///var/run/docker.sock`, or
+    /// `ams=https://127.0.0.1:8006#sha256:…` with the certificate it shows.
     #[arg(
         long = "endpoint", env = "LESSOR_ENDPOINT", global = true, value_delimiter = ',',
         value_name = "NAME=ENDPOINT", value_parser = parse_endpoint, help_heading = GLOBAL,
     )]
-    pub(crate) endpoints: Vec<(String, Endpoint)>,
+    pub(crate) endpoints: Vec<(String, Redirect)>,
 }
 
-fn parse_endpoint(text: &str) -> Result<(String, Endpoint), String> {
+fn parse_endpoint(text: &str) -> Result<(String, Redirect), String> {
     let (name, endpoint) = text.split_once('=').ok_or("expected NAME=ENDPOINT")?;
-    let name = name.strip_prefix("docker.").unwrap_or(name);
     Ok((name.into(), endpoint.parse().map_err(|malformed| format!("{malformed}"))?))
 }
 

@@ -5,11 +5,11 @@ use std::path::Path;
 
 use anyhow::Context as _;
 use lessor_plans::InstallationId;
-use lessor_specs::kinds::Endpoint;
 use serde::Deserialize;
 
 use crate::exit::Failed;
 use crate::output::within;
+use crate::redirect::Redirect;
 
 /// The file's name, at the root of a spec directory.
 pub(crate) const FILE: &str = "lessor.toml";
@@ -26,7 +26,7 @@ pub(crate) struct Config {
     pub(crate) parallelism: Option<u16>,
     /// Other endpoints for connections, by name.
     #[serde(default)]
-    pub(crate) endpoint: BTreeMap<String, Endpoint>,
+    pub(crate) endpoint: BTreeMap<String, Redirect>,
 }
 
 impl Config {

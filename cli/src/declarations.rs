@@ -44,9 +44,7 @@ impl<'l> Declarations<'l> {
     fn bringer(&self, address: &Address) -> Option<Address> {
         match address.kind() {
             Kind::Image => self.runner(address),
-            Kind::Volume => Some(Address::new(Kind::Instance, address.name())),
-            Kind::Bridge => Some(Address::new(Kind::Bridge, address.name().split_once('/')?.0)),
-            _ => None,
+            _ => address.bringer(),
         }
     }
 

@@ -13,6 +13,7 @@ mod exit;
 mod interrupt;
 mod output;
 mod progress;
+mod redirect;
 mod report;
 mod session;
 

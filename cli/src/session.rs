@@ -11,10 +11,9 @@ use futures_util::future::try_join;
 use jiff::Timestamp;
 use lessor_engine::{Registry, Selection, Wishes, World, desire, observe, plan};
 use lessor_plans::{Claim, ClaimKey, InstallationId, Plan};
-use lessor_providers::{Connection, Found, Secrets, SurveyError, connect, survey};
-use lessor_specs::kinds::Endpoint;
+use lessor_providers::{Connection, Entry, Found, Secrets, SurveyError, connect, survey};
 use lessor_specs::load::{load, parse};
-use lessor_specs::{Address, Loaded, Specs, Tree};
+use lessor_specs::{Address, Kind, Loaded, Specs, Tree};
 use lessor_store::Store;
 
 use crate::args::{Common, Selecting};
@@ -22,6 +21,7 @@ use crate::config::{self, Config};
 use crate::exit::{Exit, Failed};
 use crate::output::{Streams, counted, say, within};
 use crate::progress::Progress;
+use crate::redirect::redirect;
 
 /// Where the database is, from the spec directory, unless somebody says otherwise.
 pub(crate) const DATABASE: &str = "sqlite:.lessor/lessor.db";
@@ -133,22 +133,13 @@ impl Session {
 
     /// Lists everything on a host that the specs declare, whosever it is.
     pub(crate) async fn survey(&self, docker: &str) -> anyhow::Result<Vec<Found>> {
-        let declared = self.loaded.specs.docker.get_key_value(docker);
-        let (name, docker) = declared.with_context(|| format!("there is no `docker.{docker}`"))?;
-        let _progress = Progress::new(format!("listing everything on docker.{name}"));
-        let docker_host = std::env::var("DOCKER_HOST").ok();
-        let ssh_agent = std::env::var_os("SSH_AUTH_SOCK").map(PathBuf::from);
-        let connection = Connection {
-            name,
-            docker,
-            installation: &self.config.installation,
-            spec_dir: base(&self.dir),
-            docker_host: docker_host.as_deref(),
-            ssh_agent: ssh_agent.as_deref(),
-            secrets: &self.secrets,
-        };
+        let place = Address::new(Kind::Docker, docker);
+        let around = Around::new(base(&self.dir), &self.config.installation, &self.secrets);
+        let connection = around.connection(&self.loaded.specs, &place);
+        let connection = connection.with_context(|| format!("there is no `{place}`"))?;
+        let _progress = Progress::new(format!("listing everything on {place}"));
         survey(connection).await.map_err(|SurveyError { why, hint }| {
-            let message = format!("could not list everything on `docker.{name}`: {why}");
+            let message = format!("could not list everything on `{place}`: {why}");
             let failed = Failed::new(message).exit(Exit::Unseen);
             match hint {
                 Some(hint) => failed.hint(hint).into(),
@@ -191,7 +182,7 @@ impl Session {
 
     /// “looking at 2 hosts”.
     pub(crate) fn looking(&self) -> String {
-        match self.loaded.specs.docker.len() {
+        match self.loaded.specs.connections().count() {
             1 => "looking at 1 host".into(),
             hosts => format!("looking at {hosts} hosts"),
         }
@@ -241,17 +232,43 @@ pub(crate) fn located(url: &str, dir: &Path) -> String {
     }
 }
 
-/// Puts another endpoint behind a connection.
-pub(crate) fn redirect(specs: &mut Specs, name: &str, endpoint: &Endpoint) -> anyhow::Result<()> {
-    let Some(docker) = specs.docker.get_mut(name) else {
-        let names = specs.docker.keys().map(|name| format!("`docker.{name}`"));
-        let names: Vec<_> = names.collect();
-        let message = format!("an endpoint is given for `docker.{name}`, which no spec defines");
-        let hint = format!("specs define {}", names.join(", "));
-        return Err(Failed::new(message).hint(hint).into());
-    };
-    docker.endpoint = Some(endpoint.clone());
-    Ok(())
+/// What every connection needs beside its entry.
+pub(crate) struct Around<'a> {
+    dir: &'a Path,
+    installation: &'a InstallationId,
+    secrets: &'a Arc<Secrets>,
+    docker_host: Option<String>,
+    ssh_agent: Option<PathBuf>,
+}
+
+impl<'a> Around<'a> {
+    /// Of a spec directory, with what the environment says.
+    pub(crate) fn new(
+        dir: &'a Path,
+        installation: &'a InstallationId,
+        secrets: &'a Arc<Secrets>,
+    ) -> Self {
+        let docker_host = std::env::var("DOCKER_HOST").ok();
+        let ssh_agent = std::env::var_os("SSH_AUTH_SOCK").map(PathBuf::from);
+        Around { dir, installation, secrets, docker_host, ssh_agent }
+    }
+
+    /// The connection at `place`, if `specs` declare one.
+    pub(crate) fn connection(
+        &'a self,
+        specs: &'a Specs,
+        place: &'a Address,
+    ) -> Option<Connection<'a>> {
+        Some(Connection {
+            name: place.name(),
+            entry: Entry::of(specs, place)?,
+            installation: self.installation,
+            spec_dir: self.dir,
+            docker_host: self.docker_host.as_deref(),
+            ssh_agent: self.ssh_agent.as_deref(),
+            secrets: self.secrets,
+        })
+    }
 }
 
 fn registry(
@@ -260,23 +277,12 @@ fn registry(
     installation: &InstallationId,
     secrets: &Arc<Secrets>,
 ) -> anyhow::Result<Registry> {
-    let docker_host = std::env::var("DOCKER_HOST").ok();
-    let ssh_agent = std::env::var_os("SSH_AUTH_SOCK").map(PathBuf::from);
-    let providers: Result<Vec<_>, _> = loaded
-        .specs
-        .docker
+    let around = Around::new(dir, installation, secrets);
+    let places: Vec<_> = loaded.specs.connections().collect();
+    let providers: Result<Vec<_>, _> = places
         .iter()
-        .map(|(name, docker)| {
-            connect(Connection {
-                name,
-                docker,
-                installation,
-                spec_dir: dir,
-                docker_host: docker_host.as_deref(),
-                ssh_agent: ssh_agent.as_deref(),
-                secrets,
-            })
-        })
+        .filter_map(|place| around.connection(&loaded.specs, place))
+        .map(connect)
         .collect();
     Ok(Registry::new(providers.context("a connection cannot be used as it is declared")?))
 }

@@ -20,6 +20,8 @@ pub struct Outline {
     pub things: Vec<Outlined>,
     /// What is given out for them, old and new.
     pub claims: BTreeMap<ClaimKey, Claim>,
+    /// Why a new guest comes to its node, in words.
+    pub reasons: BTreeMap<Address, String>,
     /// What could not be chosen: the address, which is left out, what explains it, and why.
     pub problems: Vec<(Address, Code, String)>,
 }
@@ -53,7 +55,8 @@ pub fn outline(specs: &Specs, claims: &BTreeMap<ClaimKey, Claim>, world: &World)
         Outlined { address, place, births: wish.births, body: wish.body, needs }
     });
     let things = things.collect();
-    Outline { things, claims: allocation.claims, problems: allocation.problems }
+    let reasons = allocation.guests.reasons;
+    Outline { things, claims: allocation.claims, reasons, problems: allocation.problems }
 }
 
 impl Outlined {

@@ -115,7 +115,8 @@ pub enum NoteKind {
 /// What a claim is for: which pool, and for which part of which thing.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ClaimKey {
-    /// Where it comes from: `port_range.minecraft`, `bridge.tenants`, `docker` for a host.
+    /// Where it comes from, without spaces: `port_range.minecraft`, `bridge.tenants`,
+    /// `proxmox.ams/id`, `docker` for a host.
     pub pool: String,
     /// Whom it is for: `instance.acme/lobby:25565/tcp`.
     pub holder: String,
@@ -284,6 +285,13 @@ impl Plan {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_key_of_a_claim_is_read_back_from_what_it_is_written_as() {
+        let key = ClaimKey { pool: "proxmox.ams/id".into(), holder: "instance.acme/web".into() };
+        let text = serde_json::to_string(&key).unwrap();
+        assert_eq!(serde_json::from_str::<ClaimKey>(&text).unwrap(), key);
+    }
 
     #[test]
     fn a_digest_is_read_back_from_what_it_is_written_as() {

@@ -1,4 +1,4 @@
-//! From a `docker` entry to what drives it.
+//! From an entry that is a connection to what drives it.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -6,7 +6,7 @@ use std::sync::Arc;
 use lessor_engine::{Examiner, Provider};
 use lessor_plans::InstallationId;
 use lessor_specs::kinds::{Endpoint, SshEndpoint, Tls};
-use lessor_specs::{Address, Kind, SecretRef, kinds};
+use lessor_specs::{Address, Kind, SecretRef, Specs, kinds};
 
 use crate::docker::{Door, TlsFiles};
 use crate::ssh::{Key, Ssh, Target};
@@ -18,7 +18,7 @@ pub struct Connection<'a> {
     /// The name of the entry: `par1` in `docker.par1`.
     pub name: &'a str,
     /// The entry.
-    pub docker: &'a kinds::Docker,
+    pub entry: Entry<'a>,
     /// Whose things are ours.
     pub installation: &'a InstallationId,
     /// Where relative paths start.
@@ -29,6 +29,30 @@ pub struct Connection<'a> {
     pub ssh_agent: Option<&'a Path>,
     /// What the specs refer to.
     pub secrets: &'a Arc<Secrets>,
+}
+
+/// An entry that is a connection.
+#[derive(Clone, Copy)]
+pub enum Entry<'a> {
+    /// One Docker Engine.
+    Docker(&'a kinds::Docker),
+    /// One Proxmox VE cluster.
+    Proxmox(&'a kinds::Proxmox),
+    /// One pfSense.
+    PfSense(&'a kinds::PfSense),
+}
+
+impl<'a> Entry<'a> {
+    /// The entry at `place`, if it is a connection that `specs` declare.
+    pub fn of(specs: &'a Specs, place: &Address) -> Option<Self> {
+        let name = place.name();
+        match place.kind() {
+            Kind::Docker => specs.docker.get(name).map(Entry::Docker),
+            Kind::Proxmox => specs.proxmox.get(name).map(Entry::Proxmox),
+            Kind::PfSense => specs.pfsense.get(name).map(Entry::PfSense),
+            _ => None,
+        }
+    }
 }
 
 /// Why a connection cannot be used as it is declared.
@@ -53,6 +77,12 @@ pub enum ConnectError {
         name: String,
         /// What the entry says.
         found: SecretRef,
+    },
+    /// Nothing drives it yet.
+    #[error("nothing drives `{name}` yet")]
+    NotDriven {
+        /// The connection.
+        name: String,
     },
     /// Nobody says by which key the machine is known.
     #[error("`docker.{name}` goes to `{endpoint}`, and its entry has no `host_key`")]
@@ -94,10 +124,22 @@ enum Driver {
 }
 
 fn driver(connection: Connection<'_>) -> Result<Driver, ConnectError> {
-    let Connection { name, installation, secrets, spec_dir, docker, .. } = connection;
+    match connection.entry {
+        Entry::Docker(docker) => driver_of_docker(&connection, docker),
+        Entry::Proxmox(_) | Entry::PfSense(_) => {
+            Err(ConnectError::NotDriven { name: connection.name.into() })
+        }
+    }
+}
+
+fn driver_of_docker(
+    connection: &Connection<'_>,
+    docker: &kinds::Docker,
+) -> Result<Driver, ConnectError> {
+    let Connection { name, installation, secrets, spec_dir, .. } = *connection;
     let place = Address::new(Kind::Docker, name);
     let (installation, secrets) = (installation.clone(), Arc::clone(secrets));
-    let door = match endpoint(&connection)? {
+    let door = match endpoint(connection, docker)? {
         Endpoint::Memory => {
             let memory = Memory::in_process(place, installation, secrets);
             return Ok(Driver::Memory(Arc::new(memory)));
@@ -111,7 +153,9 @@ fn driver(connection: Connection<'_>) -> Result<Driver, ConnectError> {
             let tls = docker.tls.as_ref().map(|tls| files(name, tls, spec_dir)).transpose()?;
             Door::Tcp(address, tls)
         }
-        Endpoint::Ssh(endpoint) => Door::Ssh(Arc::new(Ssh::new(target(&connection, endpoint)?))),
+        Endpoint::Ssh(endpoint) => {
+            Door::Ssh(Arc::new(Ssh::new(target(connection, docker, endpoint)?)))
+        }
     };
     Ok(Driver::Docker(Arc::new(Docker::new(place, installation, secrets, door))))
 }
@@ -131,8 +175,8 @@ pub async fn survey(connection: Connection<'_>) -> Result<Vec<Found>, SurveyErro
     Ok(found)
 }
 
-fn endpoint(connection: &Connection<'_>) -> Result<Endpoint, ConnectError> {
-    if let Some(endpoint) = &connection.docker.endpoint {
+fn endpoint(connection: &Connection<'_>, docker: &kinds::Docker) -> Result<Endpoint, ConnectError> {
+    if let Some(endpoint) = &docker.endpoint {
         return Ok(endpoint.clone());
     }
     let Some(found) = connection.docker_host.filter(|host| !host.is_empty()) else {
@@ -145,8 +189,12 @@ fn endpoint(connection: &Connection<'_>) -> Result<Endpoint, ConnectError> {
     })
 }
 
-fn target(connection: &Connection<'_>, endpoint: SshEndpoint) -> Result<Target, ConnectError> {
-    let Connection { name, docker, spec_dir, ssh_agent, .. } = *connection;
+fn target(
+    connection: &Connection<'_>,
+    docker: &kinds::Docker,
+    endpoint: SshEndpoint,
+) -> Result<Target, ConnectError> {
+    let Connection { name, spec_dir, ssh_agent, .. } = *connection;
     let Some(host_key) = docker.host_key.clone() else {
         return Err(ConnectError::NoHostKey { name: name.into(), endpoint });
     };
@@ -184,14 +232,14 @@ mod tests {
         };
         let connection = Connection {
             name: "par1",
-            docker: &docker,
+            entry: Entry::Docker(&docker),
             installation: &"test-1".parse().unwrap(),
             spec_dir: Path::new("/specs"),
             docker_host,
             ssh_agent: None,
             secrets: &Arc::default(),
         };
-        match endpoint(&connection) {
+        match endpoint(&connection, &docker) {
             Ok(endpoint) => endpoint.to_string(),
             Err(error) => error.to_string(),
         }

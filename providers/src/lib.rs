@@ -20,7 +20,7 @@ mod ssh;
 mod survey;
 mod transition;
 
-pub use connect::{ConnectError, Connection, connect, examiner, survey};
+pub use connect::{ConnectError, Connection, Entry, connect, examiner, survey};
 pub use docker::Docker;
 pub use memory::{Host, Memory, Thing};
 pub use secrets::Secrets;

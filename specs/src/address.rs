@@ -168,6 +168,29 @@ impl Address {
         self.kind != Kind::Instance && self.name.contains('/')
     }
 
+    /// The entry that brings a thing along which has none of its own: an instance, or what is
+    /// carved or given out for a tenant. Images are there for whatever runs them.
+    pub fn bringer(&self) -> Option<Address> {
+        if !self.is_derived() || self.kind == Kind::Image {
+            return None;
+        }
+        let parts: Vec<&str> = self.name.split('/').collect();
+        let instance = |tenant: &str, name: &str| {
+            Some(Address::new(Kind::Instance, format!("{tenant}/{name}")))
+        };
+        match (self.kind, parts.as_slice()) {
+            (Kind::Bridge | Kind::VlanRange, [range, _]) => Some(Address::new(self.kind, *range)),
+            (Kind::Vlan, [range, _]) | (Kind::FirewallRule, ["vlan_range", range, ..]) => {
+                Some(Address::new(Kind::VlanRange, *range))
+            }
+            (Kind::Proxmox, [_, tenant]) => Some(Address::new(Kind::Tenant, *tenant)),
+            (Kind::AddressPool, [_, tenant, name])
+            | (Kind::Volume | Kind::Alias, [tenant, name])
+            | (Kind::FirewallRule, [tenant, name, _]) => instance(tenant, name),
+            _ => None,
+        }
+    }
+
     /// As it stands in the header of a table, with quotes where TOML wants them.
     pub(crate) fn header(&self) -> String {
         let bare = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '_';
@@ -256,6 +279,29 @@ mod tests {
         let address: Address = "image.par1/nginx:1.27".parse().unwrap();
         assert_eq!((address.kind(), address.name()), (Kind::Image, "par1/nginx:1.27"));
         assert_eq!(address.to_string(), "image.par1/nginx:1.27");
+    }
+
+    #[test]
+    fn what_has_no_entry_names_the_one_that_brings_it_along() {
+        let bringer = |address: &str| {
+            address.parse::<Address>().unwrap().bringer().map(|bringer| bringer.to_string())
+        };
+        for (thing, entry) in [
+            ("bridge.tenants/acme", "bridge.tenants"),
+            ("vlan_range.customers/acme", "vlan_range.customers"),
+            ("vlan.customers/acme", "vlan_range.customers"),
+            ("firewall_rule.vlan_range/customers/acme/world", "vlan_range.customers"),
+            ("firewall_rule.acme/web/http", "instance.acme/web"),
+            ("address_pool.v4/acme/web", "instance.acme/web"),
+            ("alias.acme/web", "instance.acme/web"),
+            ("volume.acme/web", "instance.acme/web"),
+            ("proxmox.ams/acme", "tenant.acme"),
+        ] {
+            assert_eq!(bringer(thing).as_deref(), Some(entry), "{thing}");
+        }
+        for own in ["instance.acme/web", "alias.office", "volume.data", "image.par1/nginx"] {
+            assert_eq!(bringer(own), None, "{own}");
+        }
     }
 
     #[test]

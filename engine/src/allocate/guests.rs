@@ -26,6 +26,8 @@ pub(crate) struct Guests<'s> {
     pub(crate) vlans: BTreeMap<(&'s str, &'s str), TenantVlan<'s>>,
     /// The tracker of each rule that operators declare.
     pub(crate) trackers: BTreeMap<&'s str, u32>,
+    /// Why a guest without a node comes to the one it comes to, in words.
+    pub(crate) reasons: BTreeMap<Address, String>,
     /// Every claim that has to be held, new and old.
     pub(crate) claims: BTreeMap<ClaimKey, Claim>,
     /// What could not be chosen: the address, and why.
@@ -126,7 +128,7 @@ impl<'s> Chooser<'s, '_> {
                 continue;
             }
             let Some((pool, name)) = key.pool.split_once('.') else { continue };
-            let (name, part) = name.split_once(' ').unwrap_or((name, ""));
+            let (name, part) = name.split_once('/').unwrap_or((name, ""));
             let number = claim.parse::<u32>();
             let address = claim.parse::<Ipv4Addr>();
             match (pool, part, number, address) {
@@ -355,9 +357,10 @@ impl<'s> Chooser<'s, '_> {
             }
             let only = (!template.shared).then_some(template.node.as_str());
             let nodes = self.nodes.get_mut(cluster);
-            if let Some(node) =
+            if let Some((node, why)) =
                 nodes.and_then(|nodes| nodes.choose(rental.tenant, need(rental), only))
             {
+                self.chosen.reasons.insert(rental.address.clone(), why);
                 return Some((cluster, node));
             }
             if !is_blind {
@@ -395,7 +398,7 @@ impl<'s> Chooser<'s, '_> {
         });
         let holder = Address::new(Kind::Tenant, tenant).to_string();
         let key = |part: &str| ClaimKey {
-            pool: format!("vlan_range.{range_name} {part}"),
+            pool: format!("vlan_range.{range_name}/{part}"),
             holder: holder.clone(),
         };
         let own_tag = own.as_ref().map(|vlan| u32::from(vlan.tag));
@@ -561,7 +564,7 @@ impl<'s> Chooser<'s, '_> {
         let present = seen.and_then(|seen| births.iter().find_map(|b| seen.present.get(*b)));
         let own = present.and_then(|present| present.body.name().parse::<u32>().ok());
         let key = |rule: &Address| ClaimKey {
-            pool: format!("pfsense.{pfsense} tracker"),
+            pool: format!("pfsense.{pfsense}/tracker"),
             holder: rule.to_string(),
         };
         let keys: Vec<_> = births.iter().map(|birth| key(birth)).collect();
@@ -614,15 +617,15 @@ fn cluster_key(address: &Address) -> ClaimKey {
 }
 
 fn node_key(cluster: &str, address: &Address) -> ClaimKey {
-    ClaimKey { pool: format!("proxmox.{cluster} node"), holder: address.to_string() }
+    ClaimKey { pool: format!("proxmox.{cluster}/node"), holder: address.to_string() }
 }
 
 fn id_key(cluster: &str, address: &Address) -> ClaimKey {
-    ClaimKey { pool: format!("proxmox.{cluster} id"), holder: address.to_string() }
+    ClaimKey { pool: format!("proxmox.{cluster}/id"), holder: address.to_string() }
 }
 
 fn address_key(range: &str, address: &Address) -> ClaimKey {
-    ClaimKey { pool: format!("vlan_range.{range} address"), holder: address.to_string() }
+    ClaimKey { pool: format!("vlan_range.{range}/address"), holder: address.to_string() }
 }
 
 /// Every address of a network, with its first and its last.

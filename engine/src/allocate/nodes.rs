@@ -4,6 +4,7 @@ use std::cmp::Reverse;
 use std::collections::BTreeMap;
 
 use lessor_plans::Node;
+use lessor_specs::ByteSize;
 use lessor_specs::kinds::{Proxmox, Strategy};
 
 /// How many cores are promised for each that is there, unless an entry says otherwise: guests of a
@@ -49,14 +50,14 @@ impl<'s> Nodes<'s> {
         }
     }
 
-    /// The node for a new guest: the best one that is open, has room, and is one of `only`, if that
+    /// The node for a new guest, and why in words: the best one that is open, has room, and is one of `only`, if that
     /// is said. Same input, same node: what is equal is decided by name.
     pub(super) fn choose(
         &mut self,
         tenant: &'s str,
         need: Need,
         only: Option<&str>,
-    ) -> Option<String> {
+    ) -> Option<(String, String)> {
         let fits = |(name, room): &(&String, &Room<'_>)| {
             room.open && room.fits(need) && only.is_none_or(|only| only == name.as_str())
         };
@@ -72,9 +73,28 @@ impl<'s> Nodes<'s> {
             }
         };
         let best = self.rooms.iter().filter(fits).min_by_key(|(name, room)| (order(room), *name));
-        let node = best.map(|(name, _)| name.clone())?;
+        let (node, room) = best?;
+        let why = match only {
+            Some(_) => "its template is on that node alone".to_owned(),
+            None => self.why(room, self.rooms.iter().filter(fits).count()),
+        };
+        let node = node.clone();
         self.take(&node, tenant, need);
-        Some(node)
+        Some((node, why))
+    }
+
+    /// Why a room was chosen among so many that have enough.
+    fn why(&self, room: &Room<'_>, candidates: usize) -> String {
+        let left = ByteSize::from_bytes(room.memory);
+        let nodes = match candidates {
+            1 => return format!("the only node with room, {left} of memory"),
+            nodes => format!("of {nodes} nodes with room"),
+        };
+        let apart = if self.proxmox.placement.apart { ", fewest of its tenant first" } else { "" };
+        match self.proxmox.placement.strategy {
+            Strategy::Spread => format!("it has the most memory left {nodes}, {left}{apart}"),
+            Strategy::Pack => format!("it has the least memory left {nodes}, {left}{apart}"),
+        }
     }
 }
 

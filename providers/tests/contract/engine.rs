@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use lessor_engine::{ApplyError, DiskLimits, Examination, Lack, Provider};
 use lessor_plans::{Act, Body, Gap, MountBody, Observation, Present, Sighting, Transition};
-use lessor_providers::{Connection, Secrets, connect, examiner};
+use lessor_providers::{Connection, Entry, Secrets, connect, examiner};
 use lessor_specs::EnvValue;
 use lessor_specs::kinds::{self, Endpoint, Ready};
 use tempfile::TempDir;
@@ -479,7 +479,7 @@ fn with_connection<T>(socket: &Path, make: impl FnOnce(Connection<'_>) -> T) -> 
     };
     make(Connection {
         name: PLACE,
-        docker: &docker,
+        entry: Entry::Docker(&docker),
         installation: &"test-1".parse().unwrap(),
         spec_dir: Path::new("."),
         docker_host: None,

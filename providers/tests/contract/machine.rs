@@ -6,7 +6,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use lessor_engine::Provider;
-use lessor_providers::{Connection, Secrets, connect};
+use lessor_providers::{Connection, Entry, Secrets, connect};
 use lessor_specs::kinds;
 use russh::ChannelOpenFailure::{AdministrativelyProhibited, ConnectFailed};
 use russh::keys::ssh_key::LineEnding;
@@ -69,7 +69,7 @@ impl Machine {
         };
         let connection = Connection {
             name: PLACE,
-            docker: &docker,
+            entry: Entry::Docker(&docker),
             installation: &installation.parse().unwrap(),
             spec_dir: directory,
             docker_host: None,

@@ -9,7 +9,7 @@ use std::sync::{Arc, OnceLock};
 use async_trait::async_trait;
 use lessor_engine::Provider;
 use lessor_plans::{Body, ContainerBody, InstallationId, NetworkBody};
-use lessor_providers::{Connection, Memory, Secrets, Thing, connect};
+use lessor_providers::{Connection, Entry, Memory, Secrets, Thing, connect};
 use lessor_specs::kinds::SshEndpoint;
 use lessor_specs::{Address, Cidr, EnvValue, Kind, SecretRef, kinds};
 use tempfile::TempDir;
@@ -317,7 +317,7 @@ fn local(
     let docker_host = std::env::var("DOCKER_HOST").ok();
     let provider = connect(Connection {
         name: PLACE,
-        docker: &docker,
+        entry: Entry::Docker(&docker),
         installation,
         spec_dir: directory,
         docker_host: docker_host.as_deref(),

@@ -1,19 +1,19 @@
 //! What is behind each connection.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 
 use futures_util::future::join_all;
 use jiff::SignedDuration;
 use lessor_engine::{DiskLimits, Examination, Lack};
-use lessor_plans::{Gap, InstallationId};
-use lessor_providers::{ConnectError, Connection, Secrets, examiner};
-use lessor_specs::{Address, Kind, Specs};
+use lessor_plans::Gap;
+use lessor_providers::{Secrets, examiner};
+use lessor_specs::{Address, Specs};
 
 use super::{Check, Verdict};
 use crate::config::Config;
 use crate::progress::Progress;
-use crate::session::base;
+use crate::session::{Around, base};
 
 /// How far two clocks may be apart. Dates that are kept, such as until when data is, are days.
 const CLOCK_TOLERANCE: SignedDuration = SignedDuration::from_secs(5);
@@ -32,46 +32,34 @@ pub(super) async fn examine(dir: &Path, specs: &Specs, config: Option<&Config>) 
         return Vec::new();
     };
     let progress = Progress::new("looking at each connection");
-    let each = specs.docker.keys().map(|name| one(dir, specs, &installation, name));
-    let seen = join_all(each).await;
+    let secrets = Arc::new(Secrets::resolve(specs.secrets(), base(dir)));
+    let around = Around::new(base(dir), &installation, &secrets);
+    let places: Vec<_> = specs.connections().collect();
+    let seen = join_all(places.iter().map(|place| one(specs, &around, place))).await;
     drop(progress);
     seen.into_iter().flatten().collect()
 }
 
-async fn one(dir: &Path, specs: &Specs, installation: &InstallationId, name: &str) -> Vec<Check> {
-    let about = Address::new(Kind::Docker, name).to_string();
-    match look(dir, specs, installation, name).await {
-        Ok(Ok(examination)) => {
+async fn one(specs: &Specs, around: &Around<'_>, place: &Address) -> Vec<Check> {
+    let about = place.to_string();
+    let Some(connection) = around.connection(specs, place) else { return Vec::new() };
+    let examined = match examiner(connection) {
+        Ok(examiner) => examiner.examine().await,
+        Err(error) => {
+            return vec![Check::fail(about, error.to_string()).hint(MISDECLARED.to_owned())];
+        }
+    };
+    match examined {
+        Ok(examination) => {
             let containers = specs.offer.values().filter_map(|offer| offer.container.as_ref());
             let promises_disk = { containers }.any(|container| container.disk.is_some());
             findings(&about, &examination, promises_disk)
         }
-        Ok(Err(Gap { why, hint, .. })) => {
+        Err(Gap { why, hint, .. }) => {
             let hint = hint.unwrap_or_else(|| UNSEEN.into());
             vec![Check::new(about, Verdict::Unseen, why).hint(hint)]
         }
-        Err(error) => vec![Check::fail(about, error.to_string()).hint(MISDECLARED.to_owned())],
     }
-}
-
-async fn look(
-    dir: &Path,
-    specs: &Specs,
-    installation: &InstallationId,
-    name: &str,
-) -> Result<Result<Examination, Gap>, ConnectError> {
-    let docker_host = std::env::var("DOCKER_HOST").ok();
-    let ssh_agent = std::env::var_os("SSH_AUTH_SOCK").map(PathBuf::from);
-    let examiner = examiner(Connection {
-        name,
-        docker: &specs.docker[name],
-        installation,
-        spec_dir: base(dir),
-        docker_host: docker_host.as_deref(),
-        ssh_agent: ssh_agent.as_deref(),
-        secrets: &Arc::new(Secrets::default()),
-    })?;
-    Ok(examiner.examine().await)
 }
 
 /// One line for each thing that was seen.

@@ -18,7 +18,7 @@ use crate::args::{Common, DoctorArgs};
 use crate::config::Config;
 use crate::exit::{Exit, Failed};
 use crate::output::{self, Format, Streams, counted};
-use crate::session::redirect;
+use crate::redirect::redirect;
 
 /// Raised when a field changes its meaning or goes away; a new field does not raise it.
 const FORMAT_VERSION: u32 = 1;
@@ -88,9 +88,7 @@ async fn examine(common: &Common, args: &DoctorArgs) -> Vec<Check> {
     let said = common.endpoints.iter().map(|(name, endpoint)| (name, endpoint));
     for (name, endpoint) in configured.chain(said) {
         let redirected = redirect(&mut specs, name, endpoint);
-        checks.extend(
-            redirected.err().map(|error| Check::of_error(format!("docker.{name}"), &error)),
-        );
+        checks.extend(redirected.err().map(|error| Check::of_error(name, &error)));
     }
     let configured = config.as_ref().ok().and_then(|config| config.database.as_deref());
     let database = common.database.as_deref().or(configured);

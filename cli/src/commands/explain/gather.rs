@@ -253,10 +253,13 @@ fn history(mut lines: Vec<Recorded>) -> Vec<Event> {
 /// A choice in words.
 fn chosen(choice: Choice, past: &Past) -> Chosen {
     let Choice { key: ClaimKey { pool, holder }, value, how } = choice;
-    let (what, first) = match pool.split_once('.') {
-        None => (format!("host docker.{value}"), "the first with room"),
-        Some(("bridge", _)) => (format!("subnet {value}"), "the lowest that is free"),
-        Some(_) => (format!("port {value}"), "the lowest that is free"),
+    let sort = pool.split_once('/').map(|(_, sort)| sort);
+    let (what, first) = match (pool.split_once('.'), sort) {
+        (None, _) => (format!("host {pool}.{value}"), "the first with room"),
+        (Some(("bridge", _)), _) => (format!("subnet {value}"), "the lowest that is free"),
+        (Some(_), Some(sort)) => (format!("{sort} {value}"), "the lowest that is free"),
+        (Some(("address_pool", _)), _) => (format!("address {value}"), "the lowest that is free"),
+        (Some(_), None) => (format!("port {value}"), "the lowest that is free"),
     };
     let mut since = None;
     let why = match how {
@@ -267,6 +270,7 @@ fn chosen(choice: Choice, past: &Past) -> Chosen {
             format!("given out {on}{}", former.unwrap_or_default())
         }
         How::Found => "it has it already; no claim is remembered".into(),
+        How::Best(why) => why,
         How::FirstFree { instead_of: None } => first.into(),
         How::FirstFree { instead_of: Some(old) } => {
             format!("{first}; {old}, which was given out before, cannot be had any more")

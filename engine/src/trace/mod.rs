@@ -1,6 +1,8 @@
 //! Where a thing comes from: the entries that made it, the field behind each attribute, and how
 //! each choice was made. The reading side of [`desire`](crate::desire()) and `allocate`.
 
+mod hosting;
+
 use std::collections::BTreeMap;
 
 use lessor_plans::{Body, Claim, ClaimKey, InterfaceBody, Present};
@@ -8,7 +10,7 @@ use lessor_specs::kinds::{Container, Instance, Offer};
 use lessor_specs::{Address, Kind, Specs};
 
 use crate::World;
-use crate::desire::{docker_address, tenant_network};
+use crate::desire::{TenantVlan, docker_address, tenant_network};
 use crate::outline::{Outline, Outlined};
 
 /// An entry that had a say in a thing.
@@ -52,6 +54,8 @@ pub enum How {
     Claimed(ClaimKey),
     /// No claim is remembered, and the thing that is there has it.
     Found,
+    /// It is the best of several, and this is why.
+    Best(String),
     /// It was the first that is free.
     FirstFree {
         /// What is remembered instead and cannot be had any more.
@@ -71,6 +75,7 @@ pub fn parts(specs: &Specs, thing: &Outlined) -> Vec<Part> {
         Kind::Volume => volume_parts(specs, thing),
         Kind::Bridge => network_parts(specs, thing),
         Kind::Image => image_parts(specs, thing),
+        _ if thing.address.is_derived() => hosting::derived_parts(specs, thing),
         Kind::AddressPool
         | Kind::Alias
         | Kind::Container
@@ -103,7 +108,16 @@ fn declared(specs: &Specs, thing: &Outlined) -> Vec<Part> {
     let named = match thing.address.kind() {
         Kind::Container => specs.container.get(name).and_then(|entry| entry.docker.as_deref()),
         Kind::Network => specs.network.get(name).and_then(|entry| entry.docker.as_deref()),
-        _ => specs.volume.get(name).and_then(|entry| entry.docker.as_deref()),
+        Kind::Volume => specs.volume.get(name).and_then(|entry| entry.docker.as_deref()),
+        Kind::Vlan => specs.vlan.get(name).and_then(|entry| entry.pfsense.as_deref()),
+        Kind::Alias => specs.alias.get(name).and_then(|entry| entry.pfsense.as_deref()),
+        Kind::FirewallRule => {
+            specs.firewall_rule.get(name).and_then(|entry| entry.pfsense.as_deref())
+        }
+        Kind::PortForward => {
+            specs.port_forward.get(name).and_then(|entry| entry.pfsense.as_deref())
+        }
+        _ => specs.vpn.get(name).and_then(|entry| entry.pfsense.as_deref()),
     };
     let why = named.is_none().then_some("the only connection");
     let own = Part { entry: thing.address.clone(), why: None };
@@ -113,6 +127,9 @@ fn declared(specs: &Specs, thing: &Outlined) -> Vec<Part> {
 fn instance_parts(specs: &Specs, name: &str, instance: &Instance, place: &Address) -> Vec<Part> {
     let mut parts = vec![part(Kind::Instance, name), part(Kind::Offer, &instance.offer)];
     let Some(offer) = specs.offer.get(&instance.offer) else { return parts };
+    if offer.vm.is_some() {
+        return hosting::guest_parts(specs, name, instance, offer, place);
+    }
     if let Some(image) = specs.image_of(instance, offer) {
         let why = instance.image.is_none().then_some("the only one of its offer");
         parts.push(Part { why, ..part(Kind::Image, image) });
@@ -185,6 +202,9 @@ pub fn sources(specs: &Specs, thing: &Outlined) -> BTreeMap<String, Source> {
 
 fn source(specs: &Specs, thing: &Outlined, path: &str) -> Source {
     let (field, key) = path.split_once('.').unwrap_or((path, ""));
+    if thing.place.kind() != Kind::Docker {
+        return hosting::source(specs, thing, field, key);
+    }
     let name = thing.address.name();
     match (field, thing.address.kind()) {
         ("name", Kind::Image) => image_source(specs, thing),
@@ -268,7 +288,13 @@ pub fn choices(
     own.map(|(key, value)| Choice {
         key: key.clone(),
         value: value.clone(),
-        how: how(key, value, thing, claims, present),
+        how: match how(key, value, thing, claims, present) {
+            How::FirstFree { .. } if key.pool.ends_with("/node") => {
+                let why = outline.reasons.get(&thing.address);
+                How::Best(why.cloned().unwrap_or_default())
+            }
+            how => how,
+        },
     })
     .collect()
 }
@@ -281,7 +307,17 @@ fn is_for(key: &ClaimKey, thing: &Outlined) -> bool {
     let pool = key.pool.strip_prefix("bridge.");
     let tenant = holder.strip_prefix("tenant.");
     let network = pool.zip(tenant).map(|(bridge, tenant)| tenant_network(bridge, tenant));
-    is_own || network.is_some_and(|network| network == thing.address)
+    let range = key.pool.strip_prefix("vlan_range.").and_then(|pool| pool.split_once('/'));
+    let vlan = range.zip(tenant).map(|((range, _), tenant)| TenantVlan::address_of(range, tenant));
+    // A public address is given to an instance, and is a thing of its own.
+    let public = key.pool.strip_prefix("address_pool.");
+    let public = public.zip(holder.strip_prefix("instance."));
+    let public =
+        public.map(|(pool, name)| Address::new(Kind::AddressPool, format!("{pool}/{name}")));
+    match public {
+        Some(public) => public == thing.address,
+        None => is_own || [network, vlan].into_iter().flatten().any(|own| own == thing.address),
+    }
 }
 
 fn how(
