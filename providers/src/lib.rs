@@ -12,6 +12,7 @@
 mod compare;
 mod connect;
 mod docker;
+pub mod https;
 mod memory;
 mod reference;
 mod secrets;
