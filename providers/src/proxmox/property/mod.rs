@@ -1,0 +1,1 @@
+//! How several values are written into one text.
