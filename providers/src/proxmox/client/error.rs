@@ -178,8 +178,11 @@ impl CallError {
         matches!(self.0.cause, Cause::Unanswered(HttpsError::Broken { .. }))
     }
 
-    pub(super) fn is_silent(&self) -> bool {
-        matches!(self.0.cause, Cause::Unanswered(HttpsError::Silent { .. }))
+    pub(super) fn is_late(&self) -> bool {
+        matches!(
+            self.0.cause,
+            Cause::Unanswered(HttpsError::Silent { .. } | HttpsError::NotConnected { .. })
+        )
     }
 
     /// Something one can do now.

@@ -41,9 +41,11 @@ pub use cluster::{Member, Node, Permissions, Resource, Time, Version};
 pub use error::{CallError, Denial, Kind};
 pub use firewall::{FirewallOptions, Rule, RuleList};
 pub use form::Form;
+pub(crate) use form::encoded;
 pub use guest::{Guest, GuestConfig, GuestKind, GuestListed, GuestStatus, Pending};
 pub use login::{Login, LoginError};
 pub use pool::{Pool, PoolMember};
+pub(crate) use scalar::of_word as flag_of_word;
 pub use sdn::{Staged, Vnet, Zone, ZoneStatus};
 pub use snapshot::Snapshot;
 pub use storage::{Storage, Volume};
@@ -214,7 +216,7 @@ impl std::fmt::Display for Call<'_> {
 fn pace(answer: &Result<Answer, CallError>, took: Duration) -> Pace {
     match answer {
         Ok(answer) => Pace::of(answer.status, took),
-        Err(error) if error.is_silent() => Pace::Overrun,
+        Err(error) if error.is_late() => Pace::Overrun,
         Err(_) => Pace::Unknown,
     }
 }
