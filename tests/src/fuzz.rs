@@ -13,6 +13,11 @@ use lessor_engine::{Registry, Selector, Wishes, World, desire, plan};
 use lessor_plans::render::{Purpose, View, human, json};
 use lessor_plans::saved::Saved;
 use lessor_plans::{Digest, InstallationId, Observation, Origin, Plan};
+use lessor_providers::https::Pin;
+use lessor_providers::proxmox::client::{
+    GuestConfig, GuestListed, GuestStatus, Node, Pending, Resource, Upid, Vnet, Volume,
+};
+use lessor_providers::proxmox::property::{Property, Shape, text as texts};
 use lessor_specs::kinds::Endpoint;
 use lessor_specs::load::{parse, parse_bytes};
 use lessor_specs::quantity::MountPath;
@@ -32,11 +37,12 @@ pub struct Target {
 }
 
 /// Everything that reads what others wrote.
-pub const TARGETS: [Target; 4] = [
+pub const TARGETS: [Target; 5] = [
     Target { name: "specs", run: specs },
     Target { name: "saved_plan", run: saved_plan },
     Target { name: "journal", run: journal },
     Target { name: "quantity", run: quantity },
+    Target { name: "proxmox", run: proxmox },
 ];
 
 /// Stands between two files, or takes the place of a line break in a column.
@@ -232,6 +238,54 @@ pub fn quantity(bytes: &[u8]) {
     said_again::<PortRange>(text);
     said_again::<SecretRef>(text);
     said_again::<Selector>(text);
+}
+
+/// Every text of Proxmox VE that holds several values.
+const SHAPES: [Shape; 8] = [
+    Shape::QemuNet,
+    Shape::Drive,
+    Shape::IpConfig,
+    Shape::Agent,
+    Shape::Boot,
+    Shape::Startup,
+    Shape::LxcNet,
+    Shape::Mount,
+];
+
+/// A value of Proxmox VE, or an answer.
+///
+/// It is refused, or says the same again. What several values are written into means the same when
+/// it is printed anew.
+pub fn proxmox(bytes: &[u8]) {
+    answered(bytes);
+    let Ok(text) = std::str::from_utf8(bytes) else { return };
+    said_again::<Upid>(text);
+    said_again::<Pin>(text);
+    for shape in SHAPES {
+        let Ok(property) = Property::parse(shape, text) else { continue };
+        let again = Property::parse(shape, &property.to_string()).unwrap();
+        assert_eq!((&again, again.differences(&property)), (&property, vec![]));
+    }
+    let tags = texts::tags(text, false);
+    let said = texts::tags_text(&tags).unwrap_or_default();
+    assert_eq!(texts::tags(&said, false), tags);
+    let keys = texts::ssh_keys(text);
+    assert_eq!(texts::ssh_keys_read(&keys).unwrap(), text.trim_end_matches('\n'));
+    if let Some(Ok(size)) = texts::size_bytes(text).map(u64::try_from) {
+        assert_eq!(texts::size_bytes(&texts::size_text(size)), Some(size.into()));
+    }
+}
+
+/// An answer is understood or not, and nothing else happens.
+fn answered(bytes: &[u8]) {
+    let _ = serde_json::from_slice::<GuestConfig>(bytes);
+    let _ = serde_json::from_slice::<GuestListed>(bytes);
+    let _ = serde_json::from_slice::<GuestStatus>(bytes);
+    let _ = serde_json::from_slice::<Pending>(bytes);
+    let _ = serde_json::from_slice::<Resource>(bytes);
+    let _ = serde_json::from_slice::<Node>(bytes);
+    let _ = serde_json::from_slice::<Volume>(bytes);
+    let _ = serde_json::from_slice::<Vnet>(bytes).map(|vnet| vnet.to_be());
 }
 
 fn said_again<T: FromStr + Display + PartialEq + Debug>(text: &str) {

@@ -70,6 +70,11 @@ fn quantities_changed_by_chance_are_read_or_refused() {
     change(TARGETS[3]);
 }
 
+#[test]
+fn values_of_proxmox_changed_by_chance_are_read_or_refused() {
+    change(TARGETS[4]);
+}
+
 fn change(target: Target) {
     let seed = seed();
     println!("LESSOR_SEED={seed} {}", target.name);
