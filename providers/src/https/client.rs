@@ -36,11 +36,10 @@ pub struct Https {
 }
 
 /// What is asked.
-#[derive(Debug)]
 pub struct Request<'a> {
     /// `GET`, …
     pub method: Method,
-    /// The path from the root, and a query if there is one; encoded.
+    /// The path from the root, and a query if there is one; encoded, and never secret.
     pub target: &'a str,
     /// Headers, with values nobody may see.
     pub secrets: Vec<(&'static str, SecretString)>,
@@ -59,6 +58,13 @@ pub struct Answer {
     pub reason: String,
     /// The whole body.
     pub body: Vec<u8>,
+}
+
+/// Without what may be secret: values of headers, and the body.
+impl fmt::Debug for Request<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {}", self.method, self.target)
+    }
 }
 
 /// Without the body, which may hold anything.

@@ -183,6 +183,7 @@ fn wrong_with(certificate: &CertificateError) -> String {
         CertificateError::Expired | CertificateError::ExpiredContext { .. } => {
             "its certificate has expired".into()
         }
+        CertificateError::Other(other) => other.0.to_string(),
         other => other.to_string(),
     }
 }

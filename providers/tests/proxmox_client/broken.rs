@@ -103,6 +103,29 @@ async fn a_list_of_rules_that_lacks_places_is_not_believed() {
 }
 
 #[tokio::test]
+async fn a_secret_that_the_cluster_repeats_is_not_repeated_by_us() {
+    let body =
+        r#"{"data":null,"message":"got 'hunter2'\n","errors":{"cipassword":"got 'hunter2'"}}"#;
+    let odd = crate::replay::answering(400, "Parameter verification failed.", body).await;
+    let form = Form::new().with_secret("cipassword", "hunter2".into());
+    let guest = Guest::qemu("pve1", 100);
+
+    let error = odd.client.guest_update_now(&guest, None, form).await.unwrap_err();
+
+    assert_eq!((error.said(), error.about("cipassword")), (Some("got '…'"), Some("got '…'")));
+    assert!(!format!("{error:?}").contains("hunter2"));
+}
+
+#[tokio::test]
+async fn who_does_not_speak_the_api_is_not_taken_for_proxmox() {
+    for (status, body) in [(404, "<html>"), (302, ""), (200, "<html>"), (200, "{}"), (204, "")] {
+        let odd = crate::replay::answering(status, "Hm", body).await;
+        let error = odd.client.version().await.unwrap_err();
+        assert_eq!(error.kind(), Kind::Garbled, "{status} {body}: {error}");
+    }
+}
+
+#[tokio::test]
 async fn only_its_node_can_say_that_a_guest_is_not_there() {
     let cluster = Cluster::begin().await;
     let client = cluster.root();

@@ -1,11 +1,19 @@
 //! Against pretend systems over real HTTPS.
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use async_trait::async_trait;
 use lessor_sandbox::http::{self, Identity, Outcome, Server, Site};
+use rcgen::{Certificate, CertificateParams, KeyPair};
+use rustls::ServerConfig;
+use rustls::crypto::ring;
+use rustls::pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer};
+use rustls::sign::{CertifiedKey, SingleCertAndKey};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpListener;
+use tokio_rustls::TlsAcceptor;
 
 use super::*;
 use crate::https::Pin;
@@ -138,6 +146,71 @@ async fn the_authorities_of_the_web_do_not_know_a_fresh_installation() {
         Err(error) => assert!(error.to_string().contains("`fingerprint`"), "{error}"),
     }
     assert_eq!(there.site.heard.load(Ordering::SeqCst), 0);
+}
+
+/// Somebody who shows a certificate, and has a key: its own or another.
+async fn showing(certificate: &Certificate, key: &KeyPair) -> SocketAddr {
+    let der = PrivatePkcs8KeyDer::from(key.serialize_der());
+    let key = ring::sign::any_supported_type(&PrivateKeyDer::Pkcs8(der)).unwrap();
+    let shown = CertifiedKey::new(vec![certificate.der().clone()], key);
+    let config = ServerConfig::builder_with_provider(Arc::new(ring::default_provider()))
+        .with_safe_default_protocol_versions()
+        .unwrap()
+        .with_no_client_auth()
+        .with_cert_resolver(Arc::new(SingleCertAndKey::from(shown)));
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let acceptor = TlsAcceptor::from(Arc::new(config));
+    tokio::spawn(async move {
+        while let Ok((stream, _)) = listener.accept().await {
+            let Ok(mut stream) = acceptor.accept(stream).await else { continue };
+            let mut asked = [0; 1024];
+            let _ = stream.read(&mut asked).await;
+            let _ = stream.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n").await;
+        }
+    });
+    address
+}
+
+fn certificate(expired: bool) -> (Certificate, KeyPair) {
+    let mut parameters = CertificateParams::new(vec!["127.0.0.1".to_owned()]).unwrap();
+    if expired {
+        parameters.not_after = rcgen::date_time_ymd(2001, 1, 1);
+        parameters.not_before = rcgen::date_time_ymd(2000, 1, 1);
+    }
+    let key = KeyPair::generate().unwrap();
+    (parameters.self_signed(&key).unwrap(), key)
+}
+
+#[tokio::test]
+async fn who_shows_the_pinned_certificate_without_its_key_is_found_out() {
+    let ((real, _), (_, other)) = (certificate(false), certificate(false));
+    let address = showing(&real, &other).await;
+    let trust = Trust::Pinned(Pin::of(real.der()));
+    let https = Https::new(&format!("https://{address}"), &trust).unwrap();
+
+    let error = https.ask(get("/")).await.unwrap_err();
+
+    let why = "it does not have the key to the certificate that it shows".into();
+    assert_eq!(error, HttpsError::NotVouched { place: address.to_string(), why });
+}
+
+#[tokio::test]
+async fn an_expired_certificate_is_taken_when_it_is_pinned_and_not_when_it_is_vouched_for() {
+    let (old, key) = certificate(true);
+    let address = showing(&old, &key).await;
+    let file = tempfile::NamedTempFile::new().unwrap();
+    std::fs::write(&file, old.pem()).unwrap();
+    let asked = async |trust| {
+        Https::new(&format!("https://{address}"), &trust).unwrap().ask(get("/")).await
+    };
+
+    let pinned = asked(Trust::Pinned(Pin::of(old.der()))).await;
+    let vouched = asked(Trust::Ca(file.path().to_owned())).await.unwrap_err();
+
+    assert_eq!(pinned.unwrap().status, 200);
+    let why = "its certificate has expired".into();
+    assert_eq!(vouched, HttpsError::NotVouched { place: address.to_string(), why });
 }
 
 #[tokio::test]

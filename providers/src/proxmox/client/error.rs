@@ -287,11 +287,12 @@ impl fmt::Debug for CallError {
 
 impl std::error::Error for CallError {}
 
+/// What is unknown is transient to the engine, which then applies the step again: whoever carries
+/// out a step has to look before it makes a call.
 impl From<CallError> for ApplyError {
     fn from(error: CallError) -> Self {
         let (why, hint) = (error.to_string(), error.hint());
         match error.kind() {
-            // What is not known is looked at before it is done again, as a step always is.
             Kind::Transient | Kind::Busy | Kind::Running | Kind::Unknown => {
                 ApplyError::Transient { why }
             }

@@ -133,6 +133,17 @@ impl Client {
         self.post(&["cluster", "sdn", "zones"], &form).await
     }
 
+    /// Changes a zone; with the digest it was read with, only if nobody else did.
+    pub async fn zone_update(
+        &self,
+        name: &str,
+        digest: Option<&str>,
+        form: Form,
+    ) -> Result<(), CallError> {
+        let form = form.with_some("digest", digest);
+        self.put(&["cluster", "sdn", "zones", name], &form).await
+    }
+
     /// Takes a zone out that no vnet is in.
     pub async fn zone_delete(&self, name: &str) -> Result<(), CallError> {
         self.delete(&["cluster", "sdn", "zones", name], &Form::new()).await
