@@ -2,10 +2,10 @@
 //! done about it.
 //!
 //! In reading order: the conversation itself ([`Client`]), getting in ([`Login`]), what is sent
-//! ([`Form`]), who waits for whom ([`lane`]), what came back ([`answer`], [`scalar`]) or did not
-//! ([`CallError`]), and what a text of an error means ([`classify`]). Then tasks ([`Upid`]), and
-//! the calls by theme: [`cluster`], [`guest`] and what is done to one ([`change`], [`snapshot`]),
-//! [`firewall`], [`pool`], [`sdn`], [`storage`].
+//! ([`Form`]), who waits for whom (`lane`), what came back (`answer`, `scalar`) or did not
+//! ([`CallError`]), and what a text of an error means (`classify`). Then tasks ([`Upid`]), and
+//! the calls by theme: `cluster`, `guest` and what is done to one (`change`, `snapshot`),
+//! `firewall`, `pool`, `sdn`, `storage`.
 //!
 //! Not here: what to do with what was seen.
 
