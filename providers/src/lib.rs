@@ -14,6 +14,7 @@ mod connect;
 mod docker;
 pub mod https;
 mod memory;
+pub mod pfsense;
 pub mod proxmox;
 mod reference;
 mod secrets;

@@ -56,6 +56,8 @@ pub struct Answer {
     pub status: u16,
     /// The reason phrase, which some systems put their message into; empty when it is not ASCII.
     pub reason: String,
+    /// Its headers.
+    pub headers: HeaderMap,
     /// The whole body.
     pub body: Vec<u8>,
 }
@@ -131,7 +133,8 @@ impl Https {
             }
             body.extend_from_slice(&more);
         }
-        Ok(Answer { status: response.status().as_u16(), reason: reason(&response), body })
+        let (status, reason) = (response.status().as_u16(), reason(&response));
+        Ok(Answer { status, reason, headers: std::mem::take(response.headers_mut()), body })
     }
 
     fn built(&self, request: Request<'_>) -> Result<reqwest::Request, HttpsError> {
