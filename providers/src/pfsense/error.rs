@@ -402,3 +402,6 @@ fn named(by: &[String]) -> String {
     let by: Vec<String> = by.iter().map(|name| format!("`{name}`")).collect();
     if by.is_empty() { String::new() } else { format!(" (by {})", by.join(", ")) }
 }
+
+#[cfg(test)]
+mod tests;

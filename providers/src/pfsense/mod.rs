@@ -40,3 +40,6 @@ pub use system::{Revision, Settings, Versions};
 pub use virtual_ips::VirtualIp;
 pub use wireguard::{Peer, Subnet, Tunnel, WireGuard, WriteOnly};
 pub use writer::{Change, Committed, Done, Edit, EditError, Kept, Seen, Writer};
+
+#[cfg(test)]
+mod recordings;

@@ -239,3 +239,9 @@ fn located<T: Object>(object: Map<String, Value>) -> Result<Located<T>, String> 
 fn said(id: &Value) -> String {
     id.as_str().map_or_else(|| id.to_string(), str::to_owned)
 }
+
+/// An object as answers show it.
+#[cfg(test)]
+pub(super) fn object_of<T: Object>(shown: Value) -> Result<T, String> {
+    located(object(shown).ok_or("it is no object")?).map(|located| located.object)
+}
