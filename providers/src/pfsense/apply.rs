@@ -111,6 +111,9 @@ impl Client {
             }
             sleep(wait).await;
         }
+        if subsystem == Subsystem::Firewall {
+            return Ok(());
+        }
         loop {
             match self.is_applied(subsystem).await {
                 Ok(true) => return Ok(()),
@@ -123,8 +126,8 @@ impl Client {
         }
     }
 
-    /// Nothing tells when rules are applied but an answer that waits for it. The other subsystems
-    /// say so afterwards, and interfaces nowhere else.
+    /// Nothing tells when rules are applied but an answer that waits for it; what is pending there
+    /// later was written later. The other subsystems tell, and interfaces only afterwards.
     async fn begin(&self, subsystem: Subsystem) -> Result<(), CallError> {
         let in_background = subsystem != Subsystem::Firewall;
         let body = Map::from_iter([("async".to_owned(), Value::Bool(in_background))]);

@@ -34,6 +34,11 @@ impl<'a> Call<'a> {
         self.method == Method::GET
     }
 
+    /// Whether it applies what is stored, or asks about that.
+    pub(super) fn is_apply(&self) -> bool {
+        self.path.ends_with("/apply")
+    }
+
     /// The privilege it needs; each method of each path has its own.
     pub(super) fn privilege(&self) -> String {
         let path = self.path.replace(['/', '_'], "-");

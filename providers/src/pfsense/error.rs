@@ -6,6 +6,7 @@ use std::time::Duration;
 use lessor_engine::ApplyError;
 
 use super::envelope::{Call, Envelope};
+use super::writer::EditError;
 use crate::https::HttpsError;
 
 /// The package whose API this is.
@@ -350,7 +351,8 @@ impl CallError {
                 CallError::Referenced { call: said, by: envelope.names(), why }
             }
             (503, "MODEL_WRITE_CONFIG_LOCKED") => CallError::Locked { call: said, again: false },
-            (503, "DISPATCHER_TOO_MANY_QUEUED_PROCESSES") => {
+            // A write that asks for it is saved before.
+            (503, "DISPATCHER_TOO_MANY_QUEUED_PROCESSES") if call.is_apply() => {
                 CallError::Throttled { call: said, retry_after }
             }
             (503, "ENDPOINT_REST_API_IS_NOT_ENABLED" | "ENDPOINT_UNAVAILABLE") => {
@@ -365,6 +367,17 @@ impl CallError {
             (424 | 500..=599, _) => CallError::lost(call, format!("{id}: {why}")),
             (400..=499, _) => CallError::Invalid { call: said, field, id, why },
             _ => CallError::Garbled { call: said, why: format!("HTTP {status}, `{id}`") },
+        }
+    }
+}
+
+impl From<EditError> for ApplyError {
+    fn from(error: EditError) -> Self {
+        let (why, hint) = (error.to_string(), error.hint());
+        match error {
+            EditError::Call(error) => error.into(),
+            error if error.may_pass() => ApplyError::Transient { why },
+            _ => ApplyError::Refused { why, hint },
         }
     }
 }

@@ -123,10 +123,10 @@ impl Client {
         }
         let answer = self.write::<T>(Method::PATCH, T::ONE, Said::Body(body)).await;
         match answer {
-            // Some fields never change, so that another object was met there.
-            Err(CallError::Invalid { call, id, why, .. })
+            // Some fields never change; one that was to stay as it is was not that of another.
+            Err(CallError::Invalid { call, field: Some(field), id, why })
                 if id == "FIELD_VALUE_CHANGED_WHEN_NOT_EDITABLE"
-                    && located.object.key() == object.key() =>
+                    && are_alike(&located.object, object, &field) =>
             {
                 let what = what::<T>(&object.key());
                 Err(CallError::Moved { call, what, met: format!("another ({why})") })
@@ -211,6 +211,12 @@ pub(super) fn agree<T: Object>(wish: &T, found: &T) -> bool {
     let said = |object: &T| serde_json::to_value(object).ok().and_then(self::object);
     let (Some(wish), Some(found)) = (said(wish), said(found)) else { return false };
     wish.iter().all(|(field, value)| found.get(field).is_none_or(|found| found == value))
+}
+
+/// Whether both say the same of themselves in that field.
+fn are_alike<T: Object>(one: &T, other: &T, field: &str) -> bool {
+    let said = |object: &T| serde_json::to_value(object).ok()?.get(field).cloned();
+    said(one) == said(other)
 }
 
 /// What an object is called in messages.

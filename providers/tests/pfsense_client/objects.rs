@@ -1,9 +1,9 @@
 //! What there is, written and read.
 
 use lessor_providers::pfsense::{
-    Alias, DhcpServer, Done, Edit, EditError, Interface, LinkedRule, MappingKey, OneToOne,
-    OutboundMapping, OutboundMode, Peer, PortForward, Rule, StaticMapping, Subnet, Subsystem,
-    Tunnel, VirtualIp, Vlan, VlanKey, WireGuard, WriteOnly,
+    Alias, CallError, DhcpServer, Done, Edit, EditError, Interface, LinkedRule, MappingKey,
+    OneToOne, OutboundMapping, OutboundMode, Peer, PortForward, Rule, StaticMapping, Subnet,
+    Subsystem, Tunnel, VirtualIp, Vlan, VlanKey, WireGuard, WriteOnly,
 };
 use secrecy::SecretString;
 
@@ -62,6 +62,28 @@ fn forward() -> PortForward {
     }
 }
 
+fn dhcp_server() -> DhcpServer {
+    DhcpServer {
+        interface: "opt2".into(),
+        enable: true,
+        range_from: "10.20.0.100".into(),
+        range_to: "10.20.0.200".into(),
+        defaultleasetime: 7200,
+        maxleasetime: 86400,
+        ..DhcpServer::default()
+    }
+}
+
+fn mapping() -> StaticMapping {
+    StaticMapping {
+        interface: "opt2".into(),
+        mac: "52:54:00:AA:00:05".into(),
+        ipaddr: Some("10.20.0.5".into()),
+        descr: "lessor/1 vm".into(),
+        ..StaticMapping::default()
+    }
+}
+
 /// What a tenant gets, in the order in which one thing needs another.
 fn tenant() -> Vec<Edit> {
     let key = || SecretString::from("UIgVvB9Ewzsmn1dX3VVmd2XGaC++5bb69K0dBCldh3E=".to_owned());
@@ -105,22 +127,8 @@ fn tenant() -> Vec<Edit> {
             descr: "lessor/1 vip".into(),
             uniqid: None,
         }),
-        Edit::create(DhcpServer {
-            interface: "opt2".into(),
-            enable: true,
-            range_from: "10.20.0.100".into(),
-            range_to: "10.20.0.200".into(),
-            defaultleasetime: 7200,
-            maxleasetime: 86400,
-            ..DhcpServer::default()
-        }),
-        Edit::create(StaticMapping {
-            interface: "opt2".into(),
-            mac: "52:54:00:AA:00:05".into(),
-            ipaddr: Some("10.20.0.5".into()),
-            descr: "lessor/1 vm".into(),
-            ..StaticMapping::default()
-        }),
+        Edit::create(dhcp_server()),
+        Edit::create(mapping()),
         Edit::WireGuard(WireGuard { enable: true }),
         Edit::create(Tunnel {
             enabled: true,
@@ -240,6 +248,91 @@ async fn an_object_read_is_the_object_that_was_written() {
     }
 }
 
+fn only<T: Clone>(all: Option<&Vec<T>>) -> T {
+    let [one] = all.unwrap().as_slice() else { panic!("there is not one") };
+    one.clone()
+}
+
+#[tokio::test]
+async fn each_object_is_changed_where_it_is() {
+    for version in VERSIONS {
+        let firewall = Firewall::new(version).await;
+        let writer = firewall.writer();
+        let seen = writer.batch(tenant()).await.seen;
+        let vlan = Vlan { descr: "new".into(), ..only(seen.vlans.as_ref()) };
+        let interface = Interface { mtu: Some(1400), id: "opt2".into(), ..interface() };
+        let alias = Alias { address: vec!["10.20.0.9".into()], ..only(seen.aliases.as_ref()) };
+        let forward = PortForward {
+            local_port: Some("9000".into()),
+            disabled: true,
+            ..only(seen.port_forwards.as_ref())
+        };
+        let one = OneToOne { source: "10.20.0.8".into(), ..only(seen.one_to_ones.as_ref()) };
+        let out = OutboundMapping {
+            protocol: Some("udp".into()),
+            static_nat_port: true,
+            ..only(seen.outbound_mappings.as_ref())
+        };
+        let vip = VirtualIp { subnet_bits: 30, ..only(seen.virtual_ips.as_ref()) };
+        let server = DhcpServer { dnsserver: vec!["9.9.9.9".into()], ..dhcp_server() };
+        let mapping = StaticMapping { hostname: Some("vm".into()), ..mapping() };
+        let tunnel = Tunnel { listenport: 51821, ..only(seen.tunnels.as_ref()) };
+        let mut peer = only(seen.peers.as_ref());
+        peer.allowedips.push(Subnet { address: "10.99.1.0".into(), mask: 24, ..Subnet::default() });
+        let mapped = MappingKey { interface: "opt2".into(), mac: "52:54:00:aa:00:05".into() };
+
+        let committed = writer
+            .batch(vec![
+                Edit::update(VlanKey { port: "vtnet3".into(), tag: 100 }, vlan.clone()),
+                Edit::update("opt2".into(), interface.clone()),
+                Edit::update("game".into(), alias.clone()),
+                Edit::update("lessor/1 game".into(), forward.clone()),
+                Edit::update("lessor/1 one".into(), one.clone()),
+                Edit::move_to("lessor/1 out".into(), out.clone(), 0),
+                Edit::update("203.0.113.20".into(), vip.clone()),
+                Edit::update("opt2".into(), server.clone()),
+                Edit::update(mapped, mapping),
+                Edit::update("tun_wg0".into(), tunnel.clone()),
+                Edit::update(peer.publickey.clone(), peer.clone()),
+            ])
+            .await;
+
+        for outcome in &committed.outcomes {
+            assert!(matches!(outcome, Ok(Done::Written { .. })), "{version:?}: {outcome:?}");
+        }
+        let seen = committed.seen;
+        assert_eq!(only(seen.vlans.as_ref()), vlan);
+        assert_eq!(seen.interfaces.as_ref().unwrap()[3], interface);
+        assert_eq!(only(seen.aliases.as_ref()), alias);
+        assert_eq!(only(seen.port_forwards.as_ref()), forward);
+        assert_eq!(only(seen.one_to_ones.as_ref()), one);
+        assert_eq!(only(seen.outbound_mappings.as_ref()), out);
+        assert_eq!(only(seen.virtual_ips.as_ref()), vip);
+        assert_eq!(seen.dhcp_servers.as_ref().unwrap()[1], server);
+        assert_eq!(only(seen.static_mappings.as_ref()).hostname.as_deref(), Some("vm"));
+        assert_eq!(only(seen.tunnels.as_ref()), tunnel);
+        assert_eq!(only(seen.peers.as_ref()), peer);
+        let rules = seen.rules.as_ref().unwrap();
+        let follower = rules.iter().find(|rule| rule.associated_rule_id.is_some()).unwrap();
+        assert_eq!((follower.destination_port.as_deref(), follower.disabled), (Some("9000"), true));
+    }
+}
+
+#[tokio::test]
+async fn what_never_changes_is_refused_and_nobody_is_blamed() {
+    let firewall = Firewall::new(VERSIONS[1]).await;
+    let writer = firewall.writer();
+    writer.batch(vec![Edit::create(rule(1))]).await;
+
+    let floating = Rule { floating: true, ..rule(1) };
+    let committed = writer.batch(vec![Edit::update(1, floating)]).await;
+
+    let Err(EditError::Call(CallError::Invalid { field, .. })) = &committed.outcomes[0] else {
+        panic!("{committed:?}")
+    };
+    assert_eq!(field.as_deref(), Some("floating"));
+}
+
 #[tokio::test]
 async fn interfaces_are_called_by_id_however_the_firewall_calls_them() {
     for manner in ["id", "descr", "if"] {
@@ -262,6 +355,8 @@ async fn interfaces_are_called_by_id_however_the_firewall_calls_them() {
                 Edit::create(interface()),
                 Edit::create(bound.clone()),
                 Edit::create(forward()),
+                Edit::create(dhcp_server()),
+                Edit::create(mapping()),
             ])
             .await;
 

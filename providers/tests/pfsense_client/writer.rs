@@ -12,6 +12,7 @@ use serde_json::{Value, json};
 use crate::firewall::{Firewall, SOON, Trick, VERSIONS, refusal};
 use crate::objects::{alias, rule};
 
+#[expect(clippy::unnecessary_wraps, reason = "it stands beside errors")]
 fn done(key: &str) -> Result<Done, EditError> {
     Ok(Done::Written { key: key.into() })
 }
@@ -174,7 +175,7 @@ async fn a_full_queue_is_told_with_how_long_to_wait() {
     let error = client.apply(Subsystem::Dhcp, SOON).await.unwrap_err();
 
     let call = "POST /api/v2/services/dhcp_server/apply".into();
-    let why = CallError::Throttled { call, retry_after: Some(Duration::from_secs(300)) };
+    let why = CallError::Throttled { call, retry_after: Some(Duration::from_mins(5)) };
     assert_eq!(error, Unapplied::Refused { subsystem: Subsystem::Dhcp, why });
 }
 

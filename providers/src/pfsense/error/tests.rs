@@ -12,7 +12,7 @@ fn kind(error: &CallError) -> String {
 fn refused(method: Method, status: u16, id: &str, message: &str, data: Value) -> CallError {
     let call = Call::new(method, "/firewall/nat/port_forward");
     let envelope = Envelope { response_id: id.into(), message: message.into(), data };
-    CallError::refused(&call, status, &envelope, Some(Duration::from_secs(300)))
+    CallError::refused(&call, status, &envelope, Some(Duration::from_mins(5)))
 }
 
 #[test]
@@ -45,7 +45,7 @@ fn each_refusal_has_its_meaning() {
         (415, "CONTENT_HANDLER_DECODE_NOT_FOUND", "Invalid"),
         (422, "USER_GROUP_SCOPE_CANNOT_BE_SET_TO_SYSTEM", "Invalid"),
         (503, "MODEL_WRITE_CONFIG_LOCKED", "Locked"),
-        (503, "DISPATCHER_TOO_MANY_QUEUED_PROCESSES", "Throttled"),
+        (503, "DISPATCHER_TOO_MANY_QUEUED_PROCESSES", "Unknown"),
         (503, "ENDPOINT_REST_API_IS_NOT_ENABLED", "Off"),
         (503, "ENDPOINT_UNAVAILABLE", "Off"),
         (503, "SOMETHING_NEW", "Unknown"),
@@ -70,7 +70,6 @@ fn a_refusal_says_what_is_lacking_which_field_is_wrong_and_who_refers() {
         patch(400, "FIELD_INVALID_TYPE", "Field `tag` must be of type `integer`.", json!([])),
         patch(409, "MODEL_CANNOT_BE_DELETED_WHILE_REFERENCED", "It is referenced.", routes),
         patch(500, "ENDPOINT_RECEIVED_UNEXPECTED_ERROR", "Died\n#0 /etc/inc/x.inc(7)", json!([])),
-        patch(503, "DISPATCHER_TOO_MANY_QUEUED_PROCESSES", "Try again.", json!([])),
     ];
     let said: Vec<String> = told.iter().map(ToString::to_string).collect();
     insta::assert_snapshot!(said.join("\n"), @"
@@ -78,14 +77,24 @@ fn a_refusal_says_what_is_lacking_which_field_is_wrong_and_who_refers() {
     the firewall refused `PATCH /api/v2/firewall/nat/port_forward`: Field `tag` must be of type `integer`.
     the firewall refused `PATCH /api/v2/firewall/nat/port_forward`: It is referenced. (by `172.16.0.0/12`, `lab`)
     nobody knows what became of `PATCH /api/v2/firewall/nat/port_forward`: ENDPOINT_RECEIVED_UNEXPECTED_ERROR: Died
-    too much is waiting at the firewall for `PATCH /api/v2/firewall/nat/port_forward`
     ");
     assert!(matches!(&told[1], CallError::Invalid { field: Some(field), .. } if field == "tag"));
-    let throttled = CallError::Throttled {
-        call: "PATCH /api/v2/firewall/nat/port_forward".into(),
-        retry_after: Some(Duration::from_secs(300)),
+}
+
+#[test]
+fn a_full_queue_refuses_an_apply_and_leaves_a_write_unknown() {
+    let told = |method, path| {
+        let id = "DISPATCHER_TOO_MANY_QUEUED_PROCESSES".to_owned();
+        let envelope = Envelope { response_id: id, message: String::new(), data: json!([]) };
+        let wait = Some(Duration::from_mins(5));
+        CallError::refused(&Call::new(method, path), 503, &envelope, wait)
     };
-    assert_eq!(told[4], throttled);
+    let call = "POST /api/v2/firewall/apply".into();
+    let retry_after = Some(Duration::from_mins(5));
+    let refused = CallError::Throttled { call, retry_after };
+    assert_eq!(told(Method::POST, "/firewall/apply"), refused);
+    // Applied at once, and so stored.
+    assert!(told(Method::POST, "/interface/vlan").is_unknown());
 }
 
 #[test]
