@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Passes every test. Installs and starts what they need: a Docker Engine with images for it, what
-# reads drawings and spec files as others do, and what makes the packages.
+# reads drawings and spec files as others do, clients of others for the sandbox, and what makes the
+# packages.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -20,6 +21,7 @@ install() {
   [ -e /etc/ssl/certs/ca-certificates.crt ] || missing+=(ca-certificates)
   command -v node >/dev/null || missing+=(nodejs)
   command -v npm >/dev/null || missing+=(npm)
+  python3 -c 'import ensurepip' 2>/dev/null || missing+=(python3-venv)
   [ ${#missing[@]} -eq 0 ] && return
   echo "installing ${missing[*]}"
   local as_root=()
@@ -33,6 +35,25 @@ install_taplo() {
   [ tests/editors/node_modules/.package-lock.json -nt tests/editors/package-lock.json ] && return
   echo "installing Taplo"
   npm ci --no-audit --no-fund --loglevel=error --prefix tests/editors
+}
+
+# Clients of others that speak with the sandbox, once for each version.
+install_clients() {
+  local list home=target/clients
+  for list in requirements.txt collections.txt; do
+    [ "$home/ready" -nt "tests/clients/$list" ] || rm -rf "$home"
+  done
+  [ -e "$home/ready" ] && return
+  echo "installing clients of others"
+  python3 -m venv "$home"
+  "$home/bin/pip" install --quiet --disable-pip-version-check --require-hashes \
+    --only-binary :all: --requirement tests/clients/requirements.txt
+  # One of the hundred collections in it is wanted; all of them would take half a gigabyte.
+  "$home/bin/pip" download --quiet --disable-pip-version-check --require-hashes --no-deps \
+    --only-binary :all: --dest "$home" --requirement tests/clients/collections.txt
+  "$home/bin/python" tests/clients/unpack.py "$home"/ansible-*.whl community/proxmox "$home"
+  rm "$home"/ansible-*.whl
+  touch "$home/ready"
 }
 
 # An engine that somebody else runs is used as it is.
@@ -58,6 +79,7 @@ stop_engine() {
 
 install
 install_taplo
+install_clients
 trap stop_engine EXIT
 start_engine
 examples/busybox-image.sh

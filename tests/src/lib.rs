@@ -17,6 +17,7 @@ pub mod estate;
 pub mod fuzz;
 pub mod hardware;
 pub mod proxy;
+pub mod sandbox;
 pub mod sshd;
 
 use std::collections::BTreeMap;

@@ -192,6 +192,8 @@ pub(super) fn delete_object(session: &mut Session<'_>, object: Object) -> Grante
             session.state.history.retain(|revision| Some(revision.time) != time);
             return Ok(object);
         }
+        // A reservation is none that runs out.
+        Kind::Lease => return Ok(object),
         _ => {
             let at = object.place();
             session.config.remove(&at);

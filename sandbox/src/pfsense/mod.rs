@@ -24,6 +24,7 @@ mod rules;
 mod session;
 mod start;
 mod state;
+mod status;
 mod validate;
 mod value;
 mod views;

@@ -5,6 +5,7 @@ use super::apply;
 use super::kind::Kind;
 use super::session::{CONFIG_VERSION, Session};
 use super::state::Card;
+use super::status;
 use super::value::{Value, map};
 
 /// The objects of a kind that does not live in the configuration; nothing for one that does.
@@ -12,7 +13,10 @@ pub(super) fn entries(session: &Session<'_>, kind: Kind) -> Option<Vec<(Value, V
     match kind {
         Kind::Port => Some(port_entries(session)),
         Kind::Revision => Some(revision_entries(session)),
-        Kind::GatewayStatus | Kind::Queue | Kind::Certificate => Some(Vec::new()),
+        Kind::Lease => Some(numbered(status::leases(session))),
+        Kind::GatewayStatus => Some(numbered(status::gateways(session))),
+        Kind::InterfaceStatus => Some(numbered(status::interfaces(session))),
+        Kind::Queue | Kind::Certificate => Some(Vec::new()),
         _ => None,
     }
 }
@@ -71,14 +75,19 @@ fn port_entries(session: &Session<'_>) -> Vec<(Value, Value)> {
 }
 
 fn revision_entries(session: &Session<'_>) -> Vec<(Value, Value)> {
-    let entry = |(n, revision): (usize, &super::state::Revision)| {
-        let shown = map([
+    let shown = |revision: &super::state::Revision| {
+        map([
             ("time", revision.time.into()),
             ("description", revision.description.as_str().into()),
             ("version", CONFIG_VERSION.into()),
             ("filesize", revision.size.into()),
-        ]);
-        (Value::Integer(i64::try_from(n).unwrap_or_default()), shown)
+        ])
     };
-    session.state.history.iter().rev().enumerate().map(entry).collect()
+    numbered(session.state.history.iter().rev().map(shown).collect())
+}
+
+/// Objects whose ids are their positions.
+fn numbered(objects: Vec<Value>) -> Vec<(Value, Value)> {
+    let numbers = (0_i64..).map(Value::Integer);
+    numbers.zip(objects).collect()
 }

@@ -6,6 +6,7 @@ mod firewall;
 mod interfaces;
 mod nat;
 mod routing;
+mod status;
 mod system;
 mod views;
 mod wireguard;
@@ -130,6 +131,8 @@ const KINDS: &[Kind] = &[
     Kind::Interface,
     Kind::InterfaceApply,
     Kind::InterfaceGroup,
+    Kind::InterfaceStatus,
+    Kind::Lease,
     Kind::OneToOne,
     Kind::OutboundMapping,
     Kind::OutboundMode,
@@ -181,13 +184,15 @@ fn model(kind: Kind) -> Model {
         Kind::Gateway => routing::gateway(),
         Kind::GatewayGroup => routing::gateway_group(),
         Kind::GatewayPriority => routing::gateway_priority(),
-        Kind::GatewayStatus => views::gateway_status(),
+        Kind::GatewayStatus => status::gateway_status(),
         Kind::HostAlias => dns::host_alias(),
         Kind::HostOverride => dns::host_override(),
         Kind::Hostname => system::hostname(),
         Kind::Interface => interfaces::interface(),
         Kind::InterfaceApply => views::interface_apply(),
         Kind::InterfaceGroup => interfaces::interface_group(),
+        Kind::InterfaceStatus => status::interface_status(),
+        Kind::Lease => status::lease(),
         Kind::OneToOne => nat::one_to_one(),
         Kind::OutboundMapping => nat::outbound_mapping(),
         Kind::OutboundMode => nat::outbound_mode(),

@@ -62,11 +62,6 @@ pub(super) fn wire_guard_apply() -> Model {
     apply("WireGuardApply")
 }
 
-/// What gateways do at the moment; none is watched here.
-pub(super) fn gateway_status() -> Model {
-    nothing("RoutingGatewayStatus")
-}
-
 /// Queues of the traffic shaper; there are none here.
 pub(super) fn queue() -> Model {
     nothing("TrafficShaperQueue")
