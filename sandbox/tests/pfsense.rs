@@ -22,6 +22,7 @@ impl Firewall {
     fn new(version: Version) -> Firewall {
         let mut state = State::new(version, 7);
         state.clock = Clock::Stopped { at_ms: START_MS };
+        state.write_ms = 0;
         state.add_key("admin", KEY);
         Firewall(PfSense::new(state))
     }
@@ -96,6 +97,50 @@ async fn a_firewall_written_down_and_read_again_goes_on_as_it_would_have() {
         heard.push((created, rules, serde_json::to_string(&firewall.0.state().await).unwrap()));
     }
     assert_eq!(heard[0], heard[1]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn writes_that_overlap_are_all_granted_and_the_last_one_is_what_stays() {
+    let firewall = Firewall::new(Version::V2_10_0);
+    let mut state = firewall.0.state().await;
+    state.write_ms = 100;
+    firewall.0.replace(state).await;
+    let alias = |name: &str| json!({"name": name, "type": "host", "address": ["192.0.2.1"]});
+    let post = |name| firewall.ask("POST", "/firewall/alias", alias(name));
+
+    let (one, other, third) = tokio::join!(post("one"), post("other"), post("third"));
+    assert_eq!([&one["id"], &other["id"], &third["id"]], [0, 0, 0]);
+    let stored = firewall.ask("GET", "/firewall/aliases", Value::Null).await;
+    assert_eq!(names(&stored, "name").len(), 1, "{stored}");
+
+    post("later").await;
+    let stored = firewall.ask("GET", "/firewall/aliases", Value::Null).await;
+    assert_eq!(names(&stored, "name").len(), 2, "{stored}");
+}
+
+#[tokio::test]
+async fn reserved_addresses_are_leases_and_gateways_are_watched() {
+    let firewall = Firewall::new(Version::V2_10_0);
+    let mapping = json!({"parent_id": "lan", "mac": "52:54:00:aa:bb:cc",
+        "ipaddr": "192.168.1.20", "hostname": "box", "descr": "a box"});
+    firewall.ask("POST", "/services/dhcp_server/static_mapping", mapping).await;
+    let gateway = json!({"name": "GW1", "ipprotocol": "inet", "interface": "lan",
+        "gateway": "192.168.1.254"});
+    firewall.ask("POST", "/routing/gateway", gateway).await;
+
+    let leases = firewall.ask("GET", "/status/dhcp_server/leases", Value::Null).await;
+    assert_eq!(
+        leases,
+        json!([{"id": 0, "ip": "192.168.1.20", "mac": "52:54:00:aa:bb:cc", "hostname": "box",
+            "if": "lan", "starts": "", "ends": "", "active_status": "static",
+            "online_status": "idle/offline", "descr": "a box"}])
+    );
+    let gateways = firewall.ask("GET", "/status/gateways", Value::Null).await;
+    assert_eq!(gateways[0]["monitorip"], "192.168.1.254");
+    assert_eq!(gateways[0]["srcip"], "192.168.1.1");
+    let lan = firewall.ask("GET", "/status/interfaces?name=lan", Value::Null).await;
+    assert_eq!(lan[0]["subnet"], "255.255.255.0");
+    assert_eq!(lan[0]["hwif"], "vtnet1");
 }
 
 #[tokio::test]

@@ -91,6 +91,7 @@ async fn replay(version: Version, recordings: &str) {
 /// The firewall that every scenario begins with.
 async fn firewall(version: Version) -> Server {
     let mut state = State::new(version, 1);
+    state.write_ms = 0;
     state.add_user("limited", "secret", &["api-v2-firewall-aliases-get"]);
     state.add_key("admin", KEY);
     let site = Arc::new(PfSense::new(state));

@@ -23,7 +23,12 @@ token_name, _, token_value = rest.partition("=")
 
 
 def say(step, *what):
-    print(f"{step}:", *what)
+    print(f"{step}:", *(each for each in what if each != ""))
+
+
+def in_order(members):
+    """Members of an object come in any order."""
+    return dict(sorted(members.items())) if members else ""
 
 
 def known_certificate(folder):
@@ -43,7 +48,7 @@ def refused(step, call, *args, **params):
     try:
         answer = call(*args, **params)
     except ResourceException as error:
-        say(step, error.status_code, error.status_message, "|", error.content, "|", error.errors)
+        say(step, error.status_code, error.content, in_order(error.errors))
     else:
         sys.exit(f"{step} was not refused: {answer}")
 
@@ -197,7 +202,7 @@ def walls():
     say("rules", [(each["pos"], each["comment"]) for each in vm.rules.get()])
     vm.rules(1).delete()
     say("rules", [(each["pos"], each["comment"]) for each in vm.rules.get()])
-    say("walls", vm.options.get())
+    say("walls", in_order(vm.options.get()))
 
 
 def pools_and_storages():

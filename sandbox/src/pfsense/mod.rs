@@ -41,6 +41,7 @@ use crate::system::System;
 use kind::Endpoint;
 use refusal::Refusal;
 use session::{Session, Wish};
+use state::Loaded;
 pub use state::{Card, Clock, Revision, State, Work};
 pub use value::{Map, Value};
 
@@ -96,18 +97,19 @@ impl PfSense {
         *self.state.lock().await = state;
     }
 
-    /// What is answered, and after how long.
-    fn respond(state: &mut State, request: &Request) -> (Answer, Duration) {
-        let Some(endpoint) = request.path.strip_prefix(ROOT).and_then(endpoint_at) else {
-            let answer = Answer::new(404, "Not Found", "404 Not Found\n");
-            let answer = answer.header("Content-Type", "text/html; charset=UTF-8");
-            return (answer, Duration::ZERO);
-        };
+    /// What is answered, and after how long. Whatever others wrote since the configuration was
+    /// loaded is lost when this writes.
+    fn respond(
+        state: &mut State,
+        endpoint: &Endpoint,
+        loaded: Loaded,
+        request: &Request,
+    ) -> (Answer, Duration) {
         state.settle();
         let address = request.client.map_or("unknown IP".into(), |client| client.ip().to_string());
         let mut session = Session {
-            config: state.config.clone(),
-            now: state.clock.now_ms() / 1000,
+            config: loaded.config,
+            now: loaded.now,
             state,
             user: String::new(),
             address,
@@ -129,10 +131,17 @@ impl PfSense {
 #[async_trait]
 impl Site for PfSense {
     async fn answer(&self, request: Request) -> http::Outcome {
-        let (answer, wait) = PfSense::respond(&mut *self.state.lock().await, &request);
-        if !wait.is_zero() {
-            tokio::time::sleep(wait).await;
-        }
+        let Some(endpoint) = request.path.strip_prefix(ROOT).and_then(endpoint_at) else {
+            let answer = Answer::new(404, "Not Found", "404 Not Found\n");
+            let answer = answer.header("Content-Type", "text/html; charset=UTF-8");
+            return http::Outcome::Answered(answer);
+        };
+        let (loaded, takes) = self.state.lock().await.load(&request.method);
+        pass(takes).await;
+        let mut state = self.state.lock().await;
+        let (answer, wait) = PfSense::respond(&mut state, endpoint, loaded, &request);
+        drop(state);
+        pass(wait).await;
         http::Outcome::Answered(answer)
     }
 }
@@ -155,6 +164,12 @@ impl System for PfSense {
         let by_ms = i64::try_from(by.as_millis()).unwrap_or(i64::MAX);
         state.clock = state.clock.later(by_ms);
         state.settle();
+    }
+}
+
+async fn pass(span: Duration) {
+    if !span.is_zero() {
+        tokio::time::sleep(span).await;
     }
 }
 

@@ -31,6 +31,7 @@ impl State {
             pending_interfaces: Vec::new(),
             work: Vec::new(),
             apply_ms: 2000,
+            write_ms: 150,
             ports: (0..4).map(card).collect(),
             packages: BTreeSet::from([WIREGUARD.to_owned()]),
             token_secret: String::new(),

@@ -1,7 +1,7 @@
 //! All that a pretend firewall knows, in plain values.
 
 use std::collections::BTreeSet;
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use serde::{Deserialize, Serialize};
 
@@ -34,6 +34,9 @@ pub struct State {
     pub work: Vec<Work>,
     /// How long applying takes, in milliseconds.
     pub apply_ms: i64,
+    /// How long a write works at most between loading the configuration and storing the whole of
+    /// it, in milliseconds. Chance says how long it does.
+    pub write_ms: u64,
     /// The network cards.
     pub ports: Vec<Card>,
     /// Packages that are installed.
@@ -109,7 +112,30 @@ impl Clock {
     }
 }
 
+/// What a request begins with.
+#[derive(Debug)]
+pub(super) struct Loaded {
+    /// Its own copy of `config.xml`.
+    pub(super) config: Value,
+    /// The unix second.
+    pub(super) now: i64,
+}
+
 impl State {
+    /// Loads the configuration for a request, and says how long that works on it. Nothing keeps
+    /// others from doing the same at that time, as nothing does on a real firewall.
+    pub(super) fn load(&mut self, method: &str) -> (Loaded, Duration) {
+        let takes_ms =
+            if matches!(method, "GET" | "HEAD") { 0 } else { self.chance_of_ms(self.write_ms) };
+        let loaded = Loaded { config: self.config.clone(), now: self.clock.now_ms() / 1000 };
+        (loaded, Duration::from_millis(takes_ms))
+    }
+
+    /// Any span up to this one; no chance is used up for none.
+    fn chance_of_ms(&mut self, most_ms: u64) -> u64 {
+        if most_ms == 0 { 0 } else { 1 + self.chance.below(most_ms) }
+    }
+
     /// Finishes the work that is due.
     pub(super) fn settle(&mut self) {
         let now = self.clock.now_ms();
