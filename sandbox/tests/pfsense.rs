@@ -119,8 +119,11 @@ async fn writes_that_overlap_are_all_granted_and_the_last_one_is_what_stays() {
 }
 
 #[tokio::test]
-async fn reserved_addresses_are_leases_and_gateways_are_watched() {
+async fn what_goes_on_follows_from_what_is_configured() {
     let firewall = Firewall::new(Version::V2_10_0);
+    let mut state = firewall.0.state().await;
+    state.live.time = START_MS / 1000;
+    firewall.0.replace(state).await;
     let mapping = json!({"parent_id": "lan", "mac": "52:54:00:aa:bb:cc",
         "ipaddr": "192.168.1.20", "hostname": "box", "descr": "a box"});
     firewall.ask("POST", "/services/dhcp_server/static_mapping", mapping).await;
@@ -141,6 +144,11 @@ async fn reserved_addresses_are_leases_and_gateways_are_watched() {
     let lan = firewall.ask("GET", "/status/interfaces?name=lan", Value::Null).await;
     assert_eq!(lan[0]["subnet"], "255.255.255.0");
     assert_eq!(lan[0]["hwif"], "vtnet1");
+    firewall.0.advance(Duration::from_hours(3)).await;
+    let system = firewall.ask("GET", "/status/system", Value::Null).await;
+    assert!(system["uptime"].as_str().unwrap().contains("03 Hours"), "{system}");
+    let services = firewall.ask("GET", "/status/services?status=true", Value::Null).await;
+    assert_eq!(names(&services, "name"), ["unbound", "ntpd", "syslogd", "dhcpd", "dpinger"]);
 }
 
 #[tokio::test]

@@ -102,3 +102,62 @@ pub(super) fn interfaces(session: &Session<'_>) -> Vec<Value> {
     };
     session.interfaces().map(status).collect()
 }
+
+/// What runs: all that is switched on.
+pub(super) fn services(session: &Session<'_>) -> Vec<Value> {
+    let is_on = |path: &str| session.config.at(path).is_some();
+    let hands_out = |(id, _): (&String, &Value)| is_on(&format!("dhcpd/{id}/enable"));
+    let tunnels = session.config.at("installedpackages/wireguard/config/0");
+    let tunnels_on = tunnels.is_some_and(|settings| settings.text("enable") == "on");
+    let has_tunnels = session.state.packages.contains(super::WIREGUARD);
+    let known = [
+        ("wireguard", "WireGuard", has_tunnels, tunnels_on),
+        ("unbound", "DNS Resolver", true, true),
+        ("ntpd", "NTP clock sync", true, true),
+        ("syslogd", "System Logger Daemon", true, true),
+        ("dhcpd", "DHCP Service", true, session.interfaces().any(hands_out)),
+        ("dpinger", "Gateway Monitoring Daemon", true, !gateways(session).is_empty()),
+    ];
+    let row = |(name, description, _, is_on): (&str, &str, bool, bool)| {
+        map([
+            ("name", name.into()),
+            ("description", description.into()),
+            ("enabled", is_on.into()),
+            ("status", is_on.into()),
+        ])
+    };
+    known.into_iter().filter(|(.., is_there, _)| *is_there).map(row).collect()
+}
+
+/// The machine: one processor with nothing to do.
+pub(super) fn system(session: &Session<'_>) -> Value {
+    let first = session.state.history.first().unwrap_or(&session.state.live);
+    let seconds = session.now.saturating_sub(first.time).max(0);
+    let uptime = format!(
+        "{} Days {:02} Hours {:02} Minutes {:02} Seconds",
+        seconds / 86400,
+        seconds / 3600 % 24,
+        seconds / 60 % 60,
+        seconds % 60
+    );
+    let idle = || Value::Float(0.0);
+    map([
+        ("platform", "KVM Guest".into()),
+        ("serial", "".into()),
+        ("netgate_id", "".into()),
+        ("uptime", uptime.into()),
+        ("bios_vendor", "SeaBIOS".into()),
+        ("bios_version", "1.16.3".into()),
+        ("bios_date", "Tue Apr 1 2014".into()),
+        ("kernel_pti", false.into()),
+        ("mds_mitigation", "inactive".into()),
+        ("cpu_model", "QEMU Virtual CPU".into()),
+        ("cpu_load_avg", [idle(), idle(), idle()].into_iter().collect()),
+        ("cpu_count", Value::Integer(1)),
+        ("cpu_usage", idle()),
+        ("mbuf_usage", idle()),
+        ("mem_usage", idle()),
+        ("swap_usage", idle()),
+        ("disk_usage", idle()),
+    ])
+}

@@ -16,6 +16,7 @@ pub(super) fn entries(session: &Session<'_>, kind: Kind) -> Option<Vec<(Value, V
         Kind::Lease => Some(numbered(status::leases(session))),
         Kind::GatewayStatus => Some(numbered(status::gateways(session))),
         Kind::InterfaceStatus => Some(numbered(status::interfaces(session))),
+        Kind::Service => Some(numbered(status::services(session))),
         Kind::Queue | Kind::Certificate => Some(Vec::new()),
         _ => None,
     }
@@ -30,6 +31,7 @@ pub(super) fn only(session: &Session<'_>, kind: Kind) -> Option<Value> {
             ("patch", "0".into()),
             ("buildtime", "Fri Sep 12 20:13:00 UTC 2025".into()),
         ])),
+        Kind::SystemStatus => Some(status::system(session)),
         Kind::ApiVersion => Some(api_version(session.version())),
         _ => apply::status(session, kind),
     }

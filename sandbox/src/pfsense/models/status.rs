@@ -1,7 +1,7 @@
 //! What goes on at the moment, as far as anything does here.
 
 use super::super::field::{interface_name, text};
-use super::super::model::{Model, list};
+use super::super::model::{Model, list, single};
 
 /// Addresses that are given away, for a while or for good.
 pub(super) fn lease() -> Model {
@@ -22,6 +22,38 @@ pub(super) fn lease() -> Model {
 pub(super) fn gateway_status() -> Model {
     let fields = ["name", "srcip", "monitorip", "delay", "stddev", "loss", "status", "substatus"];
     list("RoutingGatewayStatus", "Routing Gateway Status", "").fields(fields.map(text).into())
+}
+
+/// What runs beside the packet filter.
+pub(super) fn service() -> Model {
+    let fields = ["name", "description", "enabled", "status"];
+    list("Service", "Service", "").fields(fields.map(text).into())
+}
+
+/// The machine.
+pub(super) fn system_status() -> Model {
+    let fields = [
+        "platform",
+        "serial",
+        "netgate_id",
+        "uptime",
+        "bios_vendor",
+        "bios_version",
+        "bios_date",
+        "kernel_pti",
+        "mds_mitigation",
+        "temp_c",
+        "temp_f",
+        "cpu_model",
+        "cpu_load_avg",
+        "cpu_count",
+        "cpu_usage",
+        "mbuf_usage",
+        "mem_usage",
+        "swap_usage",
+        "disk_usage",
+    ];
+    single("SystemStatus", "System Status", "").fields(fields.map(text).into())
 }
 
 /// What went through interfaces.
