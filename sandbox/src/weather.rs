@@ -86,7 +86,7 @@ impl Weather {
 
 #[async_trait]
 impl Site for Weather {
-    async fn answer(&self, request: Request) -> Outcome {
+    async fn answer(&self, mut request: Request) -> Outcome {
         let Some(mishap) = self.strikes(&request) else {
             return self.system.answer(request).await;
         };
@@ -113,10 +113,14 @@ impl Site for Weather {
                 Outcome::Answered(answer) => Outcome::Cut(answer, bytes),
                 other => other,
             },
-            Mishap::Partial => match self.system.answer(request).await {
-                Outcome::Answered(answer) => Outcome::Answered(halved(answer)),
-                other => other,
-            },
+            Mishap::Partial => {
+                // What is compressed has no half.
+                request.headers.retain(|(name, _)| !name.eq_ignore_ascii_case("Accept-Encoding"));
+                match self.system.answer(request).await {
+                    Outcome::Answered(answer) => Outcome::Answered(halved(answer)),
+                    other => other,
+                }
+            }
             Mishap::Status(status) => {
                 Outcome::Answered(Answer::new(status, "Out of order", "").closing())
             }

@@ -3,6 +3,9 @@
 
 #![expect(clippy::panic, clippy::unwrap_used, reason = "what helps a test may do what a test may")]
 
+use std::io::Read as _;
+
+use flate2::read::GzDecoder;
 use lessor_sandbox::http::{Answer, Outcome, Request, Site as _};
 use lessor_sandbox::proxmox::{Installation, Pace, Proxmox, World};
 use serde_json::Value;
@@ -31,11 +34,22 @@ impl Cluster {
     }
 
     async fn ask(&self, method: &str, path: &str, body: &str) -> Answer {
+        self.ask_with(method, path, body, &[]).await
+    }
+
+    async fn ask_with(
+        &self,
+        method: &str,
+        path: &str,
+        body: &str,
+        headers: &[(&str, &str)],
+    ) -> Answer {
+        let headers = headers.iter().map(|(name, value)| (name.to_string(), value.to_string()));
         let authorization = format!("PVEAPIToken=root@pam!t={}", self.secret);
         let request = Request {
             method: method.into(),
             path: format!("/api2/json{path}"),
-            headers: vec![("Authorization".into(), authorization)],
+            headers: headers.chain([("Authorization".into(), authorization)]).collect(),
             body: body.into(),
             ..Request::default()
         };
@@ -152,4 +166,23 @@ async fn members_of_objects_come_in_any_order() {
     }
     // Three members of `data` stand in six orders.
     assert_eq!(written.len(), 6);
+}
+
+#[tokio::test]
+async fn long_answers_are_gzipped_for_who_takes_that() {
+    let cluster = Cluster::of(&["pve1"]);
+    let heard = async |path: &str, accepted: &str| {
+        let answer = cluster.ask_with("GET", path, "", &[("Accept-Encoding", accepted)]).await;
+        let is_packed = answer.headers.contains(&("Content-Encoding".into(), "gzip".into()));
+        (is_packed, answer.body)
+    };
+
+    let (is_packed, body) = heard("/access/roles", "gzip, deflate").await;
+    let mut plain = String::new();
+    GzDecoder::new(body.as_slice()).read_to_string(&mut plain).unwrap();
+    let roles = cluster.data("GET", "/access/roles", "").await;
+    assert!(is_packed);
+    assert_eq!(serde_json::from_str::<Value>(&plain).unwrap()["data"], roles);
+    assert!(!heard("/access/roles", "identity").await.0);
+    assert!(!heard("/version", "gzip").await.0);
 }

@@ -78,10 +78,15 @@ impl Site for Proxmox {
             world.catch_up();
             (router::answer(&mut world, &request), world.pace.refusal_ms)
         };
-        if matches!(&outcome, Outcome::Answered(answer) if answer.status == 401) {
-            tokio::time::sleep(Duration::from_millis(refusal_ms)).await;
+        match outcome {
+            Outcome::Answered(answer) => {
+                if answer.status == 401 {
+                    tokio::time::sleep(Duration::from_millis(refusal_ms)).await;
+                }
+                Outcome::Answered(transport::packed(answer, &request))
+            }
+            other => other,
         }
-        outcome
     }
 
     /// Who speaks in clear is sent to where TLS is spoken.

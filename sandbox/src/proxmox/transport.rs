@@ -2,7 +2,10 @@
 //! answers behind them.
 
 use std::collections::BTreeMap;
+use std::io::Write as _;
 
+use flate2::Compression;
+use flate2::write::GzEncoder;
 use percent_encoding::percent_decode_str;
 use serde_json::{Map, Value, json};
 
@@ -13,6 +16,9 @@ use crate::http::{Answer, Request};
 
 /// The longest body it takes, in bytes.
 const BODY_MAX: usize = 512 << 10;
+
+/// The longest body that is never compressed, in bytes.
+const PLAIN_MAX: usize = 1024;
 
 /// In what an answer is wrapped.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -231,6 +237,24 @@ fn finished(answer: Answer, body: &Value, chance: &mut Chance) -> Answer {
     write(body, chance, &mut text);
     answer.body = text.into_bytes();
     answer
+}
+
+/// The answer as it is sent: gzipped when it is long and the request takes that.
+pub(super) fn packed(mut answer: Answer, request: &Request) -> Answer {
+    let accepted = request.header("Accept-Encoding").unwrap_or_default().split(',');
+    let mut names = accepted.map(|item| item.split(';').next().unwrap_or_default().trim());
+    if answer.body.len() <= PLAIN_MAX || !names.any(|name| name.eq_ignore_ascii_case("gzip")) {
+        return answer;
+    }
+    let mut encoder = GzEncoder::new(Vec::new(), Compression::default());
+    match encoder.write_all(&answer.body).and_then(|()| encoder.finish()) {
+        Ok(body) => {
+            answer.body = body;
+            answer.header("Content-Encoding", "gzip")
+        }
+        // Memory takes all that is written.
+        Err(_) => answer,
+    }
 }
 
 /// Writes JSON as the real system does: members of objects in any order.
