@@ -199,6 +199,14 @@ mod tests {
     }
 
     #[test]
+    fn every_index_has_a_row() {
+        let is_row =
+            |path: &&str| tables().methods.iter().any(|row| row.verb == "GET" && row.path == *path);
+        let lost: Vec<_> = tables().indexes.keys().filter(|path| !is_row(path)).collect();
+        assert_eq!(lost, Vec::<&&str>::new());
+    }
+
+    #[test]
     fn every_row_is_answered() {
         let missing: Vec<String> = tables()
             .methods
