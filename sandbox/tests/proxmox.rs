@@ -8,7 +8,7 @@ use std::io::Read as _;
 use flate2::read::GzDecoder;
 use lessor_sandbox::http::{Answer, Outcome, Request, Site as _};
 use lessor_sandbox::proxmox::{Installation, Pace, Proxmox, World};
-use serde_json::Value;
+use serde_json::{Value, json};
 
 /// A cluster, and a token of `root@pam`.
 struct Cluster {
@@ -63,6 +63,16 @@ impl Cluster {
         let answer = self.ask(method, path, body).await;
         assert_eq!(answer.status, 200, "{method} {path}: {}", answer.reason);
         serde_json::from_slice::<Value>(&answer.body).unwrap()["data"].clone()
+    }
+
+    /// How a task ends that a call begins.
+    async fn done(&self, method: &str, path: &str, body: &str) -> String {
+        let upid = self.data(method, path, body).await;
+        self.wait(10_000);
+        let upid = upid.as_str().unwrap();
+        let node = upid.split(':').nth(1).unwrap();
+        let status = self.data("GET", &format!("/nodes/{node}/tasks/{upid}/status"), "").await;
+        status["exitstatus"].as_str().unwrap().to_owned()
     }
 
     /// Moves the clock.
@@ -185,4 +195,55 @@ async fn long_answers_are_gzipped_for_who_takes_that() {
     assert_eq!(serde_json::from_str::<Value>(&plain).unwrap()["data"], roles);
     assert!(!heard("/access/roles", "identity").await.0);
     assert!(!heard("/version", "gzip").await.0);
+}
+
+#[tokio::test]
+async fn a_guest_goes_to_another_node_with_its_disks() {
+    let cluster = Cluster::of(&["a", "b"]);
+    cluster.done("POST", "/nodes/a/qemu", "vmid=100&scsi0=local:1").await;
+    let outlook = cluster.data("GET", "/nodes/a/qemu/100/migrate", "").await;
+    assert_eq!(outlook["allowed_nodes"], json!(["b"]));
+    assert_eq!(outlook["local_disks"][0]["volid"], "local:100/vm-100-disk-0.raw");
+
+    cluster.data("POST", "/nodes/a/qemu/100/migrate", "target=b&online=1").await;
+    let lock = cluster.data("GET", "/nodes/a/qemu/100/config", "").await["lock"].clone();
+    assert_eq!(lock, "migrate");
+    cluster.wait(1_000);
+    let config = cluster.data("GET", "/nodes/b/qemu/100/config", "").await;
+    assert_eq!(config["lock"], Value::Null);
+    assert_eq!(config["scsi0"], "local:100/vm-100-disk-0.raw,size=1G");
+    assert_eq!(cluster.done("POST", "/nodes/b/qemu/100/status/start", "").await, "OK");
+
+    let refused = cluster.ask("POST", "/nodes/b/qemu/100/migrate", "target=a").await;
+    assert_eq!(refused.reason, "can't migrate running VM without --online");
+    let path = "/nodes/b/qemu/100/migrate";
+    assert_eq!(cluster.done("POST", path, "target=a&online=1").await, "migration aborted");
+    let there = cluster.data("GET", "/nodes/b/qemu/100/status/current", "").await;
+    assert_eq!((&there["status"], &there["lock"]), (&json!("running"), &Value::Null));
+    assert_eq!(cluster.done("POST", path, "target=a&online=1&with-local-disks=1").await, "OK");
+    let here = cluster.data("GET", "/nodes/a/qemu/100/status/current", "").await;
+    assert_eq!(here["status"], "running");
+}
+
+#[tokio::test]
+async fn a_guest_stays_where_its_storage_is_unless_it_changes_it() {
+    let cluster = Cluster::of(&["a", "b"]);
+    let own = "storage=own&type=dir&path=/own&nodes=a&content=images,rootdir";
+    cluster.data("POST", "/storage", own).await;
+    let image = "local:vztmpl/debian-12-standard_12.7-1_amd64.tar.gz";
+    let body = format!("vmid=200&ostemplate={image}&rootfs=own:1");
+    cluster.done("POST", "/nodes/a/lxc", &body).await;
+    cluster.done("POST", "/nodes/a/lxc/200/status/start", "").await;
+
+    let path = "/nodes/a/lxc/200/migrate";
+    let refused = cluster.ask("POST", path, "target=b&restart=1").await.reason;
+    assert_eq!(refused, "storage 'own' is not available on node 'b'");
+    let body = "target=b&restart=1&target-storage=own:local";
+    assert_eq!(cluster.done("POST", path, body).await, "OK");
+    let config = cluster.data("GET", "/nodes/b/lxc/200/config", "").await;
+    assert_eq!(config["rootfs"], "local:200/vm-200-disk-0.raw,size=1G");
+    let status = cluster.data("GET", "/nodes/b/lxc/200/status/current", "").await;
+    assert_eq!(status["status"], "running");
+    let elsewhere = cluster.ask("POST", "/nodes/b/lxc/200/migrate", "target=b").await;
+    assert_eq!(elsewhere.status, 400);
 }

@@ -13,6 +13,7 @@ mod firewall;
 mod formats;
 mod guest;
 mod lxc;
+mod migrate;
 mod network;
 mod nodes;
 mod pools;

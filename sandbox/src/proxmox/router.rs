@@ -11,14 +11,17 @@ use super::refusal::{Refusal, Result};
 use super::tables::{Method, tables};
 use super::transport::{self, Asked};
 use super::world::World;
-use super::{access, cluster, firewall, lxc, network, nodes, pools, qemu, sdn, storage, tasks};
+use super::{
+    access, cluster, firewall, lxc, migrate, network, nodes, pools, qemu, sdn, storage, tasks,
+};
 use crate::http::{Outcome, Request};
 
 /// What answers each method, by verb and path.
 static HANDLERS: LazyLock<BTreeMap<&'static str, Handler>> = LazyLock::new(|| {
-    let themes: [&[(&'static str, Handler)]; 9] = [
+    let themes: [&[(&'static str, Handler)]; 10] = [
         cluster::HANDLERS,
         lxc::HANDLERS,
+        migrate::HANDLERS,
         network::HANDLERS,
         nodes::HANDLERS,
         pools::HANDLERS,

@@ -9,7 +9,7 @@ use serde_json::{Map, Value, json};
 use super::call::{Call, Caller, Handler, Params};
 use super::refusal::{Refusal, Result};
 use super::world::World;
-use super::{lxc, network, qemu, sdn, storage};
+use super::{lxc, migrate, network, qemu, sdn, storage};
 
 pub(super) const HANDLERS: &[(&str, Handler)] = &[
     ("GET /cluster/tasks", recent),
@@ -87,6 +87,7 @@ pub(super) enum Act {
     QemuSnapshot,
     QemuDeleteSnapshot,
     QemuRollback,
+    QemuMigrate,
     LxcCreate,
     LxcStart,
     LxcStop,
@@ -99,6 +100,7 @@ pub(super) enum Act {
     LxcSnapshot,
     LxcDeleteSnapshot,
     LxcRollback,
+    LxcMigrate,
     DeleteVolume,
     ApplySdn,
     ReloadSdn,
@@ -156,6 +158,7 @@ fn work(world: &mut World, job: &Job, log: &mut Log) -> Result<()> {
         | Act::LxcSnapshot
         | Act::LxcDeleteSnapshot
         | Act::LxcRollback => lxc::run(world, job, log),
+        Act::QemuMigrate | Act::LxcMigrate => migrate::run(world, job, log),
         Act::DeleteVolume => storage::run_delete(world, job, log),
         Act::ApplySdn => sdn::run_apply(world, job, log),
         Act::ReloadSdn => {
