@@ -247,3 +247,26 @@ async fn a_guest_stays_where_its_storage_is_unless_it_changes_it() {
     let elsewhere = cluster.ask("POST", "/nodes/b/lxc/200/migrate", "target=b").await;
     assert_eq!(elsewhere.status, 400);
 }
+
+#[tokio::test]
+async fn a_backup_locks_its_guest_and_what_it_leaves_outlives_that() {
+    let cluster = Cluster::of(&["a", "b"]);
+    cluster.done("POST", "/nodes/a/qemu", "vmid=100&name=web&scsi0=local:1").await;
+    assert_eq!(cluster.data("POST", "/nodes/b/vzdump", "all=1").await, "OK");
+    let refused = cluster.ask("POST", "/nodes/a/vzdump", "all=1&vmid=100").await;
+    assert_eq!(refused.status, 400);
+
+    let body = "vmid=100&storage=local&compress=zstd&notes-template={{guestname}}";
+    cluster.data("POST", "/nodes/a/vzdump", body).await;
+    let lock = cluster.data("GET", "/nodes/a/qemu/100/config", "").await["lock"].clone();
+    assert_eq!(lock, "backup");
+    cluster.wait(1_000);
+    assert_eq!(cluster.done("DELETE", "/nodes/a/qemu/100", "").await, "OK");
+
+    let path = "/nodes/a/storage/local/content";
+    let held = cluster.data("GET", path, "").await;
+    let held = held.as_array().unwrap().iter().find(|row| row["content"] == "backup").unwrap();
+    assert_eq!(held["volid"], "local:backup/vzdump-qemu-100-2027_01_15-08_00_11.vma.zst");
+    assert_eq!((&held["vmid"], &held["notes"]), (&json!(100), &json!("web")));
+    assert_eq!(cluster.done("POST", "/nodes/a/vzdump", "vmid=100").await, "job errors");
+}

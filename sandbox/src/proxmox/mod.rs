@@ -6,6 +6,7 @@
 //! [`World`].
 
 mod access;
+mod backup;
 mod call;
 mod check;
 mod cluster;

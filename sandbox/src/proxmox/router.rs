@@ -12,13 +12,15 @@ use super::tables::{Method, tables};
 use super::transport::{self, Asked};
 use super::world::World;
 use super::{
-    access, cluster, firewall, lxc, migrate, network, nodes, pools, qemu, sdn, storage, tasks,
+    access, backup, cluster, firewall, lxc, migrate, network, nodes, pools, qemu, sdn, storage,
+    tasks,
 };
 use crate::http::{Outcome, Request};
 
 /// What answers each method, by verb and path.
 static HANDLERS: LazyLock<BTreeMap<&'static str, Handler>> = LazyLock::new(|| {
-    let themes: [&[(&'static str, Handler)]; 10] = [
+    let themes: [&[(&'static str, Handler)]; 11] = [
+        backup::HANDLERS,
         cluster::HANDLERS,
         lxc::HANDLERS,
         migrate::HANDLERS,

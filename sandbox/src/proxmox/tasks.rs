@@ -9,7 +9,7 @@ use serde_json::{Map, Value, json};
 use super::call::{Call, Caller, Handler, Params};
 use super::refusal::{Refusal, Result};
 use super::world::World;
-use super::{lxc, migrate, network, qemu, sdn, storage};
+use super::{backup, lxc, migrate, network, qemu, sdn, storage};
 
 pub(super) const HANDLERS: &[(&str, Handler)] = &[
     ("GET /cluster/tasks", recent),
@@ -101,6 +101,7 @@ pub(super) enum Act {
     LxcDeleteSnapshot,
     LxcRollback,
     LxcMigrate,
+    Backup,
     DeleteVolume,
     ApplySdn,
     ReloadSdn,
@@ -159,6 +160,7 @@ fn work(world: &mut World, job: &Job, log: &mut Log) -> Result<()> {
         | Act::LxcDeleteSnapshot
         | Act::LxcRollback => lxc::run(world, job, log),
         Act::QemuMigrate | Act::LxcMigrate => migrate::run(world, job, log),
+        Act::Backup => backup::run(world, job, log),
         Act::DeleteVolume => storage::run_delete(world, job, log),
         Act::ApplySdn => sdn::run_apply(world, job, log),
         Act::ReloadSdn => {

@@ -25,6 +25,13 @@ fn row(volume: &Volume) -> Value {
             .as_ref()
             .map_or(Value::Null, |parent| Value::from(format!("../{parent}")));
     }
+    if volume.content == "backup" {
+        row["vmid"] = volume.of_guest().into();
+        row["subtype"] = if volume.format.starts_with("vma") { "qemu" } else { "lxc" }.into();
+        if let Some(notes) = &volume.notes {
+            row["notes"] = notes.as_str().into();
+        }
+    }
     row
 }
 
@@ -35,7 +42,9 @@ pub(super) fn list(call: &mut Call<'_>) -> Result<Value> {
         volume.storage == id
             && volume.node.as_ref().is_none_or(|node| *node == call.node)
             && given.get("content").is_none_or(|content| content == volume.content)
-            && given.number("vmid").is_none_or(|vmid| volume.vmid.map(u64::from) == Some(vmid))
+            && given
+                .number("vmid")
+                .is_none_or(|vmid| volume.of_guest().map(u64::from) == Some(vmid))
     });
     Ok(here.map(row).collect())
 }

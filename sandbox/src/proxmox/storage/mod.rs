@@ -50,6 +50,9 @@ pub(super) struct Volume {
     pub(super) made: u64,
     /// The name of the volume that it is a difference to.
     pub(super) parent: Option<String>,
+    /// What is noted of a backup.
+    #[serde(default)]
+    pub(super) notes: Option<String>,
 }
 
 impl Volume {
@@ -65,6 +68,7 @@ impl Volume {
             size,
             made: now,
             parent: None,
+            notes: None,
         };
         [
             volume("iso", "debian-12-netinst.iso", "iso", 1 << 20),
@@ -78,6 +82,12 @@ impl Volume {
             Some(parent) => format!("{}:{parent}/{}", self.storage, self.name),
             None => format!("{}:{}", self.storage, self.name),
         }
+    }
+
+    /// The guest it is of: the one it belongs to, or the one that it is a backup of.
+    pub(super) fn of_guest(&self) -> Option<u32> {
+        let backup = self.name.strip_prefix("backup/vzdump-").map(|rest| rest.split('-').nth(1));
+        self.vmid.or_else(|| backup.flatten()?.parse().ok())
     }
 
     /// What it takes on the storage, in bytes. Volumes are thin here.
@@ -264,6 +274,7 @@ impl World {
             size: wanted.size,
             made: self.now(),
             parent: None,
+            notes: None,
         });
         Ok(id)
     }
