@@ -231,6 +231,7 @@ fn an_estate_of_ansible_comes_about_and_a_second_run_has_nothing_to_change() {
     changed  It stops
     changed  It goes back
     changed  The snapshot goes
+    changed  The machine moves
     ok       What there is
     ok       It has what it had
     changed  The container stops
@@ -250,6 +251,9 @@ fn an_estate_of_ansible_comes_about_and_a_second_run_has_nothing_to_change() {
     changed  The set goes
     ok       What the firewall knows
     ok       One rule is left
+    changed  The rest is backed up
+    ok       What backups there are
+    ok       One of the machine
     changed  The machine goes
     ok       What was done
     ok       Nothing failed
