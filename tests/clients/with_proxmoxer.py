@@ -14,6 +14,9 @@ from urllib.parse import urlsplit
 from proxmoxer import AuthenticationError, ProxmoxAPI, ResourceException
 from proxmoxer.tools import Tasks
 
+# How long a busy machine may take for an answer, in seconds.
+PATIENCE = 60
+
 IMAGE = "local:vztmpl/debian-12-standard_12.7-1_amd64.tar.gz"
 
 access = json.load(sys.stdin)["systems"]["proxmox"]
@@ -73,6 +76,7 @@ def log_in(certificate):
         token_name=token_name,
         token_value=token_value,
         verify_ssl=certificate,
+        timeout=PATIENCE,
     )
     say("version", by_token.version.get()["version"])
     by_ticket = ProxmoxAPI(
@@ -80,6 +84,7 @@ def log_in(certificate):
         user=access["user"],
         password=access["password"],
         verify_ssl=False,
+        timeout=PATIENCE,
     )
     ticket, csrf = by_ticket.get_tokens()
     say("ticket", ticket.split(":")[:2], bool(csrf), [node["node"] for node in by_ticket.nodes.get()])

@@ -48,6 +48,8 @@ pub struct Proxmox {
 impl Proxmox {
     /// Lets this cluster answer.
     pub fn new(world: World) -> Self {
+        // Patterns of the interface take seconds on a busy machine, and clients wait for five.
+        let _ = tables::tables();
         Proxmox { world: Mutex::new(world) }
     }
 
