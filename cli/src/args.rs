@@ -97,6 +97,8 @@ pub(crate) enum Command {
     Doctor(DoctorArgs),
     /// Pretend to be a Proxmox VE cluster and a pfSense firewall, on this machine, until Ctrl-C.
     Sandbox(SandboxArgs),
+    /// Plan and apply an example on pretend systems, and leave it running to play with.
+    Try(TrialArgs),
     /// Print a JSON Schema.
     Schema(SchemaArgs),
     /// Print a script that completes the command in a shell.
@@ -411,6 +413,19 @@ pub(crate) struct SandboxArgs {
     /// How it says where everything is; `json` is one line.
     #[arg(long, value_enum, default_value_t = Format::Human)]
     pub(crate) format: Format,
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct TrialArgs {
+    /// The spec directory to try, such as `examples/vps`. It is copied, and left as it is.
+    #[arg(value_name = "EXAMPLE")]
+    pub(crate) example: PathBuf,
+    /// Where it is copied to. By default, a directory that is gone at the end.
+    #[arg(long, value_name = "DIR")]
+    pub(crate) dir: Option<PathBuf>,
+    /// End after `plan`, `apply` and `drift`.
+    #[arg(long)]
+    pub(crate) once: bool,
 }
 
 /// `:PORT` is on this machine alone.

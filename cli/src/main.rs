@@ -74,6 +74,7 @@ fn run(args: Args, streams: &Streams) -> anyhow::Result<Exit> {
             Command::Destroy(args) => commands::destroy::run(common, &args, streams).await,
             Command::Doctor(args) => commands::doctor::run(common, &args, streams).await,
             Command::Sandbox(args) => commands::sandbox::run(&args).await,
+            Command::Try(args) => commands::trial::run(&args, streams).await,
             Command::Schema(args) => commands::schema::run(&args),
             Command::Completions(args) => commands::describe::completions(&args),
             Command::Man => commands::describe::man(),

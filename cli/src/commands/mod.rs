@@ -14,4 +14,5 @@ pub(crate) mod plan;
 pub(crate) mod sandbox;
 pub(crate) mod schema;
 pub(crate) mod show;
+pub(crate) mod trial;
 pub(crate) mod validate;
