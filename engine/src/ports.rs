@@ -65,8 +65,11 @@ pub struct Examination {
     pub system: String,
     /// How far its clock is ahead of ours; `None` when it has no clock of its own.
     pub clock_ahead: Option<SignedDuration>,
-    /// Whether what is promised of its disk can be kept by force.
-    pub disk: DiskLimits,
+    /// Whether what is promised of its disk can be kept by force; `None` where each thing has a
+    /// disk of its own.
+    pub disk: Option<DiskLimits>,
+    /// What else is good to know, each in words.
+    pub facts: Vec<String>,
     /// What does not work there that should, each with what one can do.
     pub lacks: Vec<Lack>,
 }

@@ -6,6 +6,10 @@
 //! ([`Docker`]) and a pretend one ([`Memory`]), and what either host holds of anybody ([`survey()`]).
 //! Both answer to the same contract, which stands in
 //! `tests/contract.rs`.
+//! machines are reached (`ssh`, [`https`]), the real thing ([`Docker`]) and a pretend one
+//! ([`Memory`]), and what either host holds of anybody ([`survey()`]). Both answer to the same
+//! contract, which stands in `tests/contract`. Clusters of virtual machines ([`Proxmox`]) answer to
+//! one of their own, in `tests/proxmox`.
 //!
 //! Not here: what to do about a difference, in which order, and whether it may be done. That is
 //! decided in `engine`, before anything in this crate is asked to act.
@@ -27,6 +31,7 @@ mod transition;
 pub use connect::{ConnectError, Connection, Entry, connect, examiner, survey};
 pub use docker::Docker;
 pub use memory::{Host, Memory, Thing};
+pub use proxmox::{Networks, Proxmox};
 pub use secrets::Secrets;
 pub use survey::{Found, Owner, SurveyError};
 pub use transition::transition;

@@ -68,12 +68,18 @@ impl GuestBody {
     }
 
     /// Takes over from a wish what cannot be seen of a guest that is there: what it was made from,
-    /// and rules that are not ours to say.
+    /// rules that are not ours to say, and who may log in to a container.
     pub fn overlook(&mut self, wish: &GuestBody) {
         self.made_from.template = wish.made_from.template;
         self.made_from.storage.clone_from(&wish.made_from.storage);
         if wish.firewall.is_none() {
             self.firewall = None;
+        }
+        if self.lxc
+            && let (Some(seen), Some(wish)) = (&mut self.cloud_init, &wish.cloud_init)
+        {
+            seen.user.clone_from(&wish.user);
+            seen.keys.clone_from(&wish.keys);
         }
     }
 }

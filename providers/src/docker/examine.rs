@@ -37,7 +37,8 @@ fn examination(
     Examination {
         system: format!("Docker Engine {release}, API {version}{}", cgroup.unwrap_or_default()),
         clock_ahead: clock_ahead(info, asked),
-        disk: disk(info),
+        disk: Some(disk(info)),
+        facts: Vec::new(),
         lacks: lacks(info),
     }
 }

@@ -157,7 +157,8 @@ impl Examiner for Memory {
         Ok(Examination {
             system: "a pretend Docker host".into(),
             clock_ahead: None,
-            disk: DiskLimits::Impossible { storage: "a pretend host".into() },
+            disk: Some(DiskLimits::Impossible { storage: "a pretend host".into() }),
+            facts: Vec::new(),
             lacks: Vec::new(),
         })
     }

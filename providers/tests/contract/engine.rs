@@ -398,7 +398,7 @@ async fn an_engine_says_what_it_lacks_and_what_time_it_is() {
 
     assert_eq!(seen.system, "Docker Engine 20.10.24, API 1.41, cgroup v2");
     assert!(seen.clock_ahead.unwrap().as_secs() < -20 * 365 * 24 * 3600);
-    assert!(matches!(seen.disk, DiskLimits::Unclear { .. }), "{:?}", seen.disk);
+    assert!(matches!(seen.disk, Some(DiskLimits::Unclear { .. })), "{:?}", seen.disk);
     let [Lack { what, hint }] = seen.lacks.try_into().unwrap();
     assert_eq!(what, "No swap limit support");
     assert!(hint.unwrap().contains("swapaccount=1"));

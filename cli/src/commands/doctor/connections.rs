@@ -64,10 +64,11 @@ async fn one(specs: &Specs, around: &Around<'_>, place: &Address) -> Vec<Check> 
 
 /// One line for each thing that was seen.
 fn findings(about: &str, examination: &Examination, promises_disk: bool) -> Vec<Check> {
-    let Examination { system, clock_ahead, disk, lacks } = examination;
+    let Examination { system, clock_ahead, disk, facts, lacks } = examination;
     let mut checks = vec![Check::ok(about, format!("{system} answers"))];
     checks.extend(clock_ahead.map(|ahead| clock(about, ahead)));
-    checks.extend(promises_disk.then(|| limits(about, disk)));
+    checks.extend(facts.iter().map(|fact| Check::ok(about, fact)));
+    checks.extend(disk.as_ref().filter(|_| promises_disk).map(|disk| limits(about, disk)));
     checks.extend(
         lacks.iter().map(|Lack { what, hint }| Check::warn(about, what).hint(hint.clone())),
     );

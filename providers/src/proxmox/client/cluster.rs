@@ -115,6 +115,9 @@ pub struct Resource {
     /// Of a storage: its name.
     #[serde(default, deserialize_with = "scalar::text")]
     pub storage: Option<String>,
+    /// Of a storage: whether it is the same one on every node.
+    #[serde(default, deserialize_with = "scalar::is_on")]
+    pub shared: bool,
 }
 
 impl Resource {
@@ -193,6 +196,14 @@ impl Client {
         self.get(&["cluster", "resources"], &Form::new().with_some("type", sort)).await
     }
 
+    /// The bridges of a node that guests can be connected to, in order of name.
+    pub async fn bridges(&self, node: &str) -> Result<Vec<String>, CallError> {
+        let query = Form::new().with("type", "any_bridge");
+        let found: Vec<Bridge> = self.get(&["nodes", node, "network"], &query).await?;
+        let names: BTreeSet<String> = found.into_iter().map(|bridge| bridge.name).collect();
+        Ok(names.into_iter().collect())
+    }
+
     /// The clock of a node.
     pub async fn node_time(&self, node: &str) -> Result<Time, CallError> {
         self.get(&["nodes", node, "time"], &Form::new()).await
@@ -221,6 +232,12 @@ impl Client {
         };
         Ok(Permissions(listed.into_iter().map(|(path, held)| (path, privileges(held))).collect()))
     }
+}
+
+#[derive(Deserialize)]
+struct Bridge {
+    #[serde(rename = "iface", deserialize_with = "scalar::text_needed")]
+    name: String,
 }
 
 /// Whether a privilege is handed on to what is below.

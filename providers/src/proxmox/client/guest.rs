@@ -5,7 +5,7 @@ use std::fmt;
 
 use serde::{Deserialize, Deserializer};
 
-use super::{CallError, Client, Form, Upid, scalar};
+use super::{CallError, Client, Form, Kind, Upid, scalar};
 
 /// What sort of guest.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -64,7 +64,7 @@ impl fmt::Display for Guest {
 }
 
 /// A guest in the list of its node.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Deserialize)]
 pub struct GuestListed {
     /// Its number.
     #[serde(deserialize_with = "vmid")]
@@ -84,6 +84,12 @@ pub struct GuestListed {
     /// What it is locked for.
     #[serde(default, deserialize_with = "scalar::text")]
     pub lock: Option<String>,
+    /// How many processors it may use; of a container, parts of them too.
+    #[serde(default, deserialize_with = "scalar::share")]
+    pub cpus: Option<f64>,
+    /// Memory it may use, in bytes.
+    #[serde(default, rename = "maxmem", deserialize_with = "scalar::number")]
+    pub memory: Option<u64>,
 }
 
 /// How a guest is right now.
@@ -246,6 +252,19 @@ impl Client {
     pub async fn guest_next_id(&self) -> Result<u32, CallError> {
         let NextId(vmid) = self.get(&["cluster", "nextid"], &Form::new()).await?;
         Ok(vmid)
+    }
+
+    /// Whether no guest of the cluster has a number, not even one that we may not see.
+    pub async fn guest_id_is_free(&self, vmid: u32) -> Result<bool, CallError> {
+        let asked: Result<NextId, _> =
+            self.get(&["cluster", "nextid"], &Form::new().with("vmid", vmid)).await;
+        match asked {
+            Ok(NextId(free)) => Ok(free == vmid),
+            Err(error) if error.about("vmid").is_some() && error.kind() == Kind::Exists => {
+                Ok(false)
+            }
+            Err(error) => Err(error),
+        }
     }
 
     pub(super) async fn guest_get<T: serde::de::DeserializeOwned>(
