@@ -39,7 +39,7 @@ pub use object::{Located, Object};
 pub use system::{Revision, Settings, Versions};
 pub use virtual_ips::VirtualIp;
 pub use wireguard::{Peer, Subnet, Tunnel, WireGuard, WriteOnly};
-pub use writer::{Change, Committed, Done, Edit, EditError, Kept, Seen, Writer};
+pub use writer::{Change, Committed, Done, Edit, EditError, Kept, Place, Seen, Writer};
 
 #[cfg(test)]
 mod recordings;

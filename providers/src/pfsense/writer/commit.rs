@@ -10,10 +10,10 @@ use super::super::apply::{Subsystem, Unapplied};
 use super::super::client::Client;
 use super::super::error::CallError;
 use super::super::interfaces::Interface;
-use super::super::object::{Object, what};
+use super::super::object::{Located, Object, what};
 use super::super::{OutboundMode, PortForward, Rule, WireGuard};
 use super::Committed;
-use super::edit::{Change, Done, Edit, EditError};
+use super::edit::{Change, Done, Edit, EditError, Place};
 use super::seen::{Kept, Reader, Seen, read_all, read_mode, read_wireguard};
 
 /// An edit that was tried.
@@ -136,7 +136,7 @@ async fn places(client: &Client, row: &[Edit]) -> Vec<Option<u64>> {
 async fn places_of<T: Kept>(client: &Client, _: &Change<T>, row: &[Edit]) -> Vec<Option<u64>> {
     let listed = client.list::<T>().await.unwrap_or_default();
     let place = |edit: &Edit| {
-        let Change::Delete { key } = T::change(edit)? else { return None };
+        let Change::Delete { key, .. } = T::change(edit)? else { return None };
         let found = listed.iter().find(|located| located.object.key() == *key)?;
         Some(found.place())
     };
@@ -189,18 +189,20 @@ async fn attempt_change<T: Kept>(
     let is_deletion = matches!(change, Change::Delete { .. });
     let stored = match (stop, &change) {
         (Some(stop), _) => Err(stop.clone()),
-        (None, Change::Create { object, placement }) => {
-            client.create(object, *placement).await.map(Some)
+        (None, Change::Create { object, place }) => {
+            create(client, object, place.as_ref()).await.map(Some)
         }
-        (None, Change::Update { key, object, placement }) => {
-            update(client, key, object, *placement).await.map(Some)
+        (None, Change::Update { key, object, place, only }) => {
+            update(client, key, object, place.as_ref(), only.as_deref()).await.map(Some)
         }
-        (None, Change::Delete { key }) => delete::<T>(client, key).await.map(|()| None),
+        (None, Change::Delete { key, only }) => {
+            delete::<T>(client, key, only.as_deref()).await.map(|()| None)
+        }
     };
     let key = match (&stored, &change) {
         (Ok(Some(stored)), _) => stored.key(),
         (_, Change::Create { object, .. } | Change::Update { object, .. }) => object.key(),
-        (_, Change::Delete { key }) => key.clone(),
+        (_, Change::Delete { key, .. }) => key.clone(),
     };
     Attempt {
         what: what::<T>(&key),
@@ -211,24 +213,82 @@ async fn attempt_change<T: Kept>(
     }
 }
 
+async fn create<T: Object>(
+    client: &Client,
+    object: &T,
+    place: Option<&Place<T::Key>>,
+) -> Result<T, CallError> {
+    let place = match place {
+        Some(place) => Some(number(client, place, None).await?),
+        None => None,
+    };
+    client.create(object, place).await
+}
+
 async fn update<T: Object>(
     client: &Client,
     key: &T::Key,
     object: &T,
-    placement: Option<u32>,
+    place: Option<&Place<T::Key>>,
+    only: Option<&T>,
 ) -> Result<T, CallError> {
+    let place = match place {
+        Some(place) => Some(number(client, place, Some(key)).await?),
+        None => None,
+    };
     match client.find::<T>(key).await? {
-        Some(located) => client.update(located, object, placement).await,
+        Some(located) => {
+            is_still(&located, only, "an update")?;
+            client.update(located, object, place).await
+        }
         None => Err(missing::<T>(key)),
     }
 }
 
 /// One that is gone may have gone without being applied, so this is as good as a deletion.
-async fn delete<T: Object>(client: &Client, key: &T::Key) -> Result<(), CallError> {
+async fn delete<T: Object>(
+    client: &Client,
+    key: &T::Key,
+    only: Option<&T>,
+) -> Result<(), CallError> {
     match client.find::<T>(key).await? {
-        Some(located) => client.delete(located).await,
+        Some(located) => {
+            is_still(&located, only, "a deletion")?;
+            client.delete(located).await
+        }
         None => Ok(()),
     }
+}
+
+/// Refuses what is otherwise than it was when somebody decided what to do with it.
+fn is_still<T: Object>(found: &Located<T>, only: Option<&T>, what: &str) -> Result<(), CallError> {
+    match only {
+        Some(only) if *only != found.object => Err(CallError::Moved {
+            call: what.to_owned(),
+            what: self::what::<T>(&only.key()),
+            met: "another version of it, which was left as it is".to_owned(),
+        }),
+        _ => Ok(()),
+    }
+}
+
+/// The number of a place for an object that is in the list under `key`, or that comes to its end.
+async fn number<T: Object>(
+    client: &Client,
+    place: &Place<T::Key>,
+    key: Option<&T::Key>,
+) -> Result<u32, CallError> {
+    let (anchor, behind) = match place {
+        Place::At(number) => return Ok(*number),
+        Place::Before(anchor) => (anchor, 0),
+        Place::Behind(anchor) => (anchor, 1),
+    };
+    let listed = client.list::<T>().await?;
+    let find = |key: &T::Key| listed.iter().position(|located| located.object.key() == *key);
+    let at = find(anchor).ok_or_else(|| missing::<T>(anchor))?;
+    // It leaves its own place first.
+    let is_before = key.and_then(find).is_some_and(|own| own < at);
+    u32::try_from(at + behind - usize::from(is_before)).map_err(|_| missing::<T>(anchor))
 }
 
 fn missing<T: Object>(key: &T::Key) -> CallError {
@@ -259,7 +319,7 @@ fn readers<T: Kept>() -> Vec<(&'static str, Reader)> {
 /// Looks for what was written, or, when nobody knows whether it was, for what was wished.
 fn look<T: Object>(all: &[T], change: Change<T>, stored: Option<T>) -> Option<Done> {
     let found = match (change, stored) {
-        (Change::Delete { key }, _) => {
+        (Change::Delete { key, .. }, _) => {
             return all.iter().all(|found| found.key() != key).then_some(Done::Gone);
         }
         (_, Some(stored)) => all.iter().find(|found| **found == stored),

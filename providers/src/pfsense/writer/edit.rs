@@ -15,8 +15,8 @@ pub enum Change<T: Object> {
     Create {
         /// How it shall be.
         object: T,
-        /// Where; the place counts from 0.
-        placement: Option<u32>,
+        /// Where.
+        place: Option<Place<T::Key>>,
     },
     /// It is made so, and moved if there is a place where it shall be.
     Update {
@@ -24,14 +24,29 @@ pub enum Change<T: Object> {
         key: T::Key,
         /// How it shall be.
         object: T,
-        /// Where; the place counts from 0.
-        placement: Option<u32>,
+        /// Where.
+        place: Option<Place<T::Key>>,
+        /// How it has to be for that; nothing is done to one that is otherwise.
+        only: Option<Box<T>>,
     },
     /// It is deleted. One that is gone already is as good.
     Delete {
         /// Which.
         key: T::Key,
+        /// How it has to be for that; nothing is done to one that is otherwise.
+        only: Option<Box<T>>,
     },
+}
+
+/// A place in a list. What stands elsewhere is looked up right before the write.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Place<K> {
+    /// This one, counted from 0.
+    At(u32),
+    /// Right before another object.
+    Before(K),
+    /// Right behind another object.
+    Behind(K),
 }
 
 /// A change of anything.
@@ -70,27 +85,45 @@ pub enum Edit {
 impl Edit {
     /// Creates an object.
     pub fn create<T: Kept>(object: T) -> Edit {
-        T::edit(Change::Create { object, placement: None })
+        T::edit(Change::Create { object, place: None })
     }
 
     /// Creates an object at that place of its list.
     pub fn create_at<T: Kept>(object: T, placement: u32) -> Edit {
-        T::edit(Change::Create { object, placement: Some(placement) })
+        T::edit(Change::Create { object, place: Some(Place::At(placement)) })
+    }
+
+    /// Creates an object, at that place if there shall be a certain one.
+    pub fn create_in<T: Kept>(object: T, place: Option<Place<T::Key>>) -> Edit {
+        T::edit(Change::Create { object, place })
     }
 
     /// Makes an object so.
     pub fn update<T: Kept>(key: T::Key, object: T) -> Edit {
-        T::edit(Change::Update { key, object, placement: None })
+        T::edit(Change::Update { key, object, place: None, only: None })
     }
 
     /// Makes an object so, and moves it to that place of its list.
     pub fn move_to<T: Kept>(key: T::Key, object: T, placement: u32) -> Edit {
-        T::edit(Change::Update { key, object, placement: Some(placement) })
+        let place = Some(Place::At(placement));
+        T::edit(Change::Update { key, object, place, only: None })
+    }
+
+    /// Makes an object so, and moves it if there is a place where it shall be; but only if it is
+    /// still as it was `seen`.
+    pub fn update_seen<T: Kept>(seen: &T, object: T, place: Option<Place<T::Key>>) -> Edit {
+        let only = Some(Box::new(seen.clone()));
+        T::edit(Change::Update { key: seen.key(), object, place, only })
     }
 
     /// Deletes an object.
     pub fn delete<T: Kept>(key: T::Key) -> Edit {
-        T::edit(Change::Delete { key })
+        T::edit(Change::Delete { key, only: None })
+    }
+
+    /// Deletes an object, but only if it is still as it was `seen`.
+    pub fn delete_seen<T: Kept>(seen: &T) -> Edit {
+        T::edit(Change::Delete { key: seen.key(), only: Some(Box::new(seen.clone())) })
     }
 }
 

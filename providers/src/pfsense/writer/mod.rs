@@ -16,7 +16,7 @@ use tokio::sync::oneshot;
 use super::client::Client;
 use super::error::CallError;
 
-pub use edit::{Change, Done, Edit, EditError};
+pub use edit::{Change, Done, Edit, EditError, Place};
 pub use seen::{Kept, Seen};
 
 /// How long applying may take. A filter with thousands of rules is loaded within a minute.
