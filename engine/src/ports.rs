@@ -46,6 +46,13 @@ pub trait Provider: Send + Sync {
     /// See [`ApplyError`]. After an error, the thing may be as before, as wished, or half done; the
     /// next look tells.
     async fn apply(&self, act: Act, change: &Change) -> Result<(), ApplyError>;
+
+    /// How many acts it takes at the same time, where a run was asked for `asked` on each system.
+    ///
+    /// One that makes all it is given at once into a single call says so by a larger number.
+    fn at_once(&self, asked: usize) -> usize {
+        asked
+    }
 }
 
 /// Says in which condition one system is, rather than what is on it. Changes nothing.
@@ -69,6 +76,9 @@ pub struct Examination {
     /// disk of its own.
     pub disk: Option<DiskLimits>,
     /// What else is good to know, each in words.
+    /// Whether what is promised of its disk can be kept by force; `None` of a system that keeps no
+    /// data for others.
+    /// What else is good to know.
     pub facts: Vec<String>,
     /// What does not work there that should, each with what one can do.
     pub lacks: Vec<Lack>,

@@ -10,6 +10,8 @@
 //! ([`Memory`]), and what either host holds of anybody ([`survey()`]). Both answer to the same
 //! contract, which stands in `tests/contract`. Clusters of virtual machines ([`Proxmox`]) answer to
 //! one of their own, in `tests/proxmox`.
+//! ([`Memory`]), what either host holds of anybody ([`survey()`]), and firewalls ([`PfSense`]). All
+//! answer to the same contract, which stands in `tests/contract` and `tests/pfsense`.
 //!
 //! Not here: what to do about a difference, in which order, and whether it may be done. That is
 //! decided in `engine`, before anything in this crate is asked to act.
@@ -32,6 +34,7 @@ pub use connect::{ConnectError, Connection, Entry, connect, examiner, survey};
 pub use docker::Docker;
 pub use memory::{Host, Memory, Thing};
 pub use proxmox::{Networks, Proxmox};
+pub use pfsense::PfSense;
 pub use secrets::Secrets;
 pub use survey::{Found, Owner, SurveyError};
 pub use transition::transition;

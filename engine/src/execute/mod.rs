@@ -15,7 +15,7 @@ use std::time::Duration;
 use futures_util::StreamExt;
 use futures_util::future::{Either, select};
 use futures_util::stream::FuturesUnordered;
-use lessor_plans::{Act, Plan};
+use lessor_plans::{Act, Change, Plan};
 use lessor_specs::Address;
 use tokio::sync::{mpsc, watch};
 
@@ -32,7 +32,8 @@ pub struct Run<'r> {
     pub registry: &'r Registry,
     /// Where it is remembered.
     pub journal: &'r dyn Journal,
-    /// How many steps of one host run at the same time; at least one.
+    /// How many steps of one host run at the same time, unless its provider takes more at once; at
+    /// least one.
     pub parallelism: usize,
     /// The longest one step may take, whatever its provider does.
     pub step_deadline: Duration,
@@ -144,7 +145,7 @@ impl Outcome {
 pub async fn execute(approved: &ApprovedPlan, run: &Run<'_>) -> Outcome {
     let budget = Budget::for_steps(approved.plan().steps.len());
     let mut stop = run.stop.clone();
-    let mut schedule = Schedule::new(approved.plan(), run.parallelism.max(1));
+    let mut schedule = Schedule::new(approved.plan(), run);
     let mut working = FuturesUnordered::new();
     loop {
         // Only an undisturbed run begins anything.
@@ -182,7 +183,8 @@ async fn changed(stop: &mut watch::Receiver<Stop>) {
 /// Which steps can be begun, and how those that were begun ended.
 struct Schedule<'p> {
     plan: &'p Plan,
-    parallelism: usize,
+    /// How many steps of each host run at the same time.
+    limits: HashMap<&'p Address, usize>,
     waiting_for: Vec<usize>,
     waiters: Vec<Vec<usize>>,
     ready: HashMap<&'p Address, BTreeSet<usize>>,
@@ -191,14 +193,19 @@ struct Schedule<'p> {
 }
 
 impl<'p> Schedule<'p> {
-    fn new(plan: &'p Plan, parallelism: usize) -> Self {
+    fn new(plan: &'p Plan, run: &Run<'_>) -> Self {
+        let limit = |change: &'p Change| {
+            let asked = run.parallelism.max(1);
+            let provider = run.registry.get(&change.place);
+            (&change.place, provider.map_or(asked, |provider| provider.at_once(asked).max(1)))
+        };
         let mut waiters = vec![Vec::new(); plan.steps.len()];
         for (index, step) in plan.steps.iter().enumerate() {
             step.needs.iter().for_each(|need| waiters[*need].push(index));
         }
         let mut schedule = Schedule {
             plan,
-            parallelism,
+            limits: plan.changes.iter().map(limit).collect(),
             waiting_for: plan.steps.iter().map(|step| step.needs.len()).collect(),
             waiters,
             ready: HashMap::new(),
@@ -219,8 +226,10 @@ impl<'p> Schedule<'p> {
 
     /// The lowest step that can be begun now on any host that is not full.
     fn next(&mut self) -> Option<usize> {
-        let has_room =
-            |place: &Address| self.running.get(place).copied().unwrap_or(0) < self.parallelism;
+        let count = |of: &HashMap<&Address, usize>, place: &Address| of.get(place).copied();
+        let has_room = |place: &Address| {
+            count(&self.running, place).unwrap_or(0) < count(&self.limits, place).unwrap_or(1)
+        };
         let index = self
             .ready
             .iter()

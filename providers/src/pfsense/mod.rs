@@ -10,6 +10,9 @@
 //! request, so that of two writes at once one is lost, and both are said to have succeeded. So
 //! nobody but [`Writer`] should write, and even its writes are looked at afterwards.
 //!
+//! On all of that stands what the engine knows of a firewall ([`PfSense`]): whose a thing is, how
+//! it looks, and how it comes to look as it shall.
+//!
 //! Not here: what there should be, and what a difference means.
 
 mod apply;
@@ -23,6 +26,7 @@ mod lenient;
 mod names;
 mod nat;
 mod object;
+mod provider;
 mod system;
 mod virtual_ips;
 mod wireguard;
@@ -36,6 +40,7 @@ pub use firewall::{Alias, Rule};
 pub use interfaces::{Interface, Port, Vlan, VlanKey};
 pub use nat::{LinkedRule, OneToOne, OutboundMapping, OutboundMode, PortForward};
 pub use object::{Located, Object};
+pub use provider::{Declared, PfSense};
 pub use system::{Revision, Settings, Versions};
 pub use virtual_ips::VirtualIp;
 pub use wireguard::{Peer, Subnet, Tunnel, WireGuard, WriteOnly};

@@ -69,6 +69,8 @@ fn findings(about: &str, examination: &Examination, promises_disk: bool) -> Vec<
     checks.extend(clock_ahead.map(|ahead| clock(about, ahead)));
     checks.extend(facts.iter().map(|fact| Check::ok(about, fact)));
     checks.extend(disk.as_ref().filter(|_| promises_disk).map(|disk| limits(about, disk)));
+    let disk = disk.as_ref().filter(|_| promises_disk);
+    checks.extend(disk.map(|disk| limits(about, disk)));
     checks.extend(
         lacks.iter().map(|Lack { what, hint }| Check::warn(about, what).hint(hint.clone())),
     );

@@ -219,7 +219,7 @@ async fn create<T: Object>(
     place: Option<&Place<T::Key>>,
 ) -> Result<T, CallError> {
     let place = match place {
-        Some(place) => Some(number(client, place, None).await?),
+        Some(place) => Some(number::<T>(client, place, None).await?),
         None => None,
     };
     client.create(object, place).await
@@ -233,7 +233,7 @@ async fn update<T: Object>(
     only: Option<&T>,
 ) -> Result<T, CallError> {
     let place = match place {
-        Some(place) => Some(number(client, place, Some(key)).await?),
+        Some(place) => Some(number::<T>(client, place, Some(key)).await?),
         None => None,
     };
     match client.find::<T>(key).await? {

@@ -1,0 +1,82 @@
+//! VLANs, and the interfaces on them.
+
+use lessor_engine::ApplyError;
+use lessor_plans::{Body, InterfaceBody, VlanBody};
+
+use super::super::estate::{Estate, VlanParts};
+use super::super::read;
+use super::{Step, still_used};
+use crate::pfsense::{Edit, Interface, Vlan};
+
+/// The VLAN first, then the interface on it.
+pub(super) fn put(
+    step: &Step<'_>,
+    estate: &Estate<'_>,
+    body: &VlanBody,
+) -> Result<Vec<Edit>, ApplyError> {
+    let Some(own) = estate.vlans.ours_or_free("VLAN", &body.name)? else {
+        let mark = step.new_mark("VLAN", &body.name)?;
+        let vlan = Vlan {
+            port: body.parent.clone(),
+            tag: body.tag,
+            descr: mark.to_line(),
+            device: String::new(),
+        };
+        return Ok(vec![Edit::create(vlan)]);
+    };
+    let seen = read::vlan(estate, &body.name, &own.parts);
+    step.check(own, seen, &Body::Vlan(body.clone()))?;
+    let VlanParts { vlan, interface } = own.parts;
+    match (interface, &body.interface) {
+        (None, None) => Ok(Vec::new()),
+        (None, Some(wish)) => {
+            Ok(vec![Edit::create(wished(Interface::default(), &vlan.device, wish))])
+        }
+        (Some(interface), Some(wish)) => {
+            let wished = wished(interface.clone(), &vlan.device, wish);
+            let differs = wished != *interface;
+            let update = || Edit::update_seen(interface, wished, None);
+            Ok(differs.then(update).into_iter().collect())
+        }
+        // One without an address is somebody's beginning, and says nothing against the wish.
+        (Some(interface), None) if interface.ipaddr.is_none() => Ok(Vec::new()),
+        (Some(interface), None) => remove(estate, interface),
+    }
+}
+
+/// The interface first, then the VLAN under it.
+pub(super) fn delete(estate: &Estate<'_>, name: &str) -> Result<Vec<Edit>, ApplyError> {
+    let Some(own) = estate.vlans.ours_or_gone("VLAN", name)? else { return Ok(Vec::new()) };
+    match own.parts.interface {
+        Some(interface) => remove(estate, interface),
+        None => Ok(vec![Edit::delete_seen(own.parts.vlan)]),
+    }
+}
+
+/// With an interface goes what is on it, so nothing of others may be.
+fn remove(estate: &Estate<'_>, interface: &Interface) -> Result<Vec<Edit>, ApplyError> {
+    let lacks = [
+        estate.world.rules.as_ref().err(),
+        estate.world.port_forwards.as_ref().err(),
+        estate.world.virtual_ips.as_ref().err(),
+        estate.world.one_to_ones.as_ref().err(),
+    ];
+    if let Some(lack) = lacks.into_iter().flatten().next() {
+        return Err(lack.clone().into());
+    }
+    let guests = estate.guests_of(&interface.id);
+    still_used(&format!("interface `{}`", interface.descr), &guests)?;
+    Ok(vec![Edit::delete_seen(interface)])
+}
+
+fn wished(interface: Interface, device: &str, wish: &InterfaceBody) -> Interface {
+    Interface {
+        port: device.to_owned(),
+        enable: wish.enabled,
+        descr: wish.title.clone(),
+        typev4: "static".into(),
+        ipaddr: Some(wish.address.to_string()),
+        subnet: Some(wish.prefix),
+        ..interface
+    }
+}

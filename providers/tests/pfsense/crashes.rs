@@ -1,0 +1,133 @@
+//! The provider is killed before and behind every write it makes; another one repeats the act, and
+//! the firewall is as if nothing had happened.
+//!
+//! Between two writes it only looks, so that being killed there is the same as behind the first.
+
+use lessor_engine::Provider as _;
+use lessor_plans::Act;
+use lessor_sandbox::pfsense::State;
+
+use crate::things::{Thing, alias, bare_vlan, edits, everything, full_rule, vlan};
+use crate::world::{Freeze, VERSIONS, World, change};
+
+/// What a thing stands on.
+fn ground(thing: &Thing) -> Vec<Thing> {
+    let is_on_it =
+        thing.address == full_rule().address || thing.address.to_string() == "port_forward.web";
+    if is_on_it { vec![vlan(), alias()] } else { Vec::new() }
+}
+
+/// Does an act in a program of its own, which is killed where a request is held. Whether it came
+/// to its end instead.
+async fn killed(world: &World, act: Act, thing: &Thing, freeze: Freeze) -> bool {
+    world.freeze(Some(freeze));
+    let program =
+        tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
+    let (provider, change) = (world.fresh(), change(thing));
+    let act = program.spawn(async move { provider.apply(act, &change).await });
+    let ended = tokio::select! {
+        ended = act => {
+            ended.unwrap().unwrap();
+            true
+        }
+        () = world.frozen() => false,
+    };
+    program.shutdown_background();
+    world.freeze(None);
+    ended
+}
+
+/// Kills it everywhere, and says at how many writes.
+async fn killed_everywhere(before: &State, act: Act, thing: &Thing) -> usize {
+    let world = World::with(VERSIONS[0], |state| *state = before.clone()).await;
+    world.fresh().apply(act, &change(thing)).await.unwrap();
+    let expected = world.stored().await;
+    for number in 1.. {
+        for freeze in [Freeze::Before(number), Freeze::Behind(number)] {
+            world.change(|state| *state = before.clone()).await;
+            let ended = killed(&world, act, thing, freeze).await;
+            if !ended {
+                world.fresh().apply(act, &change(thing)).await.unwrap_or_else(|error| {
+                    panic!("{act} `{}`, {freeze:?}: {error:?}", thing.address)
+                });
+            }
+            assert_eq!(world.stored().await, expected, "{act} `{}`, {freeze:?}", thing.address);
+            assert!(world.is_applied().await, "{act} `{}`, {freeze:?}", thing.address);
+            if act == Act::Delete {
+                world.assert_absent(thing).await;
+            } else {
+                world.assert_as_wished(thing).await;
+            }
+            if ended {
+                return number - 1;
+            }
+        }
+    }
+    unreachable!("somewhere it ends")
+}
+
+async fn state_with(things: &[Thing]) -> State {
+    let world = World::new(VERSIONS[0]).await;
+    for thing in things {
+        world.create(thing).await;
+    }
+    world.system.state().await
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn killed_while_it_creates_it_creates_once() {
+    let mut writes = Vec::new();
+    for thing in everything() {
+        let before = state_with(&ground(&thing)).await;
+        let count = killed_everywhere(&before, Act::Create, &thing).await;
+        writes.push(format!("{}: {count}", thing.address));
+    }
+    insta::assert_debug_snapshot!(writes);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn killed_while_it_deletes_nothing_is_left() {
+    let mut writes = Vec::new();
+    for thing in everything().into_iter().filter(|thing| thing.address != bare_vlan().address) {
+        let ground = ground(&thing).into_iter().chain([thing.clone()]).collect::<Vec<_>>();
+        let before = state_with(&ground).await;
+        let count = killed_everywhere(&before, Act::Delete, &thing).await;
+        writes.push(format!("{}: {count}", thing.address));
+    }
+    insta::assert_debug_snapshot!(writes);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn killed_while_it_updates_it_is_as_wished() {
+    let mut writes = Vec::new();
+    let telling = ["interface.address", "addresses", "ports", "target", "peers.laptop.version"];
+    for (path, thing) in edits().into_iter().filter(|(path, _)| telling.contains(path)) {
+        let old = everything().into_iter().find(|old| old.address == thing.address).unwrap();
+        let ground = ground(&thing).into_iter().chain([old]).collect::<Vec<_>>();
+        let before = state_with(&ground).await;
+        let count = killed_everywhere(&before, Act::Update, &thing).await;
+        writes.push(format!("{} {path}: {count}", thing.address));
+    }
+    insta::assert_debug_snapshot!(writes);
+}
+
+/// What is half made and no longer wanted is seen, and goes.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_is_half_made_is_seen_and_can_be_removed() {
+    for thing in everything() {
+        let before = state_with(&ground(&thing)).await;
+        for number in 1.. {
+            let world = World::with(VERSIONS[0], |state| *state = before.clone()).await;
+            let empty = world.stored().await.replace("[]", "{}");
+            if killed(&world, Act::Create, &thing, Freeze::Behind(number)).await {
+                break;
+            }
+            let seen = world.fresh().observe(&[]).await;
+            assert!(seen.present.contains_key(&thing.address), "{}: {number}", thing.address);
+
+            world.fresh().apply(Act::Delete, &change(&thing)).await.unwrap();
+
+            assert_eq!(world.stored().await.replace("[]", "{}"), empty, "{}", thing.address);
+        }
+    }
+}
