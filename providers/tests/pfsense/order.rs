@@ -99,7 +99,7 @@ async fn the_place_is_looked_up_right_before_the_write() {
     // Somebody else puts a rule at the top while ours is on its way.
     let mut top = strange_rule("wan", "top", 70);
     top["placement"] = 0.into();
-    world.before("GET /firewall/rules", "POST", "/firewall/rule", &top);
+    world.before("GET /vpn/wireguard/peers", "POST", "/firewall/rule", &top);
 
     world.create(&behind(3, "1")).await;
 

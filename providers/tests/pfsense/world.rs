@@ -147,9 +147,10 @@ impl World {
     /// A provider that waits less than a second for anything to be applied.
     pub(crate) fn impatient(&self) -> PfSense {
         let client = client(https(&self.server, &self.identity), KEY);
-        let writer = Writer::with_patience(Arc::new(client), Duration::from_millis(700));
+        let writer = Writer::with_patience(Arc::new(client), Duration::from_secs(1));
         let place = PLACE.parse().unwrap();
-        PfSense::with_writer(place, INSTALLATION.parse().unwrap(), self.secrets.clone(), writer)
+        let installation = INSTALLATION.parse().unwrap();
+        PfSense::with_writer(place, installation, self.secrets.clone(), writer, GRACE)
     }
 
     /// A client of somebody who holds these privileges.
@@ -358,13 +359,17 @@ fn client(https: Https, key: &str) -> Client {
         .with_deadlines(SOON, SOON)
 }
 
+/// Longer than what is late here takes.
+const GRACE: Duration = Duration::from_millis(80);
+
 /// Shorter than anybody waits for anything here, and longer than an answer takes.
 pub(crate) const SOON: Duration = Duration::from_secs(20);
 
 pub(crate) fn provider(client: Client, secrets: &Arc<Secrets>) -> PfSense {
     let writer = Writer::with_patience(Arc::new(client), Duration::from_secs(5));
     let installation: InstallationId = INSTALLATION.parse().unwrap();
-    PfSense::with_writer(PLACE.parse().unwrap(), installation, Arc::clone(secrets), writer)
+    let (place, secrets) = (PLACE.parse().unwrap(), Arc::clone(secrets));
+    PfSense::with_writer(place, installation, secrets, writer, GRACE)
 }
 
 /// Two private keys, a shared one, and one that cannot be had.

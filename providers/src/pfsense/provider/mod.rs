@@ -48,6 +48,7 @@ mod world;
 
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 use async_trait::async_trait;
 use lessor_engine::{ApplyError, Examination, Examiner, Provider};
@@ -67,6 +68,10 @@ pub use examine::Declared;
 /// How many acts are taken at the same time: all of them are one batch, and one apply.
 const AT_ONCE: usize = 300;
 
+/// How long is waited behind a write that nobody answered, before anybody looks whether it was done:
+/// until then it may still arrive, and what was created again meanwhile would be there twice.
+const GRACE: Duration = Duration::from_secs(3);
+
 /// Drives one pfSense through the package that gives it a REST API, from 2.7.1 on.
 ///
 /// Every call has a deadline. What carries no mark of the installation is never changed.
@@ -83,6 +88,8 @@ struct Inner {
     secrets: Arc<Secrets>,
     /// The writer, or why there is none.
     writer: Result<Writer, Unusable>,
+    /// How long is waited for what may still arrive.
+    grace: Duration,
 }
 
 /// Why a firewall cannot even be called.
@@ -104,17 +111,19 @@ impl PfSense {
     ) -> Self {
         let client = client(&place, &secrets, entry, spec_dir);
         let writer = client.map(|client| Writer::new(Arc::new(client)));
-        PfSense::of(place, installation, secrets, writer)
+        PfSense::of(place, installation, secrets, writer, GRACE)
     }
 
-    /// The firewall behind a writer, for who waits less long than usual.
+    /// The firewall behind a writer, for who waits less long than usual: `grace` for what may still
+    /// arrive.
     pub fn with_writer(
         place: Address,
         installation: InstallationId,
         secrets: Arc<Secrets>,
         writer: Writer,
+        grace: Duration,
     ) -> Self {
-        PfSense::of(place, installation, secrets, Ok(writer))
+        PfSense::of(place, installation, secrets, Ok(writer), grace)
     }
 
     fn of(
@@ -122,8 +131,9 @@ impl PfSense {
         installation: InstallationId,
         secrets: Arc<Secrets>,
         writer: Result<Writer, Unusable>,
+        grace: Duration,
     ) -> Self {
-        let inner = Arc::new(Inner { place, installation, secrets, writer });
+        let inner = Arc::new(Inner { place, installation, secrets, writer, grace });
         let turn = Turn::new(Arc::clone(&inner));
         PfSense { inner, turn, declared: Declared::default() }
     }

@@ -138,6 +138,10 @@ impl<'t> Round<'t> {
             }
             let is_about_interfaces = edits.iter().any(|edit| matches!(edit, Edit::Interface(_)));
             let committed = self.writer.batch(edits).await;
+            let is_lost = |outcome: &Result<Done, EditError>| matches!(outcome, Err(EditError::Call(error)) if error.is_unknown());
+            if committed.outcomes.iter().any(is_lost) {
+                tokio::time::sleep(self.inner.grace).await;
+            }
             world.absorb(&committed.seen);
             if is_about_interfaces {
                 world.refresh_pending(client).await;
