@@ -116,6 +116,7 @@ codes! {
             E0414 MalformedUrl = "where an API listens cannot be read",
             E0415 MalformedFingerprint = "the fingerprint of a certificate cannot be read",
             E0416 MalformedIds = "a range of ids cannot be read",
+            E0417 MalformedPublicKey = "the public key of a tunnel cannot be read",
         }
         "How entries fit together" {
             E0501 DeclaredTwice = "an entry is declared twice",
@@ -161,6 +162,14 @@ codes! {
             E0714 NoBridge = "an instance may run on a host without a bridge for tenants",
             E0715 QuotaExceeded = "a tenant has more than its quota allows",
             E0716 SupernetExhausted = "a bridge has no room for all tenants",
+            E0717 ImageNotForGuests = "an offer of virtual machines has an image that is not for them",
+            E0718 UnevenSizes = "a choice of sizes cannot be gone through in its steps",
+            E0719 SizeNotOffered = "an instance has a size its offer does not have",
+            E0720 NotApplicable = "a field is said of something that has no use for it",
+            E0721 MalformedLoginKey = "a key is not a line of `authorized_keys`",
+            E0722 MalformedUser = "a user has a name that no system takes",
+            E0723 NoCluster = "a virtual machine has no cluster to run on",
+            E0724 NoPublicAddress = "a virtual machine is to have a public address, and there are none",
         }
         "Secrets" {
             E0801 MalformedSecret = "a reference to a secret cannot be read",
@@ -174,6 +183,20 @@ codes! {
             E0905 VlanTagsOverlap = "a VLAN's tag is given twice",
             E0906 AddressPoolsOverlap = "two pools hold the same addresses",
             E0907 ReservedElsewhere = "a pool reserves an address it does not have",
+            E0908 MalformedEnd = "a rule names an end that no firewall knows",
+            E0909 OtherFirewall = "an entry names something that is behind another firewall",
+            E0910 VlanWithoutInterface = "a rule is about a VLAN on which the firewall has no interface",
+            E0911 VlanWithoutCard = "a VLAN is behind a firewall, and no card of it carries it",
+            E0912 PortsWithoutProtocol = "ports are named of a protocol that has none",
+            E0913 MalformedTarget = "a port leads to nothing that it can lead to",
+            E0914 FirewallPortTaken = "a port of a firewall is used twice",
+            E0915 PeerAddress = "a peer has no address of its own in the tunnel",
+            E0916 PeerKeyTwice = "two peers of a tunnel have the same key",
+            E0917 VlanRangeTwice = "two ranges give VLANs on one cluster",
+            E0918 OtherLocation = "a cluster and its firewall stand in different locations",
+            E0919 NetworksOverlap = "two networks of a firewall have the same addresses",
+            E0920 VlansExhausted = "a range has no VLAN for all tenants",
+            E0921 NetworkTooSmall = "a network has no room for the firewall and somebody else",
         }
     }
 }

@@ -5,7 +5,7 @@ use serde_json::{Map, Value, json};
 
 use crate::kinds::Endpoint;
 use crate::quantity::{
-    Adopted, Fingerprint, HttpsUrl, Malformed, MountPath, TextQuantity, VlanIds, VmIds,
+    Adopted, Fingerprint, HttpsUrl, Malformed, MountPath, PublicKey, TextQuantity, VlanIds, VmIds,
 };
 use crate::{
     Address, ByteSize, Cidr, Cpu, Currency, Duration, EnvValue, HostKey, Money, PortRange,
@@ -109,6 +109,7 @@ pub(crate) fn check_format(format: &str, text: &str) -> Option<Result<(), Malfor
         Money::FORMAT => check::<Money>(text),
         MountPath::FORMAT => check::<MountPath>(text),
         PortRange::FORMAT => check::<PortRange>(text),
+        PublicKey::FORMAT => check::<PublicKey>(text),
         SecretRef::FORMAT => check::<SecretRef>(text),
         _ => return None,
     })
@@ -124,7 +125,7 @@ mod tests {
         #[test]
         fn no_text_makes_a_quantity_panic(text in ".{0,24}") {
             for format in ["address", "adopted", "byte-size", "endpoint", "cidr", "cpu", "currency", "lessor-duration", "env-value", "fingerprint", "host-key", "https-url",
-                           "money", "mount-path", "port-range", "secret-ref", "vlan-ids", "vm-ids"] {
+                           "money", "mount-path", "port-range", "public-key", "secret-ref", "vlan-ids", "vm-ids"] {
                 prop_assert!(check_format(format, &text).is_some());
             }
         }

@@ -434,7 +434,7 @@ fn syntax_errors_of_all_files_are_reported_without_echoes() {
     1 | x = = 1
       | ^
       |
-      = hint: the kinds are docker, proxmox, pfsense, location, image, network, volume, container, port_range, bridge, vlan, vlan_range, address_pool, firewall_rule, firewall_template, offer, quota, tenant, instance, policy
+      = hint: the kinds are docker, proxmox, pfsense, location, image, network, volume, container, port_range, bridge, vlan, vlan_range, address_pool, alias, firewall_rule, firewall_template, port_forward, vpn, offer, quota, tenant, instance, policy
 
     error[E0201]: extra `=`, expected nothing
      --> c.toml:1:5
@@ -495,7 +495,7 @@ offer = "small"
     9 | price = { hourly = "0.1" }
       |                    ^^^^^
       |
-      = hint: add `currency = "EUR"`
+      = hint: add `currency = "EUR"` to its `price`
 
     error[E0703]: `offer.both` is both container and machine
       --> web.toml:11:11

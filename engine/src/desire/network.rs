@@ -59,7 +59,7 @@ fn tunnel_draft(specs: &Specs, name: &str, vpn: &Vpn) -> Option<Draft> {
         .iter()
         .map(|(name, peer)| {
             let body = PeerBody {
-                public_key: peer.public_key.clone(),
+                public_key: peer.public_key.to_string(),
                 address: peer.address,
                 preshared_key: peer.preshared_key.clone(),
                 version: peer.version,

@@ -33,7 +33,6 @@ pub(super) fn check(checker: &mut Checker<'_>) {
     fixed_ports(checker);
     port_ranges(checker);
     bridges(checker);
-    moved_once(checker);
     adopted_once(checker);
 }
 
@@ -179,26 +178,6 @@ fn bridges(checker: &mut Checker<'_>) {
                 format!("`{from}` takes `{subnet}`, which `bridge.{name}` carves for tenants");
             let finding = checker.find(Code::NetworkInBridge, from, at!["subnet"], message);
             finding.also(Address::new(Kind::Bridge, &***name), at!["supernet"], "");
-        }
-    }
-}
-
-/// No two entries say they were the same thing.
-fn moved_once(checker: &mut Checker<'_>) {
-    let specs = checker.specs;
-    let networks = specs.network.iter().map(|(n, e)| (Kind::Network, n, &e.moved));
-    let volumes = specs.volume.iter().map(|(n, e)| (Kind::Volume, n, &e.moved));
-    let containers = specs.container.iter().map(|(n, e)| (Kind::Container, n, &e.moved));
-    let instances = specs.instance.iter().map(|(n, e)| (Kind::Instance, n, &e.moved));
-    let mut claimed: BTreeMap<&Address, (Address, usize)> = BTreeMap::new();
-    for (kind, name, moved) in networks.chain(volumes).chain(containers).chain(instances) {
-        for (index, old) in moved.iter().enumerate() {
-            let from = Address::new(kind, &**name);
-            if let Some((other, first)) = claimed.insert(old, (from.clone(), index)) {
-                let message = format!("`{from}` and `{other}` both say they were `{old}`");
-                let finding = checker.find(Code::MovedTwice, from, at!["moved", index], message);
-                finding.also(other, at!["moved", first], "said here too");
-            }
         }
     }
 }

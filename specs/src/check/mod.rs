@@ -6,9 +6,13 @@ mod capacity;
 mod connections;
 mod cycles;
 mod docker;
+mod firewall;
+mod guests;
 mod network;
 mod references;
+mod renames;
 mod rent;
+mod vpn;
 
 use std::borrow::Cow;
 
@@ -88,10 +92,14 @@ struct Checker<'s> {
 pub(crate) fn check(specs: &Specs, declared: &Declared) -> Vec<Finding> {
     let mut checker = Checker { specs, declared, findings: Vec::new(), compared: 0 };
     references::check(&mut checker);
+    renames::check(&mut checker);
     connections::check(&mut checker);
     docker::check(&mut checker);
     network::check(&mut checker);
+    firewall::check(&mut checker);
+    vpn::check(&mut checker);
     rent::check(&mut checker);
+    guests::check(&mut checker);
     capacity::check(&mut checker);
     cycles::check(&mut checker);
     checker.findings

@@ -17,7 +17,9 @@ pub(super) fn check(checker: &mut Checker<'_>) {
         let from = Address::new(Kind::VlanRange, &**name);
         carrier(checker, &from, range);
         carved(checker, &from, range);
+        one_location(checker, &from, range);
     }
+    one_range_each(checker);
     tags(checker);
     pools(checker);
 }
@@ -81,6 +83,43 @@ fn carved(checker: &mut Checker<'_>, from: &Address, range: &VlanRange) {
         );
         checker.find(Code::BridgeTooNarrow, from.clone(), at!["per_tenant_prefix"], message).hint =
             Some(format!("use a prefix from {prefix} to 29"));
+    }
+}
+
+/// Guests and the firewall they are behind stand in one place.
+fn one_location(checker: &mut Checker<'_>, from: &Address, range: &VlanRange) {
+    let specs = checker.specs;
+    let cluster = specs.proxmox.get(&range.proxmox).and_then(|p| p.location.as_ref());
+    let firewall = specs.pfsense.get(&range.pfsense).and_then(|p| p.location.as_ref());
+    let (Some(cluster), Some(firewall)) = (cluster, firewall) else { return };
+    if cluster != firewall {
+        let message = format!(
+            "`{from}` joins `proxmox.{}` in `{cluster}` and `pfsense.{}` in `{firewall}`",
+            range.proxmox, range.pfsense
+        );
+        let finding = checker.find(Code::OtherLocation, from.clone(), at!["pfsense"], message);
+        let end = Address::new(Kind::Proxmox, &*range.proxmox);
+        finding.also(end, at!["location"], "the one is here");
+        let end = Address::new(Kind::PfSense, &*range.pfsense);
+        finding.also(end, at!["location"], "the other is there");
+        finding.hint = Some("name a firewall in the location of the cluster".into());
+    }
+}
+
+/// A cluster has one range.
+fn one_range_each(checker: &mut Checker<'_>) {
+    let mut first_on: BTreeMap<&str, Address> = BTreeMap::new();
+    for (name, range) in &checker.specs.vlan_range {
+        let from = Address::new(Kind::VlanRange, &**name);
+        if let Some(other) = first_on.get(range.proxmox.as_str()).cloned() {
+            let message =
+                format!("`{from}` and `{other}` both give VLANs on `proxmox.{}`", range.proxmox);
+            let finding = checker.find(Code::VlanRangeTwice, from, at!["proxmox"], message);
+            finding.also(other, at!["proxmox"], "used here too");
+            finding.hint = Some("a cluster has one range; make its `ids` longer".into());
+        } else {
+            first_on.insert(&range.proxmox, from);
+        }
     }
 }
 

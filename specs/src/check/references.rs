@@ -14,22 +14,20 @@ pub(super) fn check(checker: &mut Checker<'_>) {
     hypervisors_and_firewalls(checker);
     for (name, network) in &specs.network {
         let from = Address::new(Kind::Network, &**name);
-        checker.connection(&from, network.docker.as_deref());
-        checker.moved(&from, &network.moved);
+        checker.home(&from, Kind::Docker, network.docker.as_deref());
     }
     for (name, volume) in &specs.volume {
         let from = Address::new(Kind::Volume, &**name);
-        checker.connection(&from, volume.docker.as_deref());
-        checker.moved(&from, &volume.moved);
+        checker.home(&from, Kind::Docker, volume.docker.as_deref());
     }
     containers(checker);
     for (name, range) in &specs.port_range {
         let from = Address::new(Kind::PortRange, &**name);
-        checker.connection(&from, Some(&range.docker));
+        checker.home(&from, Kind::Docker, Some(&range.docker));
     }
     for (name, bridge) in &specs.bridge {
         let from = Address::new(Kind::Bridge, &**name);
-        checker.connection(&from, Some(&bridge.docker));
+        checker.home(&from, Kind::Docker, Some(&bridge.docker));
     }
     offers(checker);
     for (name, tenant) in &specs.tenant {
@@ -52,37 +50,27 @@ fn hypervisors_and_firewalls(checker: &mut Checker<'_>) {
         }
     }
     for (name, vlan) in &specs.vlan {
-        let from = Address::new(Kind::Vlan, &**name);
-        if let Some(pfsense) = &vlan.pfsense {
-            checker.refer(&from, at!["pfsense"], "is behind", Kind::PfSense, pfsense);
+        // Without a card to come in by, it is the hypervisor's alone.
+        if vlan.parent.is_some() || vlan.pfsense.is_some() {
+            let from = Address::new(Kind::Vlan, &**name);
+            checker.home(&from, Kind::PfSense, vlan.pfsense.as_deref());
         }
-        checker.moved(&from, &vlan.moved);
     }
     for (name, range) in &specs.vlan_range {
         let from = Address::new(Kind::VlanRange, &**name);
         checker.refer(&from, at!["proxmox"], "is for", Kind::Proxmox, &range.proxmox);
-        checker.refer(&from, at!["pfsense"], "is behind", Kind::PfSense, &range.pfsense);
+        checker.home(&from, Kind::PfSense, Some(&range.pfsense));
     }
     for (name, pool) in &specs.address_pool {
         let from = Address::new(Kind::AddressPool, &**name);
-        checker.refer(&from, at!["pfsense"], "belongs to", Kind::PfSense, &pool.pfsense);
+        checker.home(&from, Kind::PfSense, Some(&pool.pfsense));
     }
-    for (name, rule) in &specs.firewall_rule {
-        let from = Address::new(Kind::FirewallRule, &**name);
-        if let Some(pfsense) = &rule.pfsense {
-            checker.refer(&from, at!["pfsense"], "is kept by", Kind::PfSense, pfsense);
-        }
-        let ends = [
-            ("interface", &rule.interface),
-            ("source", &rule.source),
-            ("destination", &rule.destination),
-        ];
-        for (field, end) in ends {
-            if let Some(vlan) = end.strip_prefix("vlan.") {
-                checker.refer(&from, at![field], "is about", Kind::Vlan, vlan);
-            }
-        }
-        checker.moved(&from, &rule.moved);
+    let aliases = specs.alias.iter().map(|(n, e)| (Kind::Alias, n, &e.pfsense));
+    let rules = specs.firewall_rule.iter().map(|(n, e)| (Kind::FirewallRule, n, &e.pfsense));
+    let forwards = specs.port_forward.iter().map(|(n, e)| (Kind::PortForward, n, &e.pfsense));
+    let tunnels = specs.vpn.iter().map(|(n, e)| (Kind::Vpn, n, &e.pfsense));
+    for (kind, name, pfsense) in aliases.chain(rules).chain(forwards).chain(tunnels) {
+        checker.home(&Address::new(kind, &**name), Kind::PfSense, pfsense.as_deref());
     }
     for (name, image) in &specs.image {
         let from = Address::new(Kind::Image, &**name);
@@ -96,7 +84,7 @@ fn hypervisors_and_firewalls(checker: &mut Checker<'_>) {
 fn containers(checker: &mut Checker<'_>) {
     for (name, container) in &checker.specs.container {
         let from = Address::new(Kind::Container, &**name);
-        checker.connection(&from, container.docker.as_deref());
+        checker.home(&from, Kind::Docker, container.docker.as_deref());
         for (index, network) in container.networks.iter().enumerate() {
             checker.refer(&from, at!["networks", index], "joins", Kind::Network, network);
         }
@@ -114,7 +102,6 @@ fn containers(checker: &mut Checker<'_>) {
                     Some("it can depend on containers, networks and volumes".into());
             }
         }
-        checker.moved(&from, &container.moved);
     }
 }
 
@@ -150,12 +137,11 @@ fn instances(checker: &mut Checker<'_>) {
         if let Some(location) = &instance.location {
             checker.refer(&from, at!["location"], "runs in", Kind::Location, location);
         }
-        checker.moved(&from, &instance.moved);
     }
 }
 
 impl Checker<'_> {
-    fn refer(
+    pub(super) fn refer(
         &mut self,
         from: &Address,
         path: impl Into<Vec<Step>>,
@@ -173,38 +159,25 @@ impl Checker<'_> {
         finding.dangling = true;
     }
 
-    fn connection(&mut self, from: &Address, named: Option<&str>) {
-        let known = self.names(Kind::Docker).take(2).count();
+    /// The host or the firewall an entry lives on is named, or is the only one.
+    fn home(&mut self, from: &Address, kind: Kind, named: Option<&str>) {
+        let field = kind.as_str();
+        let known = self.names(kind).take(2).count();
         match (named, known) {
-            (Some(name), _) => self.refer(from, at!["docker"], "lives on", Kind::Docker, name),
+            (Some(name), _) => self.refer(from, at![field], "lives on", kind, name),
             (None, 1) => {}
             (None, 0) => {
-                let message = format!("`{from}` has no connection to live on");
+                let message = format!("`{from}` has no {} to live on", noun(kind));
                 let finding = self.find(Code::NoConnection, from.clone(), Vec::new(), message);
-                finding.hint = Some("declare one: `[docker.local]`".into());
+                let example = if kind == Kind::Docker { "local" } else { "edge" };
+                finding.hint = Some(format!("declare one: `[{kind}.{example}]`"));
                 finding.dangling = true;
             }
             (None, _) => {
-                let message = format!("`{from}` does not say which connection it lives on");
-                let declared = self.declared(Kind::Docker).unwrap_or_default();
+                let message = format!("`{from}` does not say which {} it lives on", noun(kind));
+                let declared = self.declared(kind).map_or(String::new(), |all| format!("; {all}"));
                 self.find(Code::WhichConnection, from.clone(), Vec::new(), message).hint =
-                    Some(format!("add `docker = \"…\"`; {declared}"));
-            }
-        }
-    }
-
-    /// An old address is of the same kind, no longer declared, and claimed once.
-    fn moved(&mut self, from: &Address, moved: &[Address]) {
-        for (index, old) in moved.iter().enumerate() {
-            let path = at!["moved", index];
-            if old.kind() != from.kind() {
-                let message = format!("`{from}` cannot have been `{old}`, which is another kind");
-                self.find(Code::MovedKind, from.clone(), path, message);
-            } else if self.knows(old.kind(), old.name()) {
-                let message = format!("`{from}` says it was `{old}`, which is still declared");
-                let finding = self.find(Code::MovedDeclared, from.clone(), path, message);
-                finding.also(old.clone(), Vec::new(), "declared here");
-                finding.hint = Some("remove one of the two".into());
+                    Some(format!("add `{field} = \"…\"`{declared}"));
             }
         }
     }

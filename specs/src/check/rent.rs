@@ -9,8 +9,10 @@ pub(super) fn check(checker: &mut Checker<'_>) {
         let from = Address::new(Kind::Offer, &**name);
         one_shape(checker, &from, offer);
         price(checker, &from, offer);
-        if let Some(container) = &offer.container {
+        if offer.container.is_some() || offer.vm.is_some() {
             images(checker, &from, offer);
+        }
+        if let Some(container) = &offer.container {
             checker.memory(&from, at!["container", "memory"], Some(container.memory));
         }
         later_kinds(checker, &from, offer);
@@ -52,23 +54,29 @@ fn one_shape(checker: &mut Checker<'_>, from: &Address, offer: &Offer) {
 }
 
 fn price(checker: &mut Checker<'_>, from: &Address, offer: &Offer) {
-    let price = &offer.price;
-    for (field, amount) in [("hourly", price.hourly), ("monthly_cap", price.monthly_cap)] {
+    let (price, vm) = (&offer.price, offer.vm.as_ref());
+    let amounts = [
+        (at!["price", "hourly"].to_vec(), price.hourly),
+        (at!["price", "monthly_cap"].to_vec(), price.monthly_cap),
+        (at!["vm", "cpu", "hourly"].to_vec(), vm.and_then(|vm| vm.cpu.hourly)),
+        (at!["vm", "memory", "hourly"].to_vec(), vm.and_then(|vm| vm.memory.hourly)),
+        (at!["vm", "disk", "hourly"].to_vec(), vm.and_then(|vm| vm.disk.hourly)),
+    ];
+    for (path, amount) in amounts {
         let Some(amount) = amount else { continue };
         if amount.micros() < 0 {
             let message = format!("`{from}` has a price below zero");
-            checker.find(Code::PriceBelowZero, from.clone(), at!["price", field], message);
+            checker.find(Code::PriceBelowZero, from.clone(), path.clone(), message);
         }
         if price.currency.is_none() {
             let message = format!("`{from}` has a price without a currency");
-            let path = at!["price", field];
             checker.find(Code::PriceWithoutCurrency, from.clone(), path, message).hint =
-                Some("add `currency = \"EUR\"`".into());
+                Some("add `currency = \"EUR\"` to its `price`".into());
         }
     }
 }
 
-/// A container offer runs images for containers.
+/// An offer has images, each for what is rented: a container or a virtual machine.
 fn images(checker: &mut Checker<'_>, from: &Address, offer: &Offer) {
     if offer.images.is_empty() {
         let message = format!("`{from}` has no image to run");
@@ -76,13 +84,18 @@ fn images(checker: &mut Checker<'_>, from: &Address, offer: &Offer) {
             Some("add `images = [\"…\"]`".into());
     }
     for (index, name) in offer.images.iter().enumerate() {
-        if checker.specs.image.get(name).is_some_and(|image| image.container.is_none()) {
-            let message = format!("`{from}` rents containers, and `image.{name}` is not for them");
-            let path = at!["images", index];
-            let finding = checker.find(Code::ImageNotForContainers, from.clone(), path, message);
-            let image = Address::new(Kind::Image, &**name);
-            finding.hint = Some(format!("add a table `[{}.container]`", image.header()));
-        }
+        let Some(image) = checker.specs.image.get(name) else { continue };
+        let (code, rented, table) = if offer.container.is_some() && image.container.is_none() {
+            (Code::ImageNotForContainers, "containers", "container")
+        } else if offer.vm.is_some() && image.vm.is_none() {
+            (Code::ImageNotForGuests, "virtual machines", "vm")
+        } else {
+            continue;
+        };
+        let message = format!("`{from}` rents {rented}, and `image.{name}` is not for them");
+        let image = Address::new(Kind::Image, &**name);
+        checker.find(code, from.clone(), at!["images", index], message).hint =
+            Some(format!("add a table `[{}.{table}]`", image.header()));
     }
 }
 

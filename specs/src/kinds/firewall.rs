@@ -184,6 +184,19 @@ pub enum RuleProtocol {
     Icmp,
 }
 
+impl RuleProtocol {
+    /// As it stands in a spec file.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            RuleProtocol::Any => "any",
+            RuleProtocol::Tcp => "tcp",
+            RuleProtocol::Udp => "udp",
+            RuleProtocol::TcpUdp => "tcp_udp",
+            RuleProtocol::Icmp => "icmp",
+        }
+    }
+}
+
 /// What happens to packets.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]

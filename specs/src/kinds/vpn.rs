@@ -6,6 +6,7 @@ use std::net::Ipv4Addr;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::quantity::PublicKey;
 use crate::{Address, Cidr, SecretRef};
 
 /// A WireGuard tunnel of a firewall, and who may use it.
@@ -34,8 +35,7 @@ pub struct Vpn {
 #[serde(deny_unknown_fields)]
 pub struct Peer {
     /// Its public key, as `wg pubkey` makes it.
-    #[schemars(regex(pattern = r"^[A-Za-z0-9+/]{42}[AEIMQUYcgkosw048]=$"))]
-    pub public_key: String,
+    pub public_key: PublicKey,
     /// Its address in the tunnel.
     pub address: Ipv4Addr,
     /// A key both ends share beside; the firewall never shows it.

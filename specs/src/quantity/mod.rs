@@ -16,6 +16,7 @@ mod ids;
 mod money;
 mod mount_path;
 mod ports;
+mod public_key;
 mod secret;
 
 pub use adopted::Adopted;
@@ -30,6 +31,7 @@ pub use ids::{IdRange, VlanIds, VmIds};
 pub use money::{Currency, Money};
 pub use mount_path::MountPath;
 pub use ports::PortRange;
+pub use public_key::PublicKey;
 pub use secret::{EnvValue, SecretRef, looks_secret};
 
 use std::fmt;
