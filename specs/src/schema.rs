@@ -25,6 +25,9 @@ pub fn json_schema() -> Value {
 /// Looks like an IP address, whatever an editor knows about formats.
 const IP: &str = r"^([0-9]{1,3}(\.[0-9]{1,3}){3}|[0-9A-Fa-f:.]*:[0-9A-Fa-f:.]*)$";
 
+/// As [`IP`], of the fourth version.
+const IPV4: &str = r"^[0-9]{1,3}(\.[0-9]{1,3}){3}$";
+
 /// Says the same so that an editor marks the very place that is wrong, and nothing around it.
 ///
 /// TOML has no null, and a choice with it is marked as a whole where only one part of the other
@@ -38,8 +41,10 @@ fn fit_for_editors(schema: &mut Value) {
             fields.values_mut().for_each(fit_for_editors);
             without_null(fields);
             choices_listed(fields);
-            if fields.get("format") == Some(&json!("ip")) {
-                fields.insert("pattern".into(), IP.into());
+            for (format, pattern) in [("ip", IP), ("ipv4", IPV4)] {
+                if fields.get("format") == Some(&json!(format)) {
+                    fields.insert("pattern".into(), pattern.into());
+                }
             }
             if fields.get("additionalProperties") == Some(&json!(false)) {
                 let nothing = json!({ "not": { "description": "no field has this name" } });

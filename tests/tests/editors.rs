@@ -85,6 +85,10 @@ data = "data" # wrong
 ready = { tcp = 70000 } # wrong
 tag = "1" # wrong
 [image.b.container] # wrong
+[image.c.vm]
+template = { a = "9001" } # wrong
+linked = "yes" # wrong
+id = 9001 # wrong
 "#,
     ),
     (
@@ -123,6 +127,95 @@ memry = "1GiB" # wrong
         "[bridge.a]\ndocker = \"a\"\nsupernet = \"10.64/16\" # wrong\nper_tenant_prefix = 30 # wrong\nprefix = 28 # wrong\n",
     ),
     (
+        Kind::Proxmox,
+        r#"[proxmox.a]
+endpoint = "http://pve1.example.net" # wrong
+token = "literal" # wrong
+nodes = [] # wrong
+storage = "" # wrong
+vmid_range = "20" # wrong
+placement = { strategy = "random" } # wrong
+guest_firewall = "yes" # wrong
+node = "n1" # wrong
+"#,
+    ),
+    (
+        Kind::PfSense,
+        r#"[pfsense.a]
+endpoint = "fw.example.net" # wrong
+fingerprint = "sha256:6d1f" # wrong
+api_key = "literal" # wrong
+password = 3 # wrong
+key = "secret://env/KEY" # wrong
+"#,
+    ),
+    (
+        Kind::Vlan,
+        "[vlan.a]\nid = 4095 # wrong\nsubnet = \"10.20.0.0\" # wrong\nmoved = [\"b\"] # wrong\ntag = 20 # wrong\n",
+    ),
+    (
+        Kind::VlanRange,
+        r#"[vlan_range.a]
+ids = 2100 # wrong
+proxmox = "a"
+sdn_zone = "" # wrong
+pfsense = ["a"] # wrong
+parent = "igb1"
+supernet = "10.100/16" # wrong
+per_tenant_prefix = 30 # wrong
+prefix = 28 # wrong
+"#,
+    ),
+    (
+        Kind::AddressPool,
+        r#"[address_pool.a]
+pfsense = "a"
+cidr = "203.0.113.0" # wrong
+interface = 1 # wrong
+reserved = [
+  "203.0.113.1",
+  "203.0.113", # wrong
+]
+range = "203.0.113.0/28" # wrong
+"#,
+    ),
+    (Kind::Alias, "[alias.a]\naddresses = [] # wrong\naddress = \"10.0.0.1\" # wrong\n"),
+    (
+        Kind::FirewallRule,
+        r#"[firewall_rule.a]
+interface = "wan"
+direction = "inward" # wrong
+protocol = "http" # wrong
+ports = ["22", "ssh"] # wrong
+action = "allow" # wrong
+log = "yes" # wrong
+order = -1 # wrong
+dest = "any" # wrong
+"#,
+    ),
+    (
+        Kind::FirewallTemplate,
+        "[firewall_template.a]\nports = [80] # wrong\naction = \"drop\" # wrong\ninterface = \"wan\" # wrong\n",
+    ),
+    (
+        Kind::PortForward,
+        "[port_forward.a]\nport = 0 # wrong\ntarget = 3 # wrong\ntarget_port = 70000 # wrong\nprotocol = \"sctp\" # wrong\nto = 80 # wrong\n",
+    ),
+    (
+        Kind::Vpn,
+        r#"[vpn.a]
+port = 0 # wrong
+subnet = "10.9.0.1" # wrong
+private_key = "literal" # wrong
+peer = 1 # wrong
+[vpn.a.peers.alice]
+public_key = "ssh-ed25519" # wrong
+address = "10.9.0" # wrong
+preshared_key = "literal" # wrong
+key = 1 # wrong
+"#,
+    ),
+    (
         Kind::Offer,
         r#"[offer.a]
 images = "a" # wrong
@@ -133,6 +226,13 @@ stock = 3 # wrong
 cpu = "1"
 memory = "2G" # wrong
 ports = [{ range = "a", container = 0 }] # wrong
+[offer.b]
+price = {}
+[offer.b.vm]
+cpu = { min = 0, max = 8, step = 1 } # wrong
+memory = { min = "1GiB", max = "16GB", step = "1GiB" } # wrong
+disk = { min = "10GiB", max = "100GiB", step = "10GiB", price = "1" } # wrong
+public = 1 # wrong
 "#,
     ),
     (Kind::Quota, "[quota.a]\ninstances = -1 # wrong\nmemory = 8 # wrong\ndisks = 3 # wrong\n"),
@@ -142,7 +242,7 @@ ports = [{ range = "a", container = 0 }] # wrong
     ),
     (
         Kind::Instance,
-        "[instance.\"a/b\"]\noffer = \"a\"\nenv = { MODE = true } # wrong\nmoved = \"a/c\" # wrong\ncpu = \"1\" # wrong\n",
+        "[instance.\"a/b\"]\noffer = \"a\"\nenv = { MODE = true } # wrong\nmoved = \"a/c\" # wrong\ncpu = \"1\" # wrong\nmemory = \"2G\" # wrong\ndisk = 10 # wrong\nkeys = \"ssh-ed25519\" # wrong\ncores = 1 # wrong\n",
     ),
     (
         Kind::Policy,

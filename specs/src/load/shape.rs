@@ -342,6 +342,11 @@ fn text_problem(
                 |_| Malformed::new(Code::MalformedIp, "an IP address such as `127.0.0.1`");
             text.parse::<std::net::IpAddr>().err().map(malformed)
         }
+        "ipv4" => {
+            let malformed =
+                |_| Malformed::new(Code::MalformedIp, "an IPv4 address such as `203.0.113.5`");
+            text.parse::<std::net::Ipv4Addr>().err().map(malformed)
+        }
         format => check_format(format, text)?.err(),
     }
 }
