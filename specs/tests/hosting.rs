@@ -224,9 +224,11 @@ price = {}
 vm.cpu = { min = 1, max = 1, step = 3 }
 vm.memory = { min = "1GiB", max = "1GiB", step = "4GiB" }
 vm.disk = { min = "1GiB", max = "1GiB", step = "1GiB" }
+[firewall_template.web]
+action = "pass"
 [offer.guarded]
 images = ["web"]
-firewall = []
+firewall = ["web"]
 price = {}
 container = { cpu = "1", memory = "1GiB" }
 "#), @r#"

@@ -184,6 +184,39 @@ container = { cpu = "1", memory = "2GiB" }
 docker = "par1"
 [volume.content]
 docker = "par1"
+[location.ams1]
+[proxmox.ams]
+endpoint = "https://pve.ams1.example.net:8006"
+token = "secret://env/PVE_AMS_TOKEN"
+location = "ams1"
+nodes = ["n1", "n2", "n3"]
+storage = "ceph-vm"
+vmid_range = "20000-29999"
+[pfsense.edge]
+endpoint = "https://fw.ams1.example.net"
+api_key = "secret://env/PF_AMS_KEY"
+location = "ams1"
+[vlan_range.customers]
+ids = "2100-2999"
+proxmox = "ams"
+bridge = "vmbr1"
+pfsense = "edge"
+parent = "igb1"
+supernet = "10.100.0.0/16"
+per_tenant_prefix = 28
+[firewall_template.web]
+action = "pass"
+[image.ubuntu-2404.vm]
+template = { ams = 9001 }
+cloud_init = true
+[offer.vps-flex]
+images = ["ubuntu-2404"]
+locations = ["ams1"]
+price = {}
+[offer.vps-flex.vm]
+cpu = { min = 1, max = 16, step = 1 }
+memory = { min = "1GiB", max = "64GiB", step = "1GiB" }
+disk = { min = "10GiB", max = "500GiB", step = "10GiB" }
 "#;
 
 /// Every block of TOML is valid: as it stands when it begins with `# complete`, and otherwise
