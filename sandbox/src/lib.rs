@@ -8,6 +8,7 @@
 //! a [`System`] and lets go wrong what goes wrong on networks; [`Control`] is how it is told to.
 
 mod chance;
+mod clock;
 mod control;
 mod fault;
 pub mod http;
@@ -18,6 +19,7 @@ mod system;
 mod weather;
 
 pub use chance::Chance;
+pub use clock::Clock;
 pub use control::Control;
 pub use fault::{Fault, FaultError, Mishap};
 pub use sandbox::{Access, Announcement, Options, Sandbox, SandboxError};

@@ -6,15 +6,16 @@ use std::time::Duration;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use lessor_sandbox::Clock;
 use lessor_sandbox::System as _;
 use lessor_sandbox::http::{Answer, Outcome, Request, Site as _};
-use lessor_sandbox::pfsense::{Clock, PfSense, State, Version};
+use lessor_sandbox::pfsense::{PfSense, State, Version};
 use serde_json::{Value, json};
 
 const KEY: &str = "0123456789abcdef";
 
 /// 2026-01-01T00:00:00Z.
-const START_MS: i64 = 1_767_225_600_000;
+const START_MS: u64 = 1_767_225_600_000;
 
 struct Firewall(PfSense);
 
@@ -23,6 +24,7 @@ impl Firewall {
         let mut state = State::new(version, 7);
         state.clock = Clock::Stopped { at_ms: START_MS };
         state.write_ms = 0;
+        state.clock = Clock::stopped(START_MS);
         state.add_key("admin", KEY);
         Firewall(PfSense::new(state))
     }

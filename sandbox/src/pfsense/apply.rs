@@ -101,7 +101,7 @@ pub(super) fn begin(session: &mut Session<'_>, what: &str) -> Granted<()> {
         let id = "DISPATCHER_TOO_MANY_QUEUED_PROCESSES";
         return Err(Refusal::unavailable(id, message, RETRY_S));
     }
-    let due_ms = session.state.clock.now_ms().saturating_add(session.state.apply_ms);
+    let due_ms = session.state.now_ms().saturating_add(session.state.apply_ms);
     session.state.work.push(Work { what: what.to_owned(), due_ms });
     Ok(())
 }

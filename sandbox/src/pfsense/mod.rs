@@ -43,6 +43,7 @@ use refusal::Refusal;
 use session::{Session, Wish};
 use state::Loaded;
 pub use state::{Card, Clock, Revision, State, Work};
+pub use state::{Card, Revision, State, Work};
 pub use value::{Map, Value};
 
 /// The package that brings `WireGuard`.
@@ -110,6 +111,8 @@ impl PfSense {
         let mut session = Session {
             config: loaded.config,
             now: loaded.now,
+            config: state.config.clone(),
+            now: state.now_ms() / 1000,
             state,
             user: String::new(),
             address,
@@ -161,8 +164,7 @@ impl System for PfSense {
 
     async fn advance(&self, by: Duration) {
         let mut state = self.state.lock().await;
-        let by_ms = i64::try_from(by.as_millis()).unwrap_or(i64::MAX);
-        state.clock = state.clock.later(by_ms);
+        state.clock.advance(by);
         state.settle();
     }
 }

@@ -3,10 +3,10 @@
 use std::collections::BTreeSet;
 
 use super::session::SETTINGS;
-use super::state::{Card, Clock, Revision, State};
+use super::state::{Card, Revision, State};
 use super::value::{Value, map};
 use super::{Version, WIREGUARD, rules};
-use crate::Chance;
+use crate::{Chance, Clock};
 
 impl State {
     /// A firewall somebody has just set up: `wan` gets its address from outside, `lan` is
@@ -14,15 +14,14 @@ impl State {
     /// a fourth card is free. Two rules let `lan` out. `admin` may everything and has the password
     /// `pfsense`; keys, passwords and tokens are taken. `WireGuard` is installed.
     pub fn new(version: Version, seed: u64) -> State {
-        let clock = Clock::Running { ahead_ms: 0 };
         let mut state = State {
             version,
-            clock,
+            clock: Clock::default(),
             chance: Chance::new(seed),
             config: first_config(),
             is_locked: false,
             live: Revision {
-                time: clock.now_ms() / 1000,
+                time: 0,
                 description: "(system): Loaded factory defaults".into(),
                 size: 0,
             },
@@ -37,6 +36,7 @@ impl State {
             token_secret: String::new(),
         };
         state.token_secret = state.chance.hex(32);
+        state.live.time = state.now_ms() / 1000;
         state.live.size = i64::try_from(state.config.to_json().len()).unwrap_or_default();
         state
     }

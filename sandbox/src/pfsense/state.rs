@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::Version;
 use super::value::Value;
-use crate::Chance;
+use crate::{Chance, Clock};
 
 /// All that the firewall knows. Written as JSON and read again it is the same firewall.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -43,22 +43,6 @@ pub struct State {
     pub packages: BTreeSet<String>,
     /// What tokens are signed with, in hexadecimal.
     pub token_secret: String,
-}
-
-/// What time it is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Clock {
-    /// So many milliseconds ahead of this machine.
-    Running {
-        /// How far ahead.
-        ahead_ms: i64,
-    },
-    /// It stands still.
-    Stopped {
-        /// Milliseconds since 1970.
-        at_ms: i64,
-    },
 }
 
 /// A written configuration, as the history shows it.
@@ -105,11 +89,8 @@ impl Clock {
     /// The same, later by so many milliseconds.
     #[must_use]
     pub fn later(self, by_ms: i64) -> Clock {
-        match self {
             Clock::Running { ahead_ms } => Clock::Running { ahead_ms: ahead_ms + by_ms },
             Clock::Stopped { at_ms } => Clock::Stopped { at_ms: at_ms + by_ms },
-        }
-    }
 }
 
 /// What a request begins with.
@@ -119,7 +100,6 @@ pub(super) struct Loaded {
     pub(super) config: Value,
     /// The unix second.
     pub(super) now: i64,
-}
 
 impl State {
     /// Loads the configuration for a request, and says how long that works on it. Nothing keeps
@@ -129,16 +109,18 @@ impl State {
             if matches!(method, "GET" | "HEAD") { 0 } else { self.chance_of_ms(self.write_ms) };
         let loaded = Loaded { config: self.config.clone(), now: self.clock.now_ms() / 1000 };
         (loaded, Duration::from_millis(takes_ms))
-    }
 
     /// Any span up to this one; no chance is used up for none.
     fn chance_of_ms(&mut self, most_ms: u64) -> u64 {
         if most_ms == 0 { 0 } else { 1 + self.chance.below(most_ms) }
+    /// What time it is, in milliseconds since 1970.
+    pub(super) fn now_ms(&self) -> i64 {
+        i64::try_from(self.clock.now_ms()).unwrap_or(i64::MAX)
     }
 
     /// Finishes the work that is due.
     pub(super) fn settle(&mut self) {
-        let now = self.clock.now_ms();
+        let now = self.now_ms();
         let (done, rest) = self.work.drain(..).partition(|work| work.due_ms <= now);
         self.work = rest;
         let done: Vec<Work> = done;

@@ -37,7 +37,7 @@ use async_trait::async_trait;
 use crate::http::{Answer, Habits, Outcome, Request, Site};
 use crate::system::System;
 
-pub use world::{Clock, Installation, Pace, World};
+pub use world::{Installation, Pace, World};
 
 /// A cluster that answers.
 #[derive(Debug)]
@@ -126,8 +126,7 @@ impl System for Proxmox {
 
     async fn advance(&self, by: Duration) {
         let mut world = self.lock();
-        let by_ms = i64::try_from(by.as_millis()).unwrap_or(i64::MAX);
-        world.clock.ahead_ms = world.clock.ahead_ms.saturating_add(by_ms);
+        world.clock.advance(by);
         world.catch_up();
     }
 }

@@ -1,7 +1,6 @@
 //! Everything a cluster knows. It is plain data: it can be written down and read back.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::time::{SystemTime, UNIX_EPOCH};
 
 use serde::{Deserialize, Serialize};
 
@@ -12,7 +11,7 @@ use super::network::Network;
 use super::sdn::Sdn;
 use super::storage::{Storage, Volume};
 use super::tasks::Tasks;
-use crate::Chance;
+use crate::{Chance, Clock};
 
 /// Options by name, as a configuration file holds them.
 pub(super) type Options = BTreeMap<String, String>;
@@ -43,26 +42,6 @@ pub struct World {
     pub(super) firewalls: BTreeMap<String, Firewall>,
     pub(super) sdn: Sdn,
     pub(super) statistics: Statistics,
-}
-
-/// What time it is: the time of this machine, moved.
-#[derive(Clone, Copy, Debug, Default, Serialize, Deserialize)]
-pub struct Clock {
-    /// By how much this clock is ahead, in milliseconds.
-    pub ahead_ms: i64,
-    /// The only time it ever shows, in milliseconds since 1970; it goes on by itself without.
-    pub stands_at_ms: Option<u64>,
-}
-
-impl Clock {
-    /// Milliseconds since 1970.
-    pub fn now_ms(&self) -> u64 {
-        let runs = || {
-            let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-            u64::try_from(since.as_millis()).unwrap_or_default()
-        };
-        self.stands_at_ms.unwrap_or_else(runs).saturating_add_signed(self.ahead_ms)
-    }
 }
 
 /// How long things take, in milliseconds.
