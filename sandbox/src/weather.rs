@@ -111,6 +111,10 @@ impl Site for Weather {
             }
             Mishap::Cut(bytes) => match self.system.answer(request).await {
                 Outcome::Answered(answer) => Outcome::Cut(answer, bytes),
+                Outcome::Streamed(answer, stream) => Outcome::Streamed(answer, stream.cut(bytes)),
+                Outcome::Upgraded(answer, conversation) => {
+                    Outcome::Upgraded(answer, conversation.cut(bytes))
+                }
                 other => other,
             },
             Mishap::Partial => {
@@ -141,7 +145,10 @@ fn halved(mut answer: Answer) -> Answer {
     let Ok(mut document) = serde_json::from_slice::<Value>(&answer.body) else { return answer };
     let list = match &mut document {
         Value::Array(list) => Some(list),
-        Value::Object(fields) => fields.get_mut("data").and_then(Value::as_array_mut),
+        Value::Object(fields) => ["data", "Volumes"]
+            .into_iter()
+            .find(|name| fields.contains_key(*name))
+            .and_then(|name| fields.get_mut(name)?.as_array_mut()),
         _ => None,
     };
     let Some(list) = list else { return answer };

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 use tokio::time::timeout;
 
-use super::{Answer, Habits, Outcome, Request, Site};
+use super::{Answer, Habits, Outcome, Request, Site, stream};
 
 /// The most headers a request may have.
 const HEADERS_MAX: usize = 100;
@@ -60,6 +60,16 @@ pub(super) async fn serve(
                 if closes {
                     break;
                 }
+            }
+            Outcome::Streamed(answer, chunks) => {
+                let whole = stream::send(&mut stream, &answer, chunks, &mut unread).await?;
+                if !whole || asked_to_close {
+                    break;
+                }
+            }
+            Outcome::Upgraded(answer, conversation) => {
+                stream::converse(&mut stream, &answer, conversation, unread).await?;
+                break;
             }
             Outcome::Cut(answer, length) => {
                 let bytes = answer.to_bytes();

@@ -74,20 +74,28 @@ impl Answer {
 
     /// How it goes over the wire.
     pub(super) fn to_bytes(&self) -> Vec<u8> {
+        let length = format!("Content-Length: {}\r\n", self.body.len());
+        let mut bytes = if matches!(self.status, 100..=199 | 204 | 304) {
+            self.head("")
+        } else {
+            self.head(&length)
+        };
+        if !self.is_head {
+            bytes.extend_from_slice(&self.body);
+        }
+        bytes
+    }
+
+    /// Everything before the body; `framing` is the header that says how long that is.
+    pub(super) fn head(&self, framing: &str) -> Vec<u8> {
         // A line break would begin another header.
         let one_line = |text: &str| text.replace(['\r', '\n'], " ");
         let mut head = format!("HTTP/1.1 {} {}\r\n", self.status, one_line(&self.reason));
         for (name, value) in &self.headers {
             head.push_str(&format!("{name}: {}\r\n", one_line(value)));
         }
-        if !matches!(self.status, 100..=199 | 204 | 304) {
-            head.push_str(&format!("Content-Length: {}\r\n", self.body.len()));
-        }
+        head.push_str(framing);
         head.push_str("\r\n");
-        let mut bytes = head.into_bytes();
-        if !self.is_head {
-            bytes.extend_from_slice(&self.body);
-        }
-        bytes
+        head.into_bytes()
     }
 }

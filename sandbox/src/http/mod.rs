@@ -7,6 +7,7 @@
 mod connection;
 mod message;
 mod server;
+mod stream;
 mod tls;
 
 use std::time::Duration;
@@ -15,6 +16,7 @@ use async_trait::async_trait;
 
 pub use message::{Answer, Request};
 pub use server::{Server, ServerError};
+pub use stream::{Conversation, Stream};
 pub use tls::{Identity, IdentityError};
 
 /// A system: answers requests.
@@ -36,10 +38,14 @@ pub trait Site: Send + Sync + 'static {
 }
 
 /// What becomes of a request.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Debug)]
 pub enum Outcome {
     /// This is sent.
     Answered(Answer),
+    /// The head of this is sent, and then whatever comes, in chunks, for as long as it comes.
+    Streamed(Answer, Stream),
+    /// The head of this is sent, and from then on the connection carries bytes both ways.
+    Upgraded(Answer, Conversation),
     /// Only so many bytes of this are sent before the connection is closed.
     Cut(Answer, usize),
     /// The connection is closed without a word.
