@@ -95,7 +95,7 @@ pub(crate) enum Command {
     Destroy(DestroyArgs),
     /// Check the connections and this machine, and say what to do. Changes nothing.
     Doctor(DoctorArgs),
-    /// Pretend to be a Proxmox VE cluster and a pfSense firewall, on this machine, until Ctrl-C.
+    /// Pretend to be a Docker Engine, a Proxmox VE cluster and a pfSense firewall, until Ctrl-C.
     Sandbox(SandboxArgs),
     /// Plan and apply an example on pretend systems, and leave it running to play with.
     Try(TrialArgs),
@@ -394,7 +394,10 @@ pub(crate) struct DoctorArgs {
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct SandboxArgs {
-    /// Where the Proxmox VE cluster listens. Without an address for any system, all listen.
+    /// Where the Docker Engine listens. Without an address for any system, all listen.
+    #[arg(long, value_name = "ADDR:PORT", value_parser = parse_address)]
+    pub(crate) docker: Option<SocketAddr>,
+    /// Where the Proxmox VE cluster listens.
     #[arg(long, value_name = "ADDR:PORT", value_parser = parse_address)]
     pub(crate) proxmox: Option<SocketAddr>,
     /// Where the pfSense listens.

@@ -1,4 +1,4 @@
-//! Pretend hosting hardware: the APIs of Proxmox VE and pfSense on this machine, over real HTTP.
+//! Pretend hosting hardware: the APIs of Docker, Proxmox VE and pfSense on this machine, over real HTTP.
 //!
 //! It is separate code that imports nothing of ours, so that an error in what we believe of an API
 //! cannot hide in both ends. What it answers follows rules seen on the wire of the real systems.
@@ -10,6 +10,7 @@
 mod chance;
 mod clock;
 mod control;
+pub mod docker;
 mod fault;
 pub mod http;
 pub mod pfsense;

@@ -9,7 +9,9 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use crate::chance::Chance;
+use crate::clock::Clock;
 use crate::control::Control;
+use crate::docker::{self, Docker};
 use crate::fault::Fault;
 use crate::http::{Identity, IdentityError, Server, ServerError};
 use crate::pfsense::{PfSense, State, Version};
@@ -20,6 +22,8 @@ use crate::weather::Weather;
 /// What is started, and where. Port 0 is any free one.
 #[derive(Clone, Debug)]
 pub struct Options {
+    /// Where a Docker Engine listens, if there is one.
+    pub docker: Option<SocketAddr>,
     /// Where a Proxmox VE cluster listens, if there is one.
     pub proxmox: Option<SocketAddr>,
     /// Where a pfSense listens, if there is one.
@@ -57,14 +61,17 @@ pub struct Announcement {
 pub struct Access {
     /// Where it listens.
     pub endpoint: String,
-    /// SHA-256 of its certificate, with colons.
+    /// SHA-256 of its certificate, with colons. This and what follows are empty where nobody asks.
+    #[serde(skip_serializing_if = "String::is_empty")]
     pub fingerprint: String,
     /// Who may do everything there.
+    #[serde(skip_serializing_if = "String::is_empty")]
     pub user: String,
     /// The password of `user`, unless a state brought its own.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub password: Option<String>,
     /// What programs show in place of a password.
+    #[serde(skip_serializing_if = "String::is_empty")]
     pub token: String,
 }
 
@@ -96,7 +103,8 @@ pub enum SandboxError {
 /// A system that is about to listen.
 struct Begun {
     system: Arc<dyn System>,
-    identity: Identity,
+    /// None where no TLS is spoken.
+    identity: Option<Identity>,
     address: SocketAddr,
     access: Access,
 }
@@ -117,6 +125,10 @@ impl Sandbox {
             let state = options.states.get("pfsense");
             begun.insert("pfsense".to_owned(), pfsense(address, state, &mut chance)?);
         }
+        if let Some(address) = options.docker {
+            let state = options.states.get("docker");
+            begun.insert("docker".to_owned(), docker(address, state, &mut chance)?);
+        }
         for name in options.states.keys().chain(options.faults.iter().map(|(name, _)| name)) {
             if !begun.contains_key(name) {
                 return Err(SandboxError::NoSystem(name.clone()));
@@ -127,9 +139,10 @@ impl Sandbox {
             let weather = Arc::new(Weather::new(system, chance.number()));
             let faults = options.faults.iter().filter(|(about, _)| *about == name);
             weather.set_faults(faults.map(|(_, fault)| fault.clone()).collect());
-            let listening = Server::listen(local(address)?, Some(&identity), weather.clone());
+            let listening = Server::listen(local(address)?, identity.as_ref(), weather.clone());
             let server = listening.await?;
-            access.endpoint = format!("https://{}", server.address());
+            let scheme = if identity.is_some() { "https" } else { "tcp" };
+            access.endpoint = format!("{scheme}://{}", server.address());
             servers.push(server);
             systems.insert(name.clone(), access);
             weathers.push((name, weather));
@@ -185,7 +198,7 @@ fn proxmox(
         password: state.is_none().then_some(fresh),
         token: format!("{user}!sandbox={secret}"),
     };
-    Ok(Begun { system: Arc::new(cluster), identity, address, access })
+    Ok(Begun { system: Arc::new(cluster), identity: Some(identity), address, access })
 }
 
 /// A fresh firewall, or one that goes on, with a key of its own for us.
@@ -208,7 +221,33 @@ fn pfsense(
         password: state.is_none().then(|| "pfsense".to_owned()),
         token: key,
     };
-    Ok(Begun { system: Arc::new(PfSense::new(firewall)), identity, address, access })
+    Ok(Begun {
+        system: Arc::new(PfSense::new(firewall)),
+        identity: Some(identity),
+        address,
+        access,
+    })
+}
+
+/// A fresh engine, or one that goes on. Whoever reaches it may do everything, as with a real one
+/// that listens in clear.
+fn docker(
+    address: SocketAddr,
+    state: Option<&Value>,
+    chance: &mut Chance,
+) -> Result<Begun, SandboxError> {
+    let engine: docker::State = match state {
+        Some(state) => known("docker", state)?,
+        None => docker::State::installed(Clock::default(), chance.number()),
+    };
+    let access = Access {
+        endpoint: String::new(),
+        fingerprint: String::new(),
+        user: String::new(),
+        password: None,
+        token: String::new(),
+    };
+    Ok(Begun { system: Arc::new(Docker::new(engine)), identity: None, address, access })
 }
 
 fn known<T: DeserializeOwned>(system: &str, state: &Value) -> Result<T, SandboxError> {

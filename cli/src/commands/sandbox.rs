@@ -19,9 +19,10 @@ const ANYWHERE: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 0)
 
 pub(crate) async fn run(args: &SandboxArgs) -> anyhow::Result<Exit> {
     let stop = interrupt::asked()?;
-    let all = args.proxmox.is_none() && args.pfsense.is_none();
+    let all = args.docker.is_none() && args.proxmox.is_none() && args.pfsense.is_none();
     let or_anywhere = |address: Option<SocketAddr>| address.or_else(|| all.then_some(ANYWHERE));
     let sandbox = Sandbox::start(Options {
+        docker: or_anywhere(args.docker),
         proxmox: or_anywhere(args.proxmox),
         pfsense: or_anywhere(args.pfsense),
         control: args.control,
@@ -58,7 +59,7 @@ fn human(announcement: &Announcement) -> String {
             ("password", password),
             ("token", Some(access.token.as_str())),
         ] {
-            if let Some(value) = value {
+            if let Some(value) = value.filter(|value| !value.is_empty()) {
                 let _ = writeln!(text, "          {what:12} {value}");
             }
         }

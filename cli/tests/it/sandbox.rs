@@ -54,7 +54,9 @@ fn it_says_where_everything_is_and_ends_when_asked() {
         TcpStream::connect(endpoint.trim_start_matches("https://")).unwrap();
         assert_eq!(systems[name]["fingerprint"].as_str().unwrap().len(), 32 * 3 - 1);
     }
-    assert_eq!(running.fate("/"), json!(["pfsense", "proxmox"]));
+    let docker = systems["docker"]["endpoint"].as_str().unwrap();
+    TcpStream::connect(docker.strip_prefix("tcp://").unwrap()).unwrap();
+    assert_eq!(running.fate("/"), json!(["docker", "pfsense", "proxmox"]));
     assert_eq!(running.fate("/pfsense/faults")["faults"][0]["mishap"], "lost");
     assert_eq!(running.fate("/proxmox/faults")["faults"], json!([]));
     assert_eq!(running.end(), Some(0));
