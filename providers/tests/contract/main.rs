@@ -1,4 +1,5 @@
-//! What every provider promises, held against the pretend host and a real Docker Engine.
+//! What every provider promises, held against the pretend host, a real Docker Engine and the one of
+//! the sandbox.
 //!
 //! The real engine is the one at `DOCKER_HOST` or the local socket. Without one, its tests fail:
 //! a promise nobody checked is not kept. Each test works in a world of its own, with its own names,
@@ -10,6 +11,7 @@ mod bodies;
 mod engine;
 mod machine;
 mod pretend;
+mod weather;
 mod worlds;
 
 use std::collections::BTreeMap;
@@ -40,6 +42,7 @@ macro_rules! contract {
         mod in_process { $(#[tokio::test] async fn $claim() { super::$claim(&super::worlds::Pretend::in_process().await).await })* }
         mod in_a_file { $(#[tokio::test] async fn $claim() { super::$claim(&super::worlds::Pretend::in_a_file().await).await })* }
         mod on_docker { $(#[tokio::test] async fn $claim() { super::$claim(&super::worlds::Engine::new()).await })* }
+        mod in_the_sandbox { $(#[tokio::test] async fn $claim() { super::$claim(&super::worlds::Engine::pretended()).await })* }
         mod over_ssh { $(#[tokio::test] async fn $claim() { super::$claim(&super::worlds::Engine::over_ssh().await).await })* }
     };
 }

@@ -10,9 +10,14 @@ use async_trait::async_trait;
 use lessor_engine::Provider;
 use lessor_plans::{Body, ContainerBody, InstallationId, NetworkBody};
 use lessor_providers::{Connection, Entry, Memory, Secrets, Thing, connect};
+use lessor_providers::{Connection, Memory, Secrets, Thing, connect};
+use lessor_sandbox::docker::{Docker, State};
+use lessor_sandbox::http::Server;
+use lessor_sandbox::{Clock, Weather};
 use lessor_specs::kinds::SshEndpoint;
 use lessor_specs::{Address, Cidr, EnvValue, Kind, SecretRef, kinds};
 use tempfile::TempDir;
+use tokio::runtime::Runtime;
 
 use crate::machine::{Machine, Mood};
 
@@ -159,9 +164,11 @@ impl World for Pretend {
     }
 }
 
-/// The real Docker Engine. What a test made there goes when it ends, however it ends.
+/// A Docker Engine, the real one or a pretend one. What a test made there goes when it ends, however
+/// it ends.
 pub(crate) struct Engine {
     provider: Arc<dyn Provider>,
+    pretend: Option<Sandbox>,
     installation: InstallationId,
     subnet: Cidr,
     _directory: TempDir,
@@ -183,7 +190,25 @@ impl Engine {
     }
 
     pub(crate) fn new() -> Self {
-        Engine::connected(local)
+        Engine::connected(|installation, directory, secrets| {
+            local(std::env::var("DOCKER_HOST").ok(), installation, directory, secrets)
+        })
+    }
+
+    /// A pretend one.
+    pub(crate) fn pretended() -> Self {
+        let sandbox = Sandbox::start();
+        let host = sandbox.host.clone();
+        let mut engine = Engine::made(|installation, directory, secrets| {
+            local(Some(host), installation, directory, secrets)
+        });
+        engine.pretend = Some(sandbox);
+        engine
+    }
+
+    /// What goes wrong with a pretend one.
+    pub(crate) fn weather(&self) -> &Weather {
+        &self.pretend.as_ref().unwrap().weather
     }
 
     fn connected(
@@ -191,11 +216,25 @@ impl Engine {
     ) -> Self {
         static IMPORTED: OnceLock<()> = OnceLock::new();
         IMPORTED.get_or_init(import_image);
+        Engine::made(connect)
+    }
+
+    fn made(
+        connect: impl FnOnce(&InstallationId, &Path, &Arc<Secrets>) -> Arc<dyn Provider>,
+    ) -> Self {
         let installation = fresh_installation();
         let (directory, secrets) = secrets();
         let provider = connect(&installation, directory.path(), &secrets);
         let subnet = free_subnet();
-        Engine { provider, installation, subnet, _directory: directory }
+        Engine { provider, pretend: None, installation, subnet, _directory: directory }
+    }
+
+    /// Runs the `docker` command, which talks to this engine.
+    fn docker(&self, arguments: &[&str]) -> String {
+        match &self.pretend {
+            Some(sandbox) => docker(&[&["--host", &sandbox.host], arguments].concat()),
+            None => docker(arguments),
+        }
     }
 
     fn all(&self) -> Vec<(&'static str, String)> {
@@ -209,7 +248,7 @@ impl Engine {
                 _ => &["volume", "ls", "-q"],
             };
             for filter in [&label, &mark] {
-                let ids = docker(&[list, &["--filter", filter]].concat());
+                let ids = self.docker(&[list, &["--filter", filter]].concat());
                 all.extend(ids.lines().map(|id| (sort, id.to_owned())));
             }
         }
@@ -221,6 +260,9 @@ impl Engine {
 
 impl Drop for Engine {
     fn drop(&mut self) {
+        if self.pretend.is_some() {
+            return;
+        }
         for (sort, id) in self.all() {
             let force: &[&str] = if sort == "container" { &["-f", "-v"] } else { &[] };
             let remove = [&[sort, "rm"], force, &[&id]].concat();
@@ -271,16 +313,17 @@ impl World for Engine {
             Body::Network(body) => arguments.extend(create(body)),
             body => arguments.push(body.name().into()),
         }
-        docker(&arguments.iter().map(String::as_str).collect::<Vec<_>>());
+        self.docker(&arguments.iter().map(String::as_str).collect::<Vec<_>>());
     }
 
     async fn remove(&self, body: &Body) {
         let force: &[&str] = if body.sort() == "container" { &["-f"] } else { &[] };
-        docker(&[&[body.sort(), "rm"], force, &[body.name()]].concat());
+        self.docker(&[&[body.sort(), "rm"], force, &[body.name()]].concat());
     }
 
     async fn id(&self, body: &Body) -> String {
-        docker(&[body.sort(), "inspect", "--format", "{{.Id}}", body.name()]).trim().to_owned()
+        let inspect = [body.sort(), "inspect", "--format", "{{.Id}}", body.name()];
+        self.docker(&inspect).trim().to_owned()
     }
 
     async fn snapshot(&self) -> String {
@@ -293,14 +336,15 @@ impl World for Engine {
                 "network" => "{{.Id}} {{.Name}} {{json .Labels}} {{json .IPAM}}",
                 _ => "{{json .}}",
             };
-            docker(&[sort, "inspect", "--format", format, &id])
+            self.docker(&[sort, "inspect", "--format", format, &id])
         };
         self.all().into_iter().map(look).collect()
     }
 }
 
-/// The engine beside us.
+/// The engine at this host, or the one beside us.
 fn local(
+    docker_host: Option<String>,
     installation: &InstallationId,
     directory: &Path,
     secrets: &Arc<Secrets>,
@@ -314,7 +358,6 @@ fn local(
         capacity: None,
         overcommit: None,
     };
-    let docker_host = std::env::var("DOCKER_HOST").ok();
     let provider = connect(Connection {
         name: PLACE,
         entry: Entry::Docker(&docker),
@@ -337,6 +380,42 @@ fn run(body: &ContainerBody) -> Vec<String> {
 fn create(body: &NetworkBody) -> Vec<String> {
     let subnet = body.subnet.map(|subnet| ["--subnet".to_owned(), subnet.to_string()]);
     subnet.into_iter().flatten().chain([body.name.clone()]).collect()
+}
+
+/// A pretend engine, and what goes wrong in front of it. It answers on a thread of its own: the
+/// `docker` command is waited for.
+pub(crate) struct Sandbox {
+    host: String,
+    weather: Arc<Weather>,
+    _server: Server,
+    runtime: Option<Runtime>,
+}
+
+impl Sandbox {
+    fn start() -> Sandbox {
+        let begin = || {
+            let runtime = Runtime::new().unwrap();
+            let mut state = State::installed(Clock::default(), 7);
+            let command = ["sh", "-c", "trap \"exit 0\" TERM; sleep 3600 & wait"];
+            let programs = ["busybox", "sh", "sleep", "httpd", "true", "false", "echo", "kill"];
+            state.add_image(IMAGE, &command, &programs);
+            let weather = Arc::new(Weather::new(Arc::new(Docker::new(state)), 7));
+            let address = "127.0.0.1:0".parse().unwrap();
+            let listening = Server::listen(address, None, Arc::<Weather>::clone(&weather));
+            let server = runtime.block_on(listening).unwrap();
+            let host = format!("tcp://{}", server.address());
+            Sandbox { host, weather, _server: server, runtime: Some(runtime) }
+        };
+        std::thread::spawn(begin).join().unwrap()
+    }
+}
+
+impl Drop for Sandbox {
+    fn drop(&mut self) {
+        if let Some(runtime) = self.runtime.take() {
+            runtime.shutdown_background();
+        }
+    }
 }
 
 /// Runs the `docker` command, which talks to the engine beside us.
