@@ -76,9 +76,6 @@ pub struct Examination {
     /// disk of its own.
     pub disk: Option<DiskLimits>,
     /// What else is good to know, each in words.
-    /// Whether what is promised of its disk can be kept by force; `None` of a system that keeps no
-    /// data for others.
-    /// What else is good to know.
     pub facts: Vec<String>,
     /// What does not work there that should, each with what one can do.
     pub lacks: Vec<Lack>,

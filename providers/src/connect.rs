@@ -10,10 +10,10 @@ use lessor_specs::{Address, Kind, SecretRef, Specs, kinds};
 
 use crate::docker::{Door, TlsFiles};
 use crate::ssh::{Key, Ssh, Target};
-use crate::{Docker, Found, Memory, Secrets, SurveyError};
+use crate::{Docker, Found, Memory, Networks, PfSense, Proxmox, Secrets, SurveyError};
 
 /// A connection as specs declare it, with what they cannot know.
-#[derive(Clone, Copy)]
+#[derive(Clone)]
 pub struct Connection<'a> {
     /// The name of the entry: `par1` in `docker.par1`.
     pub name: &'a str,
@@ -32,12 +32,12 @@ pub struct Connection<'a> {
 }
 
 /// An entry that is a connection.
-#[derive(Clone, Copy)]
+#[derive(Clone)]
 pub enum Entry<'a> {
     /// One Docker Engine.
     Docker(&'a kinds::Docker),
-    /// One Proxmox VE cluster.
-    Proxmox(&'a kinds::Proxmox),
+    /// One Proxmox VE cluster, and what its guests are connected to.
+    Proxmox(&'a kinds::Proxmox, Networks),
     /// One pfSense.
     PfSense(&'a kinds::PfSense),
 }
@@ -48,7 +48,15 @@ impl<'a> Entry<'a> {
         let name = place.name();
         match place.kind() {
             Kind::Docker => specs.docker.get(name).map(Entry::Docker),
-            Kind::Proxmox => specs.proxmox.get(name).map(Entry::Proxmox),
+            Kind::Proxmox => {
+                let ranges = specs.vlan_range.values().filter(|range| range.proxmox == name);
+                let networks = ranges.fold(Networks::default(), |mut networks, range| {
+                    networks.bridges.extend(range.bridge.clone());
+                    networks.zones.extend(range.sdn_zone.clone());
+                    networks
+                });
+                specs.proxmox.get(name).map(|entry| Entry::Proxmox(entry, networks))
+            }
             Kind::PfSense => specs.pfsense.get(name).map(Entry::PfSense),
             _ => None,
         }
@@ -78,12 +86,6 @@ pub enum ConnectError {
         /// What the entry says.
         found: SecretRef,
     },
-    /// Nothing drives it yet.
-    #[error("nothing drives `{name}` yet")]
-    NotDriven {
-        /// The connection.
-        name: String,
-    },
     /// Nobody says by which key the machine is known.
     #[error("`docker.{name}` goes to `{endpoint}`, and its entry has no `host_key`")]
     NoHostKey {
@@ -103,6 +105,8 @@ pub fn connect(connection: Connection<'_>) -> Result<Arc<dyn Provider>, ConnectE
     Ok(match driver(connection)? {
         Driver::Docker(docker) => docker,
         Driver::Memory(memory) => memory,
+        Driver::Proxmox(proxmox) => proxmox,
+        Driver::PfSense(pfsense) => pfsense,
     })
 }
 
@@ -114,6 +118,8 @@ pub fn examiner(connection: Connection<'_>) -> Result<Arc<dyn Examiner>, Connect
     Ok(match driver(connection)? {
         Driver::Docker(docker) => docker,
         Driver::Memory(memory) => memory,
+        Driver::Proxmox(proxmox) => proxmox,
+        Driver::PfSense(pfsense) => pfsense,
     })
 }
 
@@ -121,15 +127,26 @@ pub fn examiner(connection: Connection<'_>) -> Result<Arc<dyn Examiner>, Connect
 enum Driver {
     Docker(Arc<Docker>),
     Memory(Arc<Memory>),
+    Proxmox(Arc<Proxmox>),
+    PfSense(Arc<PfSense>),
 }
 
 fn driver(connection: Connection<'_>) -> Result<Driver, ConnectError> {
-    match connection.entry {
-        Entry::Docker(docker) => driver_of_docker(&connection, docker),
-        Entry::Proxmox(_) | Entry::PfSense(_) => {
-            Err(ConnectError::NotDriven { name: connection.name.into() })
+    let Connection { name, installation, secrets, spec_dir, .. } = connection;
+    let installation = installation.clone();
+    Ok(match connection.entry.clone() {
+        Entry::Docker(docker) => driver_of_docker(&connection, docker)?,
+        Entry::Proxmox(entry, networks) => {
+            let place = Address::new(Kind::Proxmox, name);
+            let proxmox = Proxmox::new(place, installation, secrets, entry, spec_dir, networks);
+            Driver::Proxmox(Arc::new(proxmox))
         }
-    }
+        Entry::PfSense(entry) => {
+            let place = Address::new(Kind::PfSense, name);
+            let pfsense = PfSense::new(place, installation, Arc::clone(secrets), entry, spec_dir);
+            Driver::PfSense(Arc::new(pfsense))
+        }
+    })
 }
 
 fn driver_of_docker(
@@ -169,6 +186,10 @@ pub async fn survey(connection: Connection<'_>) -> Result<Vec<Found>, SurveyErro
     let mut found = match driver(connection) {
         Ok(Driver::Docker(docker)) => docker.survey().await?,
         Ok(Driver::Memory(memory)) => memory.survey().await?,
+        Ok(Driver::Proxmox(_) | Driver::PfSense(_)) => {
+            let why = "only Docker hosts are listed in full".to_owned();
+            return Err(SurveyError { why, hint: None });
+        }
         Err(error) => return Err(SurveyError { why: error.to_string(), hint: None }),
     };
     found.sort_by(|a, b| (a.body.sort(), a.body.name()).cmp(&(b.body.sort(), b.body.name())));

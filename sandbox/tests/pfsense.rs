@@ -22,9 +22,8 @@ struct Firewall(PfSense);
 impl Firewall {
     fn new(version: Version) -> Firewall {
         let mut state = State::new(version, 7);
-        state.clock = Clock::Stopped { at_ms: START_MS };
-        state.write_ms = 0;
         state.clock = Clock::stopped(START_MS);
+        state.write_ms = 0;
         state.add_key("admin", KEY);
         Firewall(PfSense::new(state))
     }

@@ -10,7 +10,6 @@ use async_trait::async_trait;
 use lessor_engine::Provider;
 use lessor_plans::{Body, ContainerBody, InstallationId, NetworkBody};
 use lessor_providers::{Connection, Entry, Memory, Secrets, Thing, connect};
-use lessor_providers::{Connection, Memory, Secrets, Thing, connect};
 use lessor_sandbox::docker::{Docker, State};
 use lessor_sandbox::http::Server;
 use lessor_sandbox::{Clock, Weather};

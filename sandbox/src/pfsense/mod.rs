@@ -42,7 +42,6 @@ use kind::Endpoint;
 use refusal::Refusal;
 use session::{Session, Wish};
 use state::Loaded;
-pub use state::{Card, Clock, Revision, State, Work};
 pub use state::{Card, Revision, State, Work};
 pub use value::{Map, Value};
 
@@ -111,8 +110,6 @@ impl PfSense {
         let mut session = Session {
             config: loaded.config,
             now: loaded.now,
-            config: state.config.clone(),
-            now: state.now_ms() / 1000,
             state,
             user: String::new(),
             address,

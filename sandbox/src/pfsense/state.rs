@@ -1,7 +1,7 @@
 //! All that a pretend firewall knows, in plain values.
 
 use std::collections::BTreeSet;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
@@ -74,25 +74,6 @@ pub struct Card {
     pub mac: String,
 }
 
-impl Clock {
-    /// Milliseconds since 1970.
-    pub fn now_ms(self) -> i64 {
-        match self {
-            Clock::Stopped { at_ms } => at_ms,
-            Clock::Running { ahead_ms } => {
-                let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-                i64::try_from(since.as_millis()).unwrap_or(i64::MAX).saturating_add(ahead_ms)
-            }
-        }
-    }
-
-    /// The same, later by so many milliseconds.
-    #[must_use]
-    pub fn later(self, by_ms: i64) -> Clock {
-            Clock::Running { ahead_ms } => Clock::Running { ahead_ms: ahead_ms + by_ms },
-            Clock::Stopped { at_ms } => Clock::Stopped { at_ms: at_ms + by_ms },
-}
-
 /// What a request begins with.
 #[derive(Debug)]
 pub(super) struct Loaded {
@@ -100,6 +81,7 @@ pub(super) struct Loaded {
     pub(super) config: Value,
     /// The unix second.
     pub(super) now: i64,
+}
 
 impl State {
     /// Loads the configuration for a request, and says how long that works on it. Nothing keeps
@@ -107,12 +89,15 @@ impl State {
     pub(super) fn load(&mut self, method: &str) -> (Loaded, Duration) {
         let takes_ms =
             if matches!(method, "GET" | "HEAD") { 0 } else { self.chance_of_ms(self.write_ms) };
-        let loaded = Loaded { config: self.config.clone(), now: self.clock.now_ms() / 1000 };
+        let loaded = Loaded { config: self.config.clone(), now: self.now_ms() / 1000 };
         (loaded, Duration::from_millis(takes_ms))
+    }
 
     /// Any span up to this one; no chance is used up for none.
     fn chance_of_ms(&mut self, most_ms: u64) -> u64 {
         if most_ms == 0 { 0 } else { 1 + self.chance.below(most_ms) }
+    }
+
     /// What time it is, in milliseconds since 1970.
     pub(super) fn now_ms(&self) -> i64 {
         i64::try_from(self.clock.now_ms()).unwrap_or(i64::MAX)

@@ -68,7 +68,6 @@ fn findings(about: &str, examination: &Examination, promises_disk: bool) -> Vec<
     let mut checks = vec![Check::ok(about, format!("{system} answers"))];
     checks.extend(clock_ahead.map(|ahead| clock(about, ahead)));
     checks.extend(facts.iter().map(|fact| Check::ok(about, fact)));
-    checks.extend(disk.as_ref().filter(|_| promises_disk).map(|disk| limits(about, disk)));
     let disk = disk.as_ref().filter(|_| promises_disk);
     checks.extend(disk.map(|disk| limits(about, disk)));
     checks.extend(

@@ -25,6 +25,7 @@ impl Ground {
         for place in specs.connections().filter(|place| place.kind() != Kind::Docker) {
             let is = |kind| (place.kind() == kind).then_some(ANYWHERE);
             let options = Options {
+                docker: None,
                 proxmox: is(Kind::Proxmox),
                 pfsense: is(Kind::PfSense),
                 control: ANYWHERE,
