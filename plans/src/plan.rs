@@ -122,6 +122,13 @@ pub struct ClaimKey {
     pub holder: String,
 }
 
+impl ClaimKey {
+    /// Whether many may be given the same out of this pool: a connection, or a node of a cluster.
+    pub fn is_shared(&self) -> bool {
+        matches!(self.pool.as_str(), "docker" | "proxmox") || self.pool.ends_with("/node")
+    }
+}
+
 impl fmt::Display for ClaimKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} {}", self.pool, self.holder)

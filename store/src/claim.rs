@@ -12,9 +12,6 @@ use sqlx::{Any, Transaction};
 use crate::row::{self, Misread};
 use crate::{Store, StoreError};
 
-/// The pool whose values many may share: which host an instance runs on.
-const SHARED_POOL: &str = "docker";
-
 impl Store {
     /// Everything that is given out.
     pub async fn claim_list(&self) -> Result<BTreeMap<ClaimKey, Claim>, StoreError> {
@@ -52,7 +49,7 @@ impl Store {
         self.claim_delete(work, claims.keys()).await?;
         let at = self.now().as_microsecond();
         for (key, value) in claims {
-            let sole = (key.pool != SHARED_POOL).then_some(value.as_str());
+            let sole = (!key.is_shared()).then_some(value.as_str());
             sqlx::query(
                 "INSERT INTO claim (pool, holder, value, sole, at) VALUES ($1, $2, $3, $4, $5)",
             )

@@ -1,10 +1,10 @@
 //! `lessor try`: an example, planned and applied on pretend systems of this machine.
 //!
 //! In reading order: the story (here), the systems behind the example's connections ([`ground`]),
-//! and what an administrator would have made there beforehand ([`templates`]).
+//! and what an administrator would have done there beforehand ([`prepare`]).
 
 mod ground;
-mod templates;
+mod prepare;
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -39,7 +39,7 @@ pub(crate) async fn run(args: &TrialArgs, streams: &Streams) -> anyhow::Result<E
     copy(example, &loaded, &stage.dir)?;
     say("starting pretend systems for its connections");
     let ground = Ground::start(&loaded.specs).await?;
-    templates::make(&loaded.specs, &ground).await?;
+    prepare::prepare(&loaded.specs, &ground).await?;
     let environment = environment(&loaded.specs, &ground, &stage.dir)?;
     for arguments in STORY {
         let exit = command(arguments, &stage.dir, &environment).await?;

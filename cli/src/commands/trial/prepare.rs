@@ -1,11 +1,12 @@
-//! What an administrator makes on a cluster before anybody can be given a machine: shared storage,
-//! and templates.
+//! What an administrator does before anybody can be given a machine: shared storage and templates on
+//! clusters, and WireGuard switched on at firewalls that have tunnels.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use anyhow::Context as _;
-use lessor_providers::https::Trust;
+use lessor_providers::https::{Https, Trust};
+use lessor_providers::pfsense::{self, Credentials, WireGuard};
 use lessor_providers::proxmox::client::{Client, Form, GuestKind, Login};
 use lessor_specs::kinds::Proxmox;
 use lessor_specs::{Address, Kind, Specs};
@@ -17,8 +18,27 @@ use super::ground::Ground;
 /// How long one task of a pretend cluster may take.
 const PATIENCE: Duration = Duration::from_secs(60);
 
-/// Everything that instances of `specs` can be made from, on every cluster.
-pub(super) async fn make(specs: &Specs, ground: &Ground) -> anyhow::Result<()> {
+/// Prepares every system behind `specs`.
+pub(super) async fn prepare(specs: &Specs, ground: &Ground) -> anyhow::Result<()> {
+    clusters(specs, ground).await?;
+    firewalls(specs, ground).await
+}
+
+async fn firewalls(specs: &Specs, ground: &Ground) -> anyhow::Result<()> {
+    let named = specs.vpn.values().filter_map(|vpn| specs.pfsense_of(vpn.pfsense.as_deref()));
+    for name in named.collect::<BTreeSet<_>>() {
+        let place = Address::new(Kind::PfSense, name);
+        let access =
+            ground.at(&place).with_context(|| format!("nothing pretends to be `{place}`"))?;
+        let https = Https::new(&access.endpoint, &Trust::Pinned(access.fingerprint.parse()?))?;
+        let key = Credentials::Key(SecretString::from(access.token.clone()));
+        let firewall = pfsense::Client::new(https, key);
+        firewall.wireguard_set(WireGuard { enable: true }).await?;
+    }
+    Ok(())
+}
+
+async fn clusters(specs: &Specs, ground: &Ground) -> anyhow::Result<()> {
     for (name, proxmox) in &specs.proxmox {
         let place = Address::new(Kind::Proxmox, &**name);
         let access =
