@@ -155,7 +155,14 @@ pub(super) fn seen_guest(world: &World, vmid: u32, guest: &Guest) -> Value {
     let seen = world.statistics.guests.get(&vmid);
     let same =
         |row: &&Value| row["node"] == guest.node.as_str() && row["type"] == guest.kind.name();
-    seen.filter(same).cloned().unwrap_or_else(|| {
+    let is_away = world.nodes.get(&guest.node).is_some_and(|node| !node.online);
+    let seen = seen.filter(same).cloned().map(|mut row| {
+        if is_away {
+            row["status"] = "unknown".into();
+        }
+        row
+    });
+    seen.unwrap_or_else(|| {
         let kind = guest.kind.name();
         json!({
             "id": format!("{kind}/{vmid}"), "type": kind, "vmid": vmid,

@@ -244,6 +244,7 @@ impl World {
     ) -> Result<()> {
         let config = copied.map_err(|refusal| {
             self.forget_guest(new);
+            self.volumes.retain(|volume| volume.vmid != Some(new));
             Refusal::failed(format!("clone failed: {}", refusal.text()))
         })?;
         if let Some(guest) = self.guests.get_mut(&new) {

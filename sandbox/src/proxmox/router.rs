@@ -77,6 +77,9 @@ pub(super) fn answer(world: &mut World, request: &Request) -> Outcome {
             &mut world.chance,
         ));
     };
+    if is_out_of_reach(world, &found) {
+        return Outcome::Answered(transport::bare(595, "No route to host"));
+    }
     let relayed = found.method.relayed;
     let mut outcome = call(world, &found, caller, given);
     if let Err(refusal) = &mut outcome {
@@ -84,6 +87,12 @@ pub(super) fn answer(world: &mut World, request: &Request) -> Outcome {
         refusal.message.truncate(1 << 16);
     }
     Outcome::Answered(transport::answer(asked.format, relayed, outcome, &mut world.chance))
+}
+
+/// Whether only a node could answer that is offline.
+fn is_out_of_reach(world: &World, found: &Found) -> bool {
+    let node = found.variables.get("node").and_then(|name| world.nodes.get(name));
+    node.is_some_and(|node| !node.online)
 }
 
 /// The real web server expects parts there, and dies of their absence.

@@ -237,6 +237,14 @@ fn copy_drive(
     let copy = world.allocate(&wanted)?;
     let kind = if full { "full" } else { "linked" };
     log.say(format!("create {kind} clone of drive {option} ({id})"));
+    if full && world.free_space(node, &storage)? <= volume.used() {
+        log.say("qemu-img: error while writing at byte 0: No space left on device");
+        let (from, to) = (&volume.format, format);
+        return Err(Refusal::failed(format!(
+            "copy failed: command '/usr/bin/qemu-img convert -p -n -f {from} -O {to} ...' failed: \
+             exit code 1"
+        )));
+    }
     let n = world.volume_index(node, &copy);
     if let Some(copy) = n.and_then(|n| world.volumes.get_mut(n)) {
         copy.parent = (!full).then(|| volume.name.clone());

@@ -118,6 +118,10 @@ pub(in crate::proxmox) fn run(world: &mut World, job: &Job, log: &mut Log) -> Re
         if guest.is_running() {
             return Err(Refusal::failed(format!("VM {vmid} already running")));
         }
+        let is_efi = guest.config.get("bios").is_some_and(|bios| bios == "ovmf");
+        if is_efi && !guest.config.contains_key("efidisk0") {
+            log.warn("no efidisk configured! Using temporary efivars disk.");
+        }
         return power_on(world, node, vmid);
     }
     let guest = found(world, node, vmid)?;

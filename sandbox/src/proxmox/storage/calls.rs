@@ -99,8 +99,7 @@ fn usage(world: &World, node: &str, id: &str, storage: &Storage) -> Map<String, 
     let active = storage.is_enabled();
     let size = world.nodes.get(node).map_or(0, |node| node.disk);
     let total = if active { size } else { 0 };
-    let held = world.volumes.iter().filter(|volume| volume.storage == id).map(super::Volume::used);
-    let used = if active { 23_927_627_776 + held.sum::<u64>() } else { 0 };
+    let used = if active { world.used_space(id) } else { 0 };
     let row = json!({
         "type": storage.kind,
         "content": storage.content().join(","),

@@ -186,6 +186,19 @@ impl World {
         found.ok_or_else(|| Refusal::failed(format!("storage '{id}' does not exist")))
     }
 
+    /// How many bytes of a storage are taken: a system, and volumes.
+    fn used_space(&self, id: &str) -> u64 {
+        let held = self.volumes.iter().filter(|volume| volume.storage == id).map(Volume::used);
+        held.fold(23_927_627_776, u64::saturating_add)
+    }
+
+    /// How many bytes are left there.
+    pub(super) fn free_space(&self, node: &str, id: &str) -> Result<u64> {
+        self.storage(id)?;
+        let size = self.nodes.get(node).map_or(0, |node| node.disk);
+        Ok(size.saturating_sub(self.used_space(id)))
+    }
+
     /// All storages, with the one that is always there.
     pub(super) fn all_storages(&self) -> Vec<(String, Storage)> {
         let mut all = self.storages.clone();
