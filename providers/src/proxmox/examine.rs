@@ -137,7 +137,8 @@ impl Exam<'_> {
         }
         let (Some(total), Some(free)) = (storage.total, storage.free) else { return };
         let used = total.saturating_sub(free).saturating_mul(100).checked_div(total).unwrap_or(100);
-        let free = ByteSize::from_bytes(free >> 20 << 20);
+        let unit = if free >> 30 > 0 { 30 } else { 20 };
+        let free = ByteSize::from_bytes(free >> unit << unit);
         self.facts.push(format!("storage `{name}` on node `{node}` is {used} % full, {free} left"));
         if used >= FULL {
             let what = format!("storage `{name}` on node `{node}` is {used} % full");
@@ -155,8 +156,8 @@ impl Exam<'_> {
             Err(error) => return self.unseen(&format!("bridges of node `{node}`"), &error),
         };
         for bridge in bridges.iter().filter(|bridge| !there.contains(*bridge)) {
-            let hint =
-                format!("make it there, or correct `bridge`; there are {}", there.join(", "));
+            let others = if there.is_empty() { "none".to_owned() } else { there.join(", ") };
+            let hint = format!("make it there, or correct `bridge`; there are {others}");
             self.lack(format!("node `{node}` has no bridge `{bridge}`"), hint);
         }
     }

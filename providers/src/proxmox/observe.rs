@@ -306,8 +306,14 @@ impl Look<'_> {
                 return false;
             }
         };
-        let pool = { self.resources.iter() }.find(|one| one.vmid == Some(guest.vmid.into()));
-        let pool = pool.and_then(|one| one.pool.clone());
+        let listed = self.resources.iter().find(|one| one.vmid == Some(guest.vmid.into()));
+        let Some(listed) = listed else {
+            // Which pool it is in stands nowhere else.
+            let why = "its node lists it, and the cluster does not".to_owned();
+            insert_unknown(&mut self.seen, mark.address, why);
+            return true;
+        };
+        let pool = listed.pool.clone();
         let seen = Seen { guest, mark, values, running, managed: false, pool, filter };
         match read::body(&seen) {
             Ok(body) => insert(&mut self.seen, present(&seen.mark, Body::Guest(body.into()))),

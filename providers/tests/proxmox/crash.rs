@@ -19,9 +19,7 @@ async fn at_every_request(world: &World, before: &[Body], act: Act, body: &Body)
             for body in before {
                 create(world, body).await;
             }
-            if act == Act::Create {
-                world.slowly();
-            }
+            world.slowly();
             world.gate.shut_at(Some((at, side)));
             let provider = world.provider();
             let cut_off = tokio::select! {
@@ -31,6 +29,8 @@ async fn at_every_request(world: &World, before: &[Body], act: Act, body: &Body)
             };
             drop(provider);
             world.gate.shut_at(None);
+            // What was begun goes on as slowly as it was begun; the rest need not.
+            world.quickly();
             let context = format!("{act} {} cut off {side:?} request {at}", body.sort());
             act_with(&world.provider(), act, body)
                 .await

@@ -3,9 +3,10 @@
 
 use lessor_engine::Provider as _;
 use lessor_plans::{Act, Body};
+use lessor_providers::proxmox::client::GuestKind;
 
-use crate::wishes::{change, container, linked, pool, vm, vnet, with};
-use crate::world::{World, act, assert_as_wished, create, is_gone, observe};
+use crate::wishes::{address, change, container, linked, pool, vm, vnet, with};
+use crate::world::{World, act, assert_as_wished, create, is_gone, machine, observe};
 
 const WEATHER: [&str; 12] = [
     "refused,chance=25",
@@ -75,7 +76,7 @@ async fn what_is_not_seen_is_never_absent() {
     ] {
         world.fault(weather);
         let seen = observe(&world).await;
-        let sighting = seen.sighting(&crate::wishes::address(&vm(20_001)));
+        let sighting = seen.sighting(&address(&vm(20_001)));
         world.weather.set_faults(Vec::new());
         assert!(!matches!(sighting, lessor_plans::Sighting::Absent), "{weather}: {seen:#?}");
     }
@@ -87,8 +88,14 @@ async fn a_list_that_lacks_a_guest_does_not_make_it_gone() {
     create(&world, &pool()).await;
     let body = vm(20_001);
     create(&world, &body).await;
+    // So many others that ours is in the second half.
+    for vmid in 100..115 {
+        world.make(GuestKind::Qemu, &machine(vmid, "local")).await;
+    }
     let before = world.state().await;
     world.fault("partial,path=/cluster/resources");
+    let seen = observe(&world).await;
+    assert!(seen.unknown.contains_key(&address(&body)), "{seen:#?}");
 
     let sighting = world.provider().sight(&change(&body)).await;
     let deleted = world.provider().apply(Act::Delete, &change(&body)).await;

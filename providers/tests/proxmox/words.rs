@@ -100,7 +100,7 @@ async fn reads_back(world: &World, first: &Words, second: &Words) {
 fn what_is_written_reads_back_as_it_was_meant_and_notes_of_people_stay() {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
     let world = runtime.block_on(World::new());
-    let mut runner = TestRunner::new(Config { cases: 24, ..Config::default() });
+    let mut runner = TestRunner::new(Config { cases: 12, ..Config::default() });
     let run = runner.run(&(words(), words()), |(first, second)| {
         runtime.block_on(reads_back(&world, &first, &second));
         Ok(())

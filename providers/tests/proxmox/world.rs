@@ -107,14 +107,20 @@ impl World {
         self.gate.shut_at(None);
     }
 
-    pub(crate) fn pace(&self, pace: Pace) {
+    fn pace(&self, pace: Pace) {
         let mut state = self.cluster.world();
         state.pace = pace;
         self.cluster.replace(state);
     }
 
+    /// From now on tasks take so long that one can look at what is half done.
     pub(crate) fn slowly(&self) {
         self.pace(Pace { task_ms: 40, shutdown_ms: 40, ..PACE });
+    }
+
+    /// From now on tasks are done at once.
+    pub(crate) fn quickly(&self) {
+        self.pace(PACE);
     }
 
     /// Whoever may do everything.
