@@ -390,11 +390,19 @@ pub(crate) fn key(byte: u8) -> String {
     base64::engine::general_purpose::STANDARD.encode([byte; 32])
 }
 
+/// Takes out when and by whom things were written, and lists that became empty again.
 fn forget_times(value: &mut Value) {
+    let is_empty = |value: &Value| match value {
+        Value::Object(fields) => fields.is_empty(),
+        Value::Array(items) => items.is_empty(),
+        _ => false,
+    };
     match value {
         Value::Object(fields) => {
-            fields.retain(|name, _| !["created", "updated", "uniqid"].contains(&name.as_str()));
             fields.values_mut().for_each(forget_times);
+            fields.retain(|name, value| {
+                !["created", "updated", "uniqid"].contains(&name.as_str()) && !is_empty(value)
+            });
         }
         Value::Array(items) => items.iter_mut().for_each(forget_times),
         _ => {}
