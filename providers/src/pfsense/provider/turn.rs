@@ -18,7 +18,7 @@ use super::estate::Estate;
 use super::wish::{Step, subsystems};
 use super::world::World;
 use super::{Inner, Unusable};
-use crate::pfsense::{Done, Edit, EditError, Subsystem, Unapplied, Writer};
+use crate::pfsense::{CallError, Done, Edit, EditError, Subsystem, Unapplied, Writer};
 
 /// How many batches one act may take. The longest is a tunnel: itself, its peers, and a look.
 const ROUNDS_MAX: usize = 6;
@@ -45,6 +45,17 @@ struct Pending {
     act: Act,
     change: Change,
     answer: oneshot::Sender<Result<(), ApplyError>>,
+    /// What was applied behind what it wrote.
+    applied: BTreeSet<Subsystem>,
+}
+
+impl Pending {
+    /// What has to be applied and was not yet. An earlier try may have written what was never
+    /// applied, and nothing tells.
+    fn unapplied(&self) -> BTreeSet<Subsystem> {
+        let needed = self.change.body().map(subsystems).unwrap_or_default();
+        needed.iter().filter(|subsystem| !self.applied.contains(subsystem)).copied().collect()
+    }
 }
 
 impl Turn {
@@ -79,7 +90,8 @@ impl Turn {
     /// nobody waits for the answer any more.
     pub(super) async fn take(&self, act: Act, change: Change) -> Result<(), ApplyError> {
         let (answer, taken) = oneshot::channel();
-        self.0.waiting(|queue| queue.push(Pending { act, change, answer }));
+        self.0
+            .waiting(|queue| queue.push(Pending { act, change, answer, applied: BTreeSet::new() }));
         tokio::spawn(Arc::clone(&self.0).serve());
         let ending = || ApplyError::Transient { why: "the program is ending".into() };
         taken.await.unwrap_or_else(|_| Err(ending()))
@@ -115,7 +127,7 @@ struct Round<'t> {
     inner: &'t Inner,
     writer: &'t Writer,
     open: Vec<Pending>,
-    /// Who had nothing to write, and does not know whether what is stored works.
+    /// Who has nothing left to write, and does not know whether all that is stored works.
     idle: Vec<Pending>,
 }
 
@@ -131,8 +143,8 @@ impl<'t> Round<'t> {
         if self.open.iter().any(|one| one.act == Act::Delete && is_alias(&one.change)) {
             world.outbound_mappings = client.outbound_mapping_list().await;
         }
-        for round in 0..ROUNDS_MAX {
-            let (edits, counts) = self.plan(&world, round);
+        for _ in 0..ROUNDS_MAX {
+            let (edits, counts) = self.plan(&world);
             if edits.is_empty() {
                 break;
             }
@@ -159,10 +171,10 @@ impl<'t> Round<'t> {
     }
 
     /// What all who are open have to write next, and how many edits each. Who has none is done.
-    fn plan(&mut self, world: &World, round: usize) -> (Vec<Edit>, Vec<usize>) {
+    fn plan(&mut self, world: &World) -> (Vec<Edit>, Vec<usize>) {
         let estate = Estate::of(world, &self.inner.installation);
         let (mut edits, mut counts) = (Vec::new(), Vec::new());
-        for one in std::mem::take(&mut self.open) {
+        for mut one in std::mem::take(&mut self.open) {
             let step = Step {
                 act: one.act,
                 change: &one.change,
@@ -173,10 +185,11 @@ impl<'t> Round<'t> {
             match step.next(&estate) {
                 Ok(next) if !next.is_empty() => {
                     counts.push(next.len());
+                    one.applied.extend(next.iter().filter_map(applied_behind));
                     edits.extend(next);
                     self.open.push(one);
                 }
-                Ok(_) if round == 0 => self.idle.push(one),
+                Ok(_) if !one.unapplied().is_empty() => self.idle.push(one),
                 done => {
                     let _ = one.answer.send(done.map(drop));
                 }
@@ -199,13 +212,26 @@ impl<'t> Round<'t> {
     }
 }
 
+/// What is applied behind an edit that ends well.
+fn applied_behind(edit: &Edit) -> Option<Subsystem> {
+    match edit {
+        Edit::Vlan(_) => None,
+        Edit::Interface(_) => Some(Subsystem::Interfaces),
+        Edit::Alias(_)
+        | Edit::Rule(_)
+        | Edit::PortForward(_)
+        | Edit::OutboundMapping(_)
+        | Edit::OneToOne(_)
+        | Edit::OutboundMode(_) => Some(Subsystem::Firewall),
+        Edit::VirtualIp(_) => Some(Subsystem::VirtualIps),
+        Edit::DhcpServer(_) | Edit::StaticMapping(_) => Some(Subsystem::Dhcp),
+        Edit::Tunnel(_) | Edit::Peer(_) | Edit::WireGuard(_) => Some(Subsystem::WireGuard),
+    }
+}
+
 /// What is stored works once it is applied. Nothing tells whether it was, so it is applied again.
 async fn confirm(writer: &Writer, idle: Vec<Pending>) {
-    let needs = |one: &Pending| {
-        let body = one.change.body();
-        body.map(subsystems).unwrap_or_default()
-    };
-    let touched: BTreeSet<Subsystem> = idle.iter().flat_map(needs).copied().collect();
+    let touched: BTreeSet<Subsystem> = idle.iter().flat_map(Pending::unapplied).collect();
     let mut unapplied: BTreeMap<Subsystem, Unapplied> = BTreeMap::new();
     for subsystem in touched {
         if let Err(error) = writer.client().apply(subsystem, PATIENCE).await {
@@ -213,13 +239,11 @@ async fn confirm(writer: &Writer, idle: Vec<Pending>) {
         }
     }
     for one in idle {
-        let error = needs(&one).iter().find_map(|subsystem| unapplied.get(subsystem));
+        let error = one.unapplied().into_iter().find_map(|subsystem| unapplied.get(&subsystem));
         let gone = one.act == Act::Delete;
         let _ = one.answer.send(match error {
             // Where nothing can be applied, nothing of it works any more.
-            Some(Unapplied::Refused {
-                why: crate::pfsense::CallError::NoPackage { .. }, ..
-            }) if gone => Ok(()),
+            Some(Unapplied::Refused { why: CallError::NoPackage { .. }, .. }) if gone => Ok(()),
             Some(error) => Err(failed(&EditError::Unapplied(error.clone()))),
             None => Ok(()),
         });
