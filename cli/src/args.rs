@@ -95,7 +95,7 @@ pub(crate) enum Command {
     Destroy(DestroyArgs),
     /// Check the connections and this machine, and say what to do. Changes nothing.
     Doctor(DoctorArgs),
-    /// Pretend to be a Docker Engine, a Proxmox VE cluster and a pfSense firewall, until Ctrl-C.
+    /// Pretend to be a Docker Engine, a Proxmox VE cluster and a pfSense, until Ctrl-C.
     Sandbox(SandboxArgs),
     /// Plan and apply an example on pretend systems, and leave it running to play with.
     Try(TrialArgs),

@@ -81,8 +81,7 @@ fn help_goes_to_stdout_and_names_the_exit_codes() {
       explain      Say why a thing is as it is, or what a code means
       destroy      Remove what a spec directory made. Data is kept for as long as the policy says
       doctor       Check the connections and this machine, and say what to do. Changes nothing
-      sandbox      Pretend to be a Proxmox VE cluster and a pfSense firewall, on this machine, until
-                   Ctrl-C
+      sandbox      Pretend to be a Docker Engine, a Proxmox VE cluster and a pfSense, until Ctrl-C
       schema       Print a JSON Schema
       completions  Print a script that completes the command in a shell
       man          Print the manual page

@@ -39,45 +39,48 @@ fn words(line: &str) -> Vec<String> {
         .collect()
 }
 
+/// One after the other, on one engine.
+const LINES: [&str; 33] = [
+    "version --format '{{.Server.APIVersion}}'",
+    "info --format '{{.ServerVersion}} {{.Driver}}'",
+    "images --format '{{.Repository}}:{{.Tag}}'",
+    "pull -q games.example/mc:1.21",
+    "network create --subnet 10.9.8.0/24 front",
+    "volume create data",
+    "run --rm lessor.example/busybox:1 sh -c 'echo out; echo err >&2; exit 3'",
+    "run -i --rm lessor.example/busybox:1 cat",
+    "run lessor.example/busybox:1 nosuch",
+    "run -d --name web --network front -p 8080:80 -v data:/data games.example/mc:1.21",
+    "ps --format '{{.Names}} {{.Image}} {{.State}} {{.Ports}}'",
+    "inspect -f '{{.State.Status}} {{.NetworkSettings.Networks.front.IPAddress}}' web",
+    "logs web",
+    "exec web sh -c 'echo inside; exit 4'",
+    "exec -i web cat",
+    "top web",
+    "stats --no-stream --format '{{.Name}} {{.PIDs}}' web",
+    "network inspect -f '{{range .Containers}}{{.Name}} {{.IPv4Address}}{{end}}' front",
+    "network rm front",
+    "volume ls --format '{{.Name}}'",
+    "volume rm data",
+    "rename web site",
+    "update --memory 64m --memory-swap -1 site",
+    "stop -t 1 site",
+    "wait site",
+    "start site",
+    "rm site",
+    "rm -f site",
+    "volume rm data",
+    "network rm front",
+    "image rm games.example/mc:1.21 --force",
+    "events --since 1h --until 0s --filter type=volume --format '{{.Action}} {{.Actor.ID}}'",
+    "ps -aq --filter name=nobody",
+];
+
 #[tokio::test]
 async fn the_docker_command_works_against_it() {
     let engine = Engine::running().await;
     let mut told = String::new();
-    for line in [
-        "version --format '{{.Server.APIVersion}}'",
-        "info --format '{{.ServerVersion}} {{.Driver}}'",
-        "images --format '{{.Repository}}:{{.Tag}}'",
-        "pull -q games.example/mc:1.21",
-        "network create --subnet 10.9.8.0/24 front",
-        "volume create data",
-        "run --rm lessor.example/busybox:1 sh -c 'echo out; echo err >&2; exit 3'",
-        "run -i --rm lessor.example/busybox:1 cat",
-        "run lessor.example/busybox:1 nosuch",
-        "run -d --name web --network front -p 8080:80 -v data:/data games.example/mc:1.21",
-        "ps --format '{{.Names}} {{.Image}} {{.State}} {{.Ports}}'",
-        "inspect -f '{{.State.Status}} {{.NetworkSettings.Networks.front.IPAddress}}' web",
-        "logs web",
-        "exec web sh -c 'echo inside; exit 4'",
-        "exec -i web cat",
-        "top web",
-        "stats --no-stream --format '{{.Name}} {{.PIDs}}' web",
-        "network inspect -f '{{range .Containers}}{{.Name}} {{.IPv4Address}}{{end}}' front",
-        "network rm front",
-        "volume ls --format '{{.Name}}'",
-        "volume rm data",
-        "rename web site",
-        "update --memory 64m --memory-swap -1 site",
-        "stop -t 1 site",
-        "wait site",
-        "start site",
-        "rm site",
-        "rm -f site",
-        "volume rm data",
-        "network rm front",
-        "image rm games.example/mc:1.21 --force",
-        "events --since 1h --until 0s --filter type=volume --format '{{.Action}} {{.Actor.ID}}'",
-        "ps -aq --filter name=nobody",
-    ] {
+    for line in LINES {
         let (out, error, code) = docker(&engine, line, "hello\n").await;
         told.push_str(&format!("$ docker {line}\n"));
         for text in [out, error] {

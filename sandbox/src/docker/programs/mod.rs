@@ -3,6 +3,7 @@
 //! A program is a [`Program`]: all that it will print and when, how it ends, and what signals do
 //! to it. It is made once, when it starts. Most are scripts; see [`shell`].
 
+mod calls;
 mod shell;
 mod words;
 
