@@ -123,7 +123,7 @@ async fn writes_that_overlap_are_all_granted_and_the_last_one_is_what_stays() {
 async fn what_goes_on_follows_from_what_is_configured() {
     let firewall = Firewall::new(Version::V2_10_0);
     let mut state = firewall.0.state().await;
-    state.live.time = START_MS / 1000;
+    state.live.time = i64::try_from(START_MS / 1000).unwrap();
     firewall.0.replace(state).await;
     let mapping = json!({"parent_id": "lan", "mac": "52:54:00:aa:bb:cc",
         "ipaddr": "192.168.1.20", "hostname": "box", "descr": "a box"});

@@ -12,13 +12,13 @@ use serde_json::Value;
 
 use crate::cluster::token;
 
-/// Gives the same answer to everything.
-struct Parrot(Mutex<Outcome>);
+/// Gives the same answer to everything, or hangs up.
+struct Parrot(Mutex<Option<Answer>>);
 
 #[async_trait]
 impl Site for Parrot {
     async fn answer(&self, _: Request) -> Outcome {
-        self.0.lock().unwrap().clone()
+        self.0.lock().unwrap().clone().map_or(Outcome::HungUp, Outcome::Answered)
     }
 }
 
@@ -32,7 +32,7 @@ pub(crate) struct Told {
 impl Told {
     async fn begin() -> Told {
         let identity = Identity::new(&["localhost"]).unwrap();
-        let parrot = Arc::new(Parrot(Mutex::new(Outcome::HungUp)));
+        let parrot = Arc::new(Parrot(Mutex::new(None)));
         let address = "127.0.0.1:0".parse().unwrap();
         let server = Server::listen(address, Some(&identity), parrot.clone()).await.unwrap();
         let trust = Trust::Pinned(identity.fingerprint().parse().unwrap());
@@ -41,15 +41,15 @@ impl Told {
         Told { client, parrot, _server: server }
     }
 
-    fn next(&self, outcome: Outcome) {
-        *self.parrot.0.lock().unwrap() = outcome;
+    fn next(&self, answer: Option<Answer>) {
+        *self.parrot.0.lock().unwrap() = answer;
     }
 }
 
 /// A client that hears the same answer to everything.
 pub(crate) async fn answering(status: u16, reason: &str, body: &str) -> Told {
     let told = Told::begin().await;
-    told.next(Outcome::Answered(Answer::new(status, reason, body.to_owned())));
+    told.next(Some(Answer::new(status, reason, body.to_owned())));
     told
 }
 
@@ -67,7 +67,7 @@ async fn every_recorded_answer_is_understood() {
     let (mut typed, mut plain) = (0, 0);
     let mut refusals: BTreeMap<Kind, usize> = BTreeMap::new();
     for exchange in recorded() {
-        told.next(outcome(&exchange));
+        told.next(answer(&exchange));
         let head = format!("{} {} {}", exchange["n"], exchange["method"], exchange["path"]);
         if exchange["status"] == 200 {
             match understood(&told.client, &exchange).await {
@@ -115,7 +115,7 @@ async fn every_recorded_verdict_of_a_task_has_a_meaning() {
         let Some(verdict) = exchange["response"]["data"]["exitstatus"].as_str() else { continue };
         let data = &exchange["response"]["data"];
         let upid: Upid = data["upid"].as_str().unwrap().parse().unwrap();
-        told.next(outcome(&exchange));
+        told.next(answer(&exchange));
         let ended = told.client.task_wait(Some(&upid), std::time::Duration::from_secs(5)).await;
         let meaning = match ended {
             Ok(done) if done.warnings.is_empty() => "done".to_owned(),
@@ -145,17 +145,17 @@ fn recorded() -> Vec<Value> {
     exchanges
 }
 
-fn outcome(exchange: &Value) -> Outcome {
+fn answer(exchange: &Value) -> Option<Answer> {
     let status = u16::try_from(exchange["status"].as_u64().unwrap()).unwrap();
     if status == 0 {
-        return Outcome::HungUp;
+        return None;
     }
     let body = match (&exchange["response"], &exchange["response_text"]) {
         (Value::Null, Value::String(text)) => text.clone(),
         (Value::Null, _) => String::new(),
         (json, _) => json.to_string(),
     };
-    Outcome::Answered(Answer::new(status, exchange["reason"].as_str().unwrap(), body))
+    Some(Answer::new(status, exchange["reason"].as_str().unwrap(), body))
 }
 
 fn parts(exchange: &Value) -> Vec<String> {
