@@ -2,11 +2,11 @@
 //!
 //! In reading order: every call to a cluster, with what it may answer ([`client`]), and how it
 //! writes several values into one text ([`property`]). Then what is made of that: the values of a
-//! guest ([`values`]) as a body ([`read`]) and back ([`mod@write`]), the rules before it
-//! ([`rules`]), what has an id and whose it is ([`whose`]), looking at everything ([`observe`]), and
-//! acting, one step after another, each on what was seen right before it ([`guest`], [`step`],
-//! [`pool`], [`vnet`]). What an error means to whoever asked stands in [`error`], what we have to be
-//! allowed in [`privileges`], and the cluster itself is looked at in [`examine`].
+//! guest (`values`) as a body (`read`) and back (`write`), the rules before it (`rules`), what has
+//! an id and whose it is (`whose`), looking at everything (`observe`), and acting, one step after
+//! another, each on what was seen right before it (`step`, `guest`, `pool`, `vnet`). What an error
+//! means to whoever asked stands in `error`, what we have to be allowed in `privileges`, and the
+//! cluster itself is looked at in `examine`.
 
 pub mod client;
 mod error;

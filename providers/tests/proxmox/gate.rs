@@ -8,20 +8,11 @@ use lessor_sandbox::Weather;
 use lessor_sandbox::http::{Habits, Outcome, Request, Site};
 use tokio::sync::Notify;
 
-/// When a caller is gone.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Side {
-    /// Before the request has done anything.
-    Before,
-    /// After it was done, and before anybody heard of it.
-    After,
-}
-
 /// The door.
 pub(crate) struct Gate {
     inner: Arc<Weather>,
     came: AtomicUsize,
-    shut: Mutex<Option<(usize, Side)>>,
+    shut: Mutex<Option<usize>>,
     pub(crate) reached: Notify,
 }
 
@@ -30,8 +21,9 @@ impl Gate {
         Gate { inner, came: AtomicUsize::new(0), shut: Mutex::new(None), reached: Notify::new() }
     }
 
-    /// Counts anew, and answers nobody from the one with that number on.
-    pub(crate) fn shut_at(&self, at: Option<(usize, Side)>) {
+    /// Counts anew. Whoever comes with that number is let in and hears nothing any more, and who
+    /// comes later is not let in.
+    pub(crate) fn shut_after(&self, at: Option<usize>) {
         self.came.store(0, Ordering::SeqCst);
         *self.shut.lock().unwrap() = at;
     }
@@ -43,15 +35,13 @@ impl Site for Gate {
         let number = self.came.fetch_add(1, Ordering::SeqCst);
         let shut = *self.shut.lock().unwrap();
         match shut {
-            Some((at, side)) if number == at => {
-                if side == Side::After {
-                    self.inner.answer(request).await;
-                }
+            Some(at) if number == at => {
+                self.inner.answer(request).await;
                 self.reached.notify_one();
                 Outcome::HungUp
             }
             // The caller is gone by then.
-            Some((at, _)) if number > at => Outcome::HungUp,
+            Some(at) if number > at => Outcome::HungUp,
             _ => self.inner.answer(request).await,
         }
     }

@@ -24,6 +24,7 @@ pub(crate) const INSTALLATION: &str = "test-1";
 pub(crate) const VM: u32 = 9000;
 pub(crate) const SHARED: u32 = 9001;
 pub(crate) const CT: u32 = 9002;
+pub(crate) const TEMPLATES: usize = 3;
 
 /// Quick enough to wait for.
 const PACE: Pace = Pace { refusal_ms: 0, task_ms: 0, shutdown_ms: 0, statistics_ms: 40 };
@@ -104,7 +105,7 @@ impl World {
     pub(crate) fn reset(&self) {
         self.cluster.replace(self.fresh.clone());
         self.weather.set_faults(Vec::new());
-        self.gate.shut_at(None);
+        self.gate.shut_after(None);
     }
 
     fn pace(&self, pace: Pace) {
