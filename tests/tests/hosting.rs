@@ -395,3 +395,19 @@ async fn without_a_memory_everything_is_found_by_its_marks() {
     sim.memory.edit(|rows| *rows = lessor_tests::Memories::default());
     assert!(sim.plan(VPS).await.is_empty());
 }
+
+#[tokio::test]
+async fn a_range_that_is_used_up_is_said_of_the_machine_that_gets_nothing() {
+    let sim = Sim::new();
+    let narrow = VPS.replace("20000-20009", "20000-20000");
+    let two = format!("{narrow}[instance.\"acme/db\"]\noffer = \"flex\"\n");
+    assert_snapshot!(problems(&sim.plan(&two).await), @"? instance.acme/web                                   cannot be done[E1010]: `proxmox.ams` has no id left to give");
+    let narrow = VPS.replace("2100-2109", "2100-2100");
+    sim.hardware("pfsense.edge").edit(|inside| inside.strange("vlan", "igb1.2100"));
+    assert_snapshot!(problems(&sim.plan(&narrow).await), @"? instance.acme/web            cannot be done[E1010]: `vlan_range.customers` has no tag left");
+}
+
+/// What keeps a plan from being applied.
+fn problems(plan: &lessor_plans::Plan) -> String {
+    rendered(plan).lines().filter(|line| line.contains("cannot be done")).collect()
+}

@@ -82,6 +82,7 @@ fn help_goes_to_stdout_and_names_the_exit_codes() {
       destroy      Remove what a spec directory made. Data is kept for as long as the policy says
       doctor       Check the connections and this machine, and say what to do. Changes nothing
       sandbox      Pretend to be a Docker Engine, a Proxmox VE cluster and a pfSense, until Ctrl-C
+      try          Plan and apply an example on pretend systems, and leave it running to play with
       schema       Print a JSON Schema
       completions  Print a script that completes the command in a shell
       man          Print the manual page
@@ -95,8 +96,10 @@ fn help_goes_to_stdout_and_names_the_exit_codes() {
           --database <URL>            What is remembered: `sqlite:PATH`. By default
                                       `sqlite:.lessor/lessor.db`; a relative path starts at the spec
                                       directory [env: LESSOR_DATABASE_URL]
-          --endpoint <NAME=ENDPOINT>  Another endpoint for a `docker` entry, such as
-                                      `par1=unix:///var/run/docker.sock` [env: LESSOR_ENDPOINT=]
+          --endpoint <NAME=ENDPOINT>  Another endpoint for a connection, such as
+                                      `par1=unix:///var/run/docker.sock`, or
+                                      `ams=https://127.0.0.1:8006#sha256:…` with the certificate it
+                                      shows [env: LESSOR_ENDPOINT=]
           --color <WHEN>              Whether to colour the output: `always`, `never` or `auto`, which
                                       heeds `NO_COLOR` [default: auto]
 
@@ -167,7 +170,8 @@ fn help_goes_to_stdout_and_names_the_exit_codes() {
               [env: LESSOR_DATABASE_URL]
 
           --endpoint <NAME=ENDPOINT>
-              Another endpoint for a `docker` entry, such as `par1=unix:///var/run/docker.sock`
+              Another endpoint for a connection, such as `par1=unix:///var/run/docker.sock`, or
+              `ams=https://127.0.0.1:8006#sha256:…` with the certificate it shows
               
               [env: LESSOR_ENDPOINT=]
 
@@ -276,7 +280,7 @@ fn an_endpoint_is_given_by_flag_or_environment_for_connections_there_are() {
     assert!(shop.path("env.json").exists() && shop.path("flag.json").exists());
     assert!(!shop.path("host.json").exists());
     assert_snapshot!(shop.lessor("plan --endpoint par1=memory:x.json"), @"
-    err| error: an endpoint is given for `docker.par1`, which no spec defines
+    err| error: an endpoint is given for `par1`, which no spec defines
     err|   hint: specs define `docker.local`
     exit 1
     ");
