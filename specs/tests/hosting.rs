@@ -245,6 +245,8 @@ container = { cpu = "1", memory = "1GiB" }
       hint: add `currency = "EUR"` to its `price`
     E0706 8: `offer.none` has no image to run
       hint: add `images = ["…"]`
+    E0720 17: `offer.guarded` has no use for `firewall`: only virtual machines are behind a firewall
+      hint: remove it
     "#);
 }
 
