@@ -56,7 +56,7 @@ pub(super) fn rule(estate: &Estate<'_>, name: &str, parts: &RuleParts<'_>) -> Re
         other => return Err(format!("its action is `{other}`")),
     };
     let (protocol, odd_protocol) = protocol(rule.protocol.as_deref());
-    let ports = ports(estate, rule.destination_port.as_deref());
+    let told = ports(estate, rule.destination_port.as_deref());
     let family = (rule.ipprotocol != "inet").then(|| rule.ipprotocol.clone());
     let from = rule.source_port.as_ref().map(|ports| format!("port {ports}"));
     let source = estate.wiring.shown(&rule.source);
@@ -68,8 +68,8 @@ pub(super) fn rule(estate: &Estate<'_>, name: &str, parts: &RuleParts<'_>) -> Re
         source: besides(source, [from, family, odd_protocol]),
         destination: estate.wiring.shown(&rule.destination),
         // One whose ports cannot be told fits no packet.
-        enabled: !rule.disabled && ports.is_some(),
-        ports: ports.unwrap_or_default(),
+        enabled: !rule.disabled && told.is_some(),
+        ports: told.unwrap_or_default(),
         action,
         log: rule.log,
         after: Some(parts.after.clone()),

@@ -33,7 +33,7 @@ pub(super) fn put(
         None => step.new_mark("rule", &body.name)?,
     };
     let blank = RuleParts::default();
-    let parts = own.map_or(&blank, |own| &own.parts);
+    let there = own.map_or(&blank, |own| &own.parts);
     let alias = (ports.len() > 1).then(|| Alias {
         name: ports_alias(&body.name),
         sort: "port".into(),
@@ -42,7 +42,7 @@ pub(super) fn put(
         detail: Vec::new(),
     });
     if let Some(alias) = &alias
-        && let Some(edit) = put_alias(estate, parts, alias)?
+        && let Some(edit) = put_alias(estate, there, alias)?
     {
         return Ok(vec![edit]);
     }
@@ -50,16 +50,16 @@ pub(super) fn put(
         Some(alias) => Some(alias.name.clone()),
         None => ports.into_iter().next(),
     };
-    let wished = wished(estate, parts.rule, body, destination_port, &mark.to_line())?;
-    let place = place(estate, parts, own.is_some(), body);
-    match parts.rule {
+    let wished = wished(estate, there.rule, body, destination_port, &mark.to_line())?;
+    let place = place(estate, there, own.is_some(), body);
+    match there.rule {
         None => return Ok(vec![Edit::create_in(wished, place)]),
         Some(rule) if *rule != wished || place.is_some() => {
             return Ok(vec![Edit::update_seen(rule, wished, place)]);
         }
         Some(_) => {}
     }
-    let useless = parts.ports.filter(|_| alias.is_none());
+    let useless = there.ports.filter(|_| alias.is_none());
     Ok(useless.map(Edit::delete_seen).into_iter().collect())
 }
 
