@@ -203,7 +203,7 @@ async fn a_secret_that_cannot_be_had_stops_the_creation_and_is_not_compared() {
     let before = world.stored().await;
     let mut thing = tunnel();
     let Body::Tunnel(body) = &mut thing.body else { panic!() };
-    body.private_key = secret("missing");
+    body.private_key = Some(secret("missing"));
 
     let error = world.refusal(Act::Create, &thing).await.to_string();
 
@@ -222,8 +222,8 @@ async fn two_hundred_at_once_are_few_applies() {
     let results = futures_util::future::join_all(applies).await;
 
     assert!(results.iter().all(Result::is_ok), "{results:?}");
-    let applied = world.count("POST /firewall/apply");
-    assert!(applied <= 2, "{applied} applies");
+    let count = world.count("POST /firewall/apply");
+    assert!(count <= 2, "{count} applies");
     let sights = changes.iter().map(|change| world.provider().sight(change));
     world.forget_calls();
     for sighting in futures_util::future::join_all(sights).await {

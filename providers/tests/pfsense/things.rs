@@ -122,8 +122,8 @@ pub(crate) fn public_address() -> Thing {
     thing("address_pool.v4/acme/web", Body::PublicAddress(body))
 }
 
-pub(crate) fn secret(name: &str) -> Option<SecretRef> {
-    Some(SecretRef::File(format!("{name}.key")))
+pub(crate) fn secret(name: &str) -> SecretRef {
+    SecretRef::File(format!("{name}.key"))
 }
 
 pub(crate) fn tunnel() -> Thing {
@@ -134,7 +134,7 @@ pub(crate) fn tunnel() -> Thing {
         version,
     };
     let peers = [
-        ("laptop".to_owned(), peer(11, secret("shared"), 1)),
+        ("laptop".to_owned(), peer(11, Some(secret("shared")), 1)),
         ("phone".to_owned(), peer(12, None, 0)),
     ];
     let body = TunnelBody {
@@ -142,7 +142,7 @@ pub(crate) fn tunnel() -> Thing {
         port: 51821,
         address: Ipv4Addr::new(10, 99, 0, 1),
         prefix: 24,
-        private_key: secret("one"),
+        private_key: Some(secret("one")),
         peers: peers.into(),
         enabled: true,
     };
@@ -224,7 +224,7 @@ pub(crate) fn edits() -> Vec<(&'static str, Thing)> {
         "port" => port = 51900;
         "address" => address = Ipv4Addr::new(10, 99, 0, 2);
         "prefix" => prefix = 25;
-        "private_key" => private_key = secret("two");
+        "private_key" => private_key = Some(secret("two"));
         "enabled" => enabled = false;
         "peers.laptop.version" => peers = peers(&|it| it.get_mut("laptop").unwrap().version = 2);
         "peers.laptop.preshared_key" =>
