@@ -2,12 +2,13 @@
 //! before it. So an act can be cut off anywhere and goes on from there.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use lessor_engine::ApplyError;
 use lessor_plans::{Change, GuestBody, Sighting};
 use tokio::time::{Instant, sleep};
 
-use super::client::{CallError, Client, Guest, Kind, NewClone, Resource};
+use super::client::{CallError, Client, Guest, GuestKind, Kind, NewClone, Resource};
 use super::error::{explained, refused};
 use super::read::described;
 use super::step::{self, COPYING, finish};
@@ -17,6 +18,10 @@ use crate::seen::{check_address, not_as_planned, taken};
 
 /// How often one act goes on after an answer that was lost, or after somebody else was quicker.
 const SETBACKS: usize = 1;
+
+/// The pauses between two looks at a guest that is being made.
+const PAUSE_FIRST: Duration = Duration::from_millis(100);
+const PAUSE_LAST: Duration = Duration::from_secs(2);
 
 /// What is said of an id that somebody else has.
 const PLAN_AGAIN: &str = "run `lessor plan` again: it chooses another id";
@@ -62,11 +67,7 @@ pub(super) async fn create(
 }
 
 /// Makes a guest that is there like its wish.
-pub(super) async fn update(
-    proxmox: &Proxmox,
-    _change: &Change,
-    wish: &GuestBody,
-) -> Result<(), ApplyError> {
+pub(super) async fn update(proxmox: &Proxmox, wish: &GuestBody) -> Result<(), ApplyError> {
     let mut way = Way::new(proxmox)?;
     while let Some(seen) = way.ours(&wish.name).await? {
         if !way.forward(wish, &seen).await? {
@@ -82,12 +83,12 @@ pub(super) async fn delete(proxmox: &Proxmox, id: &str) -> Result<(), ApplyError
     while let Some(seen) = way.ours(id).await? {
         let done = if seen.running {
             way.is_allowed("its end", 3)?;
-            step::stop(way.client, &seen).await.map_err(explained_once)
+            step::stop(way.client, &seen).await
         } else {
             way.is_allowed("its removal", 3)?;
-            remove(way.client, &seen.guest).await.map_err(explained_once)
+            remove(way.client, &seen.guest).await
         };
-        way.after(done)?;
+        way.after(done.map_err(Trouble::Call))?;
     }
     Ok(())
 }
@@ -143,7 +144,7 @@ fn template(
     let found = resources.iter().find(|one| one.vmid == Some(id.into()));
     let place = found.and_then(|found| Some((found.guest()?, found.node.clone()?)));
     let (kind, node) = place.ok_or_else(|| no_template(proxmox, wish, id))?;
-    if (kind == super::client::GuestKind::Lxc) != wish.lxc {
+    if (kind == GuestKind::Lxc) != wish.lxc {
         let why = format!("template {id} of image `{}` is of another sort", wish.made_from.image);
         return Err(refused(why, "correct `lxc` or `template` of the image's entry"));
     }
@@ -186,10 +187,6 @@ impl From<ApplyError> for Trouble {
     }
 }
 
-fn explained_once(error: CallError) -> Trouble {
-    Trouble::Call(error)
-}
-
 /// The way of one act, with what it has met so far.
 struct Way<'p> {
     proxmox: &'p Proxmox,
@@ -206,13 +203,13 @@ impl<'p> Way<'p> {
 
     /// What has the id, once it is made.
     async fn whose(&self, id: &str) -> Result<Whose, ApplyError> {
-        let (begun, mut pause) = (Instant::now(), std::time::Duration::from_millis(100));
+        let (begun, mut pause) = (Instant::now(), PAUSE_FIRST);
         loop {
             match self.proxmox.whose(self.client, id).await? {
                 Whose::Unmade(_) if begun.elapsed() < step::PATIENCE => sleep(pause).await,
                 whose => return Ok(whose),
             }
-            pause = (pause * 2).min(std::time::Duration::from_secs(2));
+            pause = (pause * 2).min(PAUSE_LAST);
         }
     }
 
@@ -246,7 +243,7 @@ impl<'p> Way<'p> {
         if *taken <= most {
             return Ok(());
         }
-        let why = format!("{sort} was seen to {} times, and is not as wished yet", most);
+        let why = format!("{sort} was seen to {most} times, and is not as wished yet");
         Err(ApplyError::Transient { why })
     }
 

@@ -181,7 +181,7 @@ impl Provider for Proxmox {
         })?;
         match (act, body) {
             (Act::Create, Body::Guest(body)) => guest::create(self, change, body).await,
-            (Act::Update, Body::Guest(body)) => guest::update(self, change, body).await,
+            (Act::Update, Body::Guest(body)) => guest::update(self, body).await,
             (Act::Delete, Body::Guest(body)) => guest::delete(self, &body.name).await,
             (Act::Create, Body::Pool(body)) => pool::create(self, change, &body.name).await,
             (Act::Update, Body::Pool(body)) => pool::confirm(self, &body.name).await,

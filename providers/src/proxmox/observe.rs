@@ -259,9 +259,10 @@ impl Look<'_> {
             },
         };
         let is_ours = mark_of(self.proxmox, &one.guest.vmid.to_string(), &values).is_ok();
-        let filter = match self.proxmox.entry.guest_firewall && is_ours {
-            true => Some(Filter::read(self.client, &one.guest).await?),
-            false => None,
+        let filter = if self.proxmox.entry.guest_firewall && is_ours {
+            Some(Filter::read(self.client, &one.guest).await?)
+        } else {
+            None
         };
         Ok(Some(Found { guest: one.guest.clone(), values, running, filter }))
     }

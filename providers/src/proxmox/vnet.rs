@@ -1,19 +1,21 @@
 //! Networks of zones, whose alias carries the mark. They are written first, and put into effect
 //! together with whatever else was written.
 
+use std::time::Duration;
+
 use lessor_engine::ApplyError;
 use lessor_plans::{Body, Change, Mark, MarkError, Sighting, VnetBody};
 use tokio::time::{Instant, sleep};
 
 use super::Proxmox;
-use super::client::{CallError, Client, Form, Kind, Vnet};
+use super::client::{CallError, Client, Form, Kind, Node, Vnet};
 use super::error::{explained, refused};
 use super::step::{PATIENCE, finish};
 use super::whose::present;
 use crate::seen::{check_address, not_as_planned, taken, why_not};
 
 /// The pause between two looks at how a zone is on the nodes.
-const PAUSE: std::time::Duration = std::time::Duration::from_millis(250);
+const PAUSE: Duration = Duration::from_millis(250);
 
 /// How often one act goes on after an answer that was lost, or after somebody else was quicker.
 const ROUNDS: usize = 6;
@@ -185,18 +187,17 @@ async fn put_into_effect(client: &Client) -> Result<(), CallError> {
 /// Waits until every node that takes part has the zone as it shall be.
 async fn well(client: &Client, zone: &str) -> Result<(), ApplyError> {
     let begun = Instant::now();
-    for node in client.nodes().await?.into_iter().filter(|node| node.is_online()) {
+    for node in client.nodes().await?.into_iter().filter(Node::is_online) {
         loop {
             let zones = client.zone_statuses(&node.name).await?;
             let status = zones.into_iter().find(|one| one.name == zone).map(|one| one.status);
             match status.as_deref() {
-                Some("available") => break,
+                // Nodes outside of the zone do not know it.
+                Some("available") | None => break,
                 Some("error") => {
                     let why = format!("zone `{zone}` is in error on node `{}`", node.name);
                     return Err(refused(why, "look at Datacenter, SDN, and apply again"));
                 }
-                // Nodes outside of the zone do not know it.
-                None => break,
                 Some(_) if begun.elapsed() < PATIENCE => sleep(PAUSE).await,
                 Some(status) => {
                     let why = format!("zone `{zone}` is still {status} on node `{}`", node.name);

@@ -73,10 +73,11 @@ impl Proxmox {
         let resources = client.cluster_resources(None).await?;
         let found = resources.iter().find(|one| one.vmid == Some(vmid.into()));
         let Some(found) = found else {
-            return match client.guest_id_is_free(vmid).await? {
-                true => Ok(Whose::Nobodys(resources)),
-                false => Ok(Whose::Others("we may not even look at it".into())),
-            };
+            return Ok(if client.guest_id_is_free(vmid).await? {
+                Whose::Nobodys(resources)
+            } else {
+                Whose::Others("we may not even look at it".into())
+            });
         };
         let (Some(kind), Some(node)) = (found.guest(), &found.node) else {
             return Ok(Whose::Others("it is no guest that this lessor knows".into()));

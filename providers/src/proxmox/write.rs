@@ -35,7 +35,7 @@ impl Edit {
 
     /// Whether a machine that runs is to be stopped first.
     pub(super) fn wants_it_stopped(&self) -> bool {
-        self.keys().any(|key| READ_AT_START.contains(&key))
+        self.keys().any(|key| READ_AT_START.contains(&key) || DRIVES.contains(&key))
     }
 
     pub(super) fn keys(&self) -> impl Iterator<Item = &'static str> {
@@ -49,7 +49,7 @@ impl Edit {
         form.with_some("delete", gone)
     }
 
-    fn set(&mut self, key: &'static str, value: impl ToString) {
+    fn set(&mut self, key: &'static str, value: &(impl ToString + ?Sized)) {
         self.set.push((key, value.to_string()));
     }
 
@@ -72,14 +72,14 @@ pub(super) fn edit(wish: &GuestBody, seen: &Seen) -> Result<Edit, ApplyError> {
     let mut edit = Edit::default();
     edit.text(kind.name_key(), values.to_be(kind.name_key()), Some(&wish.hostname));
     if cores(kind, |key| values.to_be(key)) != wish.cpu {
-        edit.set("cores", wish.cpu);
+        edit.set("cores", &wish.cpu);
         if kind == GuestKind::Qemu {
-            edit.set("sockets", 1);
+            edit.set("sockets", &1);
         }
     }
     memory(&mut edit, wish, kind, values)?;
     if flag(values.to_be("onboot")) != wish.on_boot {
-        edit.set("onboot", u8::from(wish.on_boot));
+        edit.set("onboot", &u8::from(wish.on_boot));
     }
     let there = values.to_be("tags").map(|text| tags(text, false)).unwrap_or_default();
     if there != wish.tags {
@@ -100,18 +100,18 @@ fn memory(
     values: &Values,
 ) -> Result<(), ApplyError> {
     let bytes = wish.memory.bytes();
-    if bytes % (1 << 20) != 0 {
+    if !bytes.is_multiple_of(1 << 20) {
         let why = format!("guest `{}` cannot have {} of memory", wish.name, wish.memory);
         return Err(refused(why, "Proxmox VE gives memory in MiB: ask for a whole number of them"));
     }
     let mib = bytes >> 20;
     if memory_mib(values.to_be("memory")) != mib {
-        edit.set("memory", mib);
+        edit.set("memory", &mib);
     }
     // A template may give back more than its copy has at all.
     let kept = values.to_be("balloon").and_then(|text| text.parse::<u64>().ok());
     if kind == GuestKind::Qemu && kept.is_some_and(|kept| kept > mib) {
-        edit.set("balloon", mib);
+        edit.set("balloon", &mib);
     }
     Ok(())
 }
@@ -150,7 +150,7 @@ fn network(
         };
     }
     if !card.differences(&there).is_empty() {
-        edit.set("net0", card);
+        edit.set("net0", &card);
     }
     Ok(())
 }
@@ -169,7 +169,7 @@ fn cloud_init(edit: &mut Edit, wish: &GuestBody, values: &Values) -> Result<(), 
         .with("ip", format!("{}/{}", cloud_init.address, cloud_init.prefix))?
         .with("gw", cloud_init.gateway)?;
     if !wanted.differences(&there).is_empty() {
-        edit.set("ipconfig0", wanted);
+        edit.set("ipconfig0", &wanted);
     }
     edit.text("ciuser", values.to_be("ciuser"), cloud_init.user.as_deref());
     if keys(values.to_be("sshkeys")) != cloud_init.keys {
@@ -179,7 +179,7 @@ fn cloud_init(edit: &mut Edit, wish: &GuestBody, values: &Values) -> Result<(), 
         && let Some(place) = DRIVES.into_iter().find(|place| values.to_be(place).is_none())
     {
         let storage = wish.made_from.storage.as_deref().or_else(|| values.storages().next());
-        edit.set(place, format!("{}:cloudinit", storage.unwrap_or_default()));
+        edit.set(place, &format!("{}:cloudinit", storage.unwrap_or_default()));
     }
     Ok(())
 }

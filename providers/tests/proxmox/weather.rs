@@ -114,7 +114,7 @@ async fn copies_of_one_template_are_made_one_after_the_other() {
     let bodies: Vec<Body> = (20_001..20_005)
         .map(|id| {
             with(&container(id), |body| {
-                body.network.mac = format!("02:1B:00:00:00:{:02X}", id % 100)
+                body.network.mac = format!("02:1B:00:00:00:{:02X}", id % 100);
             })
         })
         .collect();

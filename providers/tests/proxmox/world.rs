@@ -229,7 +229,7 @@ impl World {
     }
 }
 
-pub(crate) const PATIENCE: std::time::Duration = std::time::Duration::from_secs(60);
+pub(crate) const PATIENCE: std::time::Duration = std::time::Duration::from_mins(1);
 
 /// A machine with a disk.
 pub(crate) fn machine(vmid: u32, storage: &str) -> Form {
