@@ -135,7 +135,10 @@ async fn a_privilege_that_is_missing_on_one_path() {
     let error = provider.apply(Act::Create, &change(&vm(20_001))).await.unwrap_err();
 
     assert_eq!(world.state().await, before);
-    assert_snapshot!(told(&world, &error), @"");
+    assert_snapshot!(told(&world, &error), @"
+    refused: `HOST` refused `POST /nodes/pve1/qemu/9000/clone`: Permission check failed (/storage/local, Datastore.AllocateSpace)
+    hint: give our user or token a role with `Datastore.AllocateSpace` on `/storage/local` (Datacenter, Permissions, or `pveum acl modify /storage/local`)
+    ");
 }
 
 #[tokio::test]
