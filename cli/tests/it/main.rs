@@ -21,5 +21,6 @@ mod saved;
 mod secrets;
 mod starting;
 mod support;
+mod trying;
 mod usage;
 mod watching;
