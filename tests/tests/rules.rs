@@ -16,15 +16,20 @@ fn manifest(folder: &str) -> toml::Table {
 }
 
 /// Who may import whom. The arrows of ARCHITECTURE.md.
-const IMPORTS: [(&str, &[&str]); 8] = [
+const IMPORTS: [(&str, &[&str]); 10] = [
     ("specs", &[]),
     ("plans", &["specs"]),
-    ("engine", &["specs", "plans"]),
+    ("billing", &["specs"]),
+    ("engine", &["specs", "plans", "billing"]),
     ("providers", &["specs", "plans", "engine"]),
-    ("store", &["specs", "plans", "engine"]),
+    ("store", &["specs", "plans", "billing", "engine"]),
+    ("server", &["specs", "plans", "billing", "engine", "providers", "store"]),
     ("sandbox", &[]),
-    ("cli", &["specs", "plans", "engine", "providers", "store", "sandbox"]),
-    ("tests", &["specs", "plans", "engine", "providers", "store", "sandbox", "cli"]),
+    ("cli", &["specs", "plans", "billing", "engine", "providers", "store", "server", "sandbox"]),
+    (
+        "tests",
+        &["specs", "plans", "billing", "engine", "providers", "store", "server", "sandbox", "cli"],
+    ),
 ];
 
 /// What tests of a crate may import besides: the pretend systems it is driven against.

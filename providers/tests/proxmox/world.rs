@@ -92,6 +92,19 @@ impl World {
         client.zone_create("zvlan", "vlan", Form::new().with("bridge", "vmbr0")).await.unwrap();
         let applied = client.sdn_apply().await.unwrap();
         client.task_wait(Some(&applied), PATIENCE).await.unwrap();
+        self.listed(&client).await;
+    }
+
+    /// Waits for the round of statistics that sees the templates: listings lag behind.
+    async fn listed(&self, client: &Client) {
+        for _ in 0..1_000 {
+            let guests = client.cluster_resources(Some("vm")).await.unwrap();
+            if guests.iter().filter(|guest| guest.template).count() == TEMPLATES {
+                return;
+            }
+            tokio::time::sleep(std::time::Duration::from_millis(10)).await;
+        }
+        panic!("the templates are never listed");
     }
 
     /// Makes a guest of somebody's on the first node.

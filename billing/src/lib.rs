@@ -1,0 +1,1 @@
+//! What things cost: periods, proration, caps and promo codes. Pure, and integers only.

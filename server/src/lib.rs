@@ -1,0 +1,1 @@
+//! The HTTP API, the schedule, and work in the background.
