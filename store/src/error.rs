@@ -89,12 +89,39 @@ pub enum StoreError {
         /// The connection.
         place: Address,
     },
+    /// There is one already, and there can be only one.
+    #[error("there is {what} already")]
+    Exists {
+        /// What there is.
+        what: String,
+    },
+    /// There is none.
+    #[error("there is no `{what}`")]
+    Absent {
+        /// What was asked for.
+        what: String,
+    },
+    /// Somebody else changed it meanwhile.
+    #[error("`{what}` was changed meanwhile")]
+    Outdated {
+        /// What was to be changed.
+        what: String,
+    },
+    /// Nobody would be left to decide about a tenant.
+    #[error("`{tenant}` would have no owner")]
+    LastOwner {
+        /// The tenant.
+        tenant: String,
+    },
 }
 
 impl StoreError {
     /// Something one can do now.
     pub fn hint(&self) -> Option<String> {
         Some(match self {
+            StoreError::Exists { .. } | StoreError::Absent { .. } => return None,
+            StoreError::Outdated { .. } => "look at it again".into(),
+            StoreError::LastOwner { .. } => "make somebody else an owner first".into(),
             StoreError::Unsupported { .. } => {
                 "name a file, or `sqlite:` and a file; PostgreSQL comes later".into()
             }

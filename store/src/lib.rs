@@ -3,26 +3,39 @@
 //! What the marks on the objects cannot tell: which specs were applied ([revisions](Revision)),
 //! what was done and how it ended (the [journal](LeasedJournal)), what was given out (claims),
 //! what is kept for a while (keeps), and who may act right now ([leases](Leases)). Losing the
-//! database loses history and nothing else.
+//! database loses history and nothing else. What customers are and did stands only here: who may do
+//! what ([accounts](Account)), and who did it ([audit events](Audited)).
 //!
 //! [`Store`] is concrete. Its methods are named thing first, so that a search for `claim_` finds
 //! all there is about claims. Not here: what any of it means. The store decides nothing.
 
+mod account;
 mod apply;
+mod audit;
 mod claim;
 mod error;
+mod id;
 mod journal;
 mod keep;
 mod lease;
 mod location;
 mod revision;
 mod row;
+mod secret;
 mod store;
 
+pub use account::{
+    Account, ApiKey, Attempts, Declared, Invitation, KeyOwner, Member, NewAccount, NewKey, NewLink,
+    NewSession, NewTokens, Origin, PlatformRole, Purpose, Refreshed, Refusal, Role, Session,
+    Status, Tenant, Visitor,
+};
 pub use apply::{Begin, Outcome, Run};
+pub use audit::{Actor, AuditEvent, AuditVerdict, Audited, Broken, Seal};
 pub use error::StoreError;
+pub use id::{AccountId, KeyId, NotAnId, SessionId};
 pub use journal::{Applied, LeasedJournal, Recorded, read_applied};
 pub use lease::{Holder, LeaseTerms, Leases, Waiting};
 pub use revision::{Revision, read_tree};
 pub use row::{Columns, Misread};
+pub use secret::SecretDigest;
 pub use store::Store;

@@ -13,6 +13,8 @@ use sqlx::{Row as _, ValueRef as _};
 pub trait Columns {
     /// A column as a whole number.
     fn number(&self, column: &str) -> Result<i64, Misread>;
+    /// A column as a whole number; `None` when it is NULL.
+    fn number_optional(&self, column: &str) -> Result<Option<i64>, Misread>;
     /// A column as text; `None` when it is NULL.
     fn text(&self, column: &str) -> Result<Option<String>, Misread>;
 }
@@ -42,6 +44,10 @@ impl From<Misread> for sqlx::Error {
 
 impl Columns for AnyRow {
     fn number(&self, column: &str) -> Result<i64, Misread> {
+        self.try_get(column).map_err(|error| misread(self, column, "a number", &error))
+    }
+
+    fn number_optional(&self, column: &str) -> Result<Option<i64>, Misread> {
         self.try_get(column).map_err(|error| misread(self, column, "a number", &error))
     }
 
@@ -95,6 +101,16 @@ where
 pub(crate) fn time(row: &impl Columns, column: &str) -> Result<Timestamp, Misread> {
     let micros = row.number(column)?;
     Timestamp::from_microsecond(micros).map_err(|error| Misread::new(column, &error))
+}
+
+/// A column as a time, or NULL.
+pub(crate) fn time_optional(
+    row: &impl Columns,
+    column: &str,
+) -> Result<Option<Timestamp>, Misread> {
+    let time =
+        |micros| Timestamp::from_microsecond(micros).map_err(|error| Misread::new(column, &error));
+    row.number_optional(column)?.map(time).transpose()
 }
 
 /// A count as a column. What does not fit is as good as the most that does.

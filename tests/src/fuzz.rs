@@ -25,7 +25,10 @@ use lessor_specs::{
     Address, ByteSize, Cidr, Cpu, Currency, Duration, EnvValue, HostKey, Kind, Loaded, Money,
     PortRange, Report, SecretRef, Tree,
 };
-use lessor_store::{Applied, Columns, Misread, Outcome, Recorded, Revision, Run};
+use lessor_store::{
+    ApiKey, Applied, Audited, Columns, Invitation, Member, Misread, Outcome, Recorded, Revision,
+    Run, Session, Tenant, Visitor,
+};
 
 /// Something that reads what others wrote.
 #[derive(Clone, Copy, Debug)]
@@ -177,6 +180,13 @@ pub fn journal(bytes: &[u8]) {
     let _ = told(Applied::read(&row));
     let _ = told(Run::read(&row));
     let _ = told(Revision::read(&row));
+    let _ = told(Visitor::read(&row));
+    let _ = told(Tenant::read(&row));
+    let _ = told(Member::read(&row));
+    let _ = told(Session::read(&row));
+    let _ = told(ApiKey::read(&row));
+    let _ = told(Invitation::read(&row));
+    let _ = told(Audited::read(&row));
     let _ = told(lessor_store::read_tree(&row));
     let _ = told(lessor_store::read_applied(&row));
 }
@@ -207,6 +217,10 @@ impl Columns for Row {
     fn number(&self, column: &str) -> Result<i64, Misread> {
         let text = self.columns.get(column).ok_or_else(|| Misread::new(column, "NULL"))?;
         text.parse().map_err(|error| Misread::new(column, &error))
+    }
+
+    fn number_optional(&self, column: &str) -> Result<Option<i64>, Misread> {
+        self.columns.contains_key(column).then(|| self.number(column)).transpose()
     }
 
     fn text(&self, column: &str) -> Result<Option<String>, Misread> {
