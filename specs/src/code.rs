@@ -127,6 +127,11 @@ codes! {
             E0506 MovedDeclared = "an entry says it was something that is still declared",
             E0507 MovedTwice = "two entries say they were the same thing",
             E0508 AdoptedTwice = "two entries adopt the same thing",
+            E0509 OrdersUnreadable = "a file of orders cannot be read",
+            E0510 OrderDeclared = "a spec declares what a customer ordered",
+            E0511 VersionMissing = "an order is one of a version that is not there",
+            E0512 VersionChanged = "a version is not what its name says",
+            E0513 OrderSecret = "an order refers to a secret of the operator",
         }
         "Docker" {
             E0601 NoConnection = "there is no connection to live on",

@@ -5,8 +5,8 @@
 //! files from the directory is its only contact with the world, and it stands in [`load`].
 //!
 //! In reading order: the words ([`Address`], the [quantities](quantity)), what can be declared
-//! ([`kinds`]), all of it together ([`Specs`]), how it comes out of text ([`load`]), and what can be
-//! wrong with it ([`Code`]).
+//! ([`kinds`]), all of it together ([`Specs`]), how it comes out of text ([`load`]), what customers
+//! ordered beside it ([`orders`]), and what can be wrong with it ([`Code`]).
 
 mod address;
 mod check;
@@ -16,6 +16,7 @@ mod diagnostic;
 mod excerpt;
 pub mod kinds;
 pub mod load;
+pub mod orders;
 pub mod quantity;
 mod schema;
 mod specs;
@@ -25,6 +26,7 @@ pub use address::{Address, Kind, name_problem};
 pub use code::{Code, Page};
 pub use diagnostic::{Diagnostic, Label, Report, ReportEntry, Span};
 pub use load::{Loaded, Tree};
+pub use orders::{OrderPhase, Orders};
 pub use quantity::{
     ByteSize, Cidr, Cpu, Currency, Duration, EnvValue, HostKey, Money, PortRange, SecretRef,
 };

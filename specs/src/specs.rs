@@ -10,6 +10,7 @@ use crate::kinds::{
     Location, Network, Offer, PfSense, Policy, PortForward, PortRangeSpec, Proxmox, Quota, Tenant,
     Vlan, VlanRange, VmImage, Volume, Vpn,
 };
+use crate::orders::Ordered;
 use crate::quantity::Adopted;
 use crate::{Address, EnvValue, Kind, SecretRef};
 
@@ -65,6 +66,9 @@ pub struct Specs {
     pub instance: BTreeMap<String, Instance>,
     /// Rules for lessor itself.
     pub policy: Policy,
+    /// What stands here because customers ordered it.
+    #[serde(skip)]
+    pub ordered: Ordered,
 }
 
 impl Specs {
@@ -216,8 +220,13 @@ impl Specs {
         env.chain(tokens).chain(keys.flatten()).chain(private).chain(shared).collect()
     }
 
-    /// How many entries there are, policy not counted.
+    /// How many entries files declare, policy not counted.
     pub fn count(&self) -> usize {
+        self.all_entries() - self.ordered.entries
+    }
+
+    /// How many entries there are, orders and what they bought counted too.
+    pub(crate) fn all_entries(&self) -> usize {
         self.docker.len()
             + self.proxmox.len()
             + self.pfsense.len()

@@ -1,7 +1,7 @@
 //! Every code: the wrong example of its page gives it, the right one gives nothing.
 //!
 //! An example is a spec directory: as TOML, where `# file: b.toml` begins another file, or as a
-//! script that makes the directory `specs`.
+//! script that makes the directory `specs`. `# file: ../orders.toml` is what customers ordered.
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on says so by stopping")]
 
@@ -11,7 +11,7 @@ use std::path::Path;
 use std::process::Command;
 
 use lessor_specs::load::load;
-use lessor_specs::{Code, Loaded, Page, Report};
+use lessor_specs::{Code, Loaded, Orders, Page, Report};
 use tempfile::TempDir;
 
 /// A directory in which an example was made.
@@ -51,7 +51,13 @@ impl Example {
     }
 
     fn load(&self) -> Result<Loaded, Report> {
-        load(&self.home.path().join("specs"))
+        let loaded = load(&self.home.path().join("specs"))?;
+        // Orders stand beside the spec directory.
+        if let Ok(text) = fs::read_to_string(self.home.path().join("orders.toml")) {
+            let orders = Orders::from_toml("orders.toml", &text)?;
+            loaded.specs.with_orders(&orders, "2026-11-29T12:00:00Z".parse().unwrap())?;
+        }
+        Ok(loaded)
     }
 
     /// A report, without the place of this directory.

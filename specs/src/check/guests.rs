@@ -20,13 +20,16 @@ pub(super) fn check(checker: &mut Checker<'_>) {
         }
     }
     for (name, instance) in &specs.instance {
-        let from = Address::new(Kind::Instance, &**name);
-        let Some(offer) = specs.offer.get(&instance.offer) else { continue };
-        if let Some(vm) = &offer.vm {
-            guest(checker, &from, instance, offer, vm);
-        } else if offer.container.is_some() {
-            container(checker, &from, instance);
-        }
+        any_instance(checker, &Address::new(Kind::Instance, &**name), instance);
+    }
+}
+
+pub(super) fn any_instance(checker: &mut Checker<'_>, from: &Address, instance: &Instance) {
+    let Some(offer) = checker.specs.offer.get(&instance.offer) else { return };
+    if let Some(vm) = &offer.vm {
+        guest(checker, from, instance, offer, vm);
+    } else if offer.container.is_some() {
+        container(checker, from, instance);
     }
 }
 

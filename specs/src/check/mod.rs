@@ -105,6 +105,28 @@ pub(crate) fn check(specs: &Specs, declared: &Declared) -> Vec<Finding> {
     checker.findings
 }
 
+/// Everything that is wrong with an offer in a version that was bought, beside what there is.
+pub(crate) fn check_version(specs: &Specs, declared: &Declared, name: &str) -> Vec<Finding> {
+    let mut checker = Checker { specs, declared, findings: Vec::new(), compared: 0 };
+    if let Some(offer) = specs.offer.get(name) {
+        references::offer(&mut checker, &Address::new(Kind::Offer, name), offer);
+    }
+    checker.findings
+}
+
+/// Everything that is wrong with an instance that was ordered, beside what there is. Quotas are
+/// none of it: they count when an order is placed.
+pub(crate) fn check_order(specs: &Specs, declared: &Declared, name: &str) -> Vec<Finding> {
+    let mut checker = Checker { specs, declared, findings: Vec::new(), compared: 0 };
+    if let Some(instance) = specs.instance.get(name) {
+        let from = Address::new(Kind::Instance, name);
+        references::instance(&mut checker, &from, instance);
+        rent::any_instance(&mut checker, &from, instance);
+        guests::any_instance(&mut checker, &from, instance);
+    }
+    checker.findings
+}
+
 impl<'s> Checker<'s> {
     fn find(
         &mut self,

@@ -1,6 +1,7 @@
 //! Every name an entry mentions is declared.
 
 use super::{Checker, Step, at};
+use crate::kinds::{Instance, Offer};
 use crate::{Address, Code, Kind};
 
 pub(super) fn check(checker: &mut Checker<'_>) {
@@ -107,36 +108,42 @@ fn containers(checker: &mut Checker<'_>) {
 
 fn offers(checker: &mut Checker<'_>) {
     for (name, offer) in &checker.specs.offer {
-        let from = Address::new(Kind::Offer, &**name);
-        for (index, image) in offer.images.iter().enumerate() {
-            checker.refer(&from, at!["images", index], "runs", Kind::Image, image);
-        }
-        for (index, template) in offer.firewall.iter().enumerate() {
-            let path = at!["firewall", index];
-            checker.refer(&from, path, "gets rules of", Kind::FirewallTemplate, template);
-        }
-        for (index, location) in offer.locations.iter().enumerate() {
-            checker.refer(&from, at!["locations", index], "is sold in", Kind::Location, location);
-        }
-        for (index, port) in offer.container.iter().flat_map(|c| c.ports.iter().enumerate()) {
-            let path = at!["container", "ports", index, "range"];
-            checker.refer(&from, path, "takes ports from", Kind::PortRange, &port.range);
-        }
+        self::offer(checker, &Address::new(Kind::Offer, &**name), offer);
+    }
+}
+
+pub(super) fn offer(checker: &mut Checker<'_>, from: &Address, offer: &Offer) {
+    for (index, image) in offer.images.iter().enumerate() {
+        checker.refer(from, at!["images", index], "runs", Kind::Image, image);
+    }
+    for (index, template) in offer.firewall.iter().enumerate() {
+        let path = at!["firewall", index];
+        checker.refer(from, path, "gets rules of", Kind::FirewallTemplate, template);
+    }
+    for (index, location) in offer.locations.iter().enumerate() {
+        checker.refer(from, at!["locations", index], "is sold in", Kind::Location, location);
+    }
+    for (index, port) in offer.container.iter().flat_map(|c| c.ports.iter().enumerate()) {
+        let path = at!["container", "ports", index, "range"];
+        checker.refer(from, path, "takes ports from", Kind::PortRange, &port.range);
     }
 }
 
 fn instances(checker: &mut Checker<'_>) {
     for (name, instance) in &checker.specs.instance {
-        let from = Address::new(Kind::Instance, &**name);
-        let tenant = name.split('/').next().unwrap_or_default();
-        checker.refer(&from, Vec::new(), "belongs to", Kind::Tenant, tenant);
-        checker.refer(&from, at!["offer"], "is one of", Kind::Offer, &instance.offer);
-        if let Some(image) = &instance.image {
-            checker.refer(&from, at!["image"], "runs", Kind::Image, image);
-        }
-        if let Some(location) = &instance.location {
-            checker.refer(&from, at!["location"], "runs in", Kind::Location, location);
-        }
+        self::instance(checker, &Address::new(Kind::Instance, &**name), instance);
+    }
+}
+
+pub(super) fn instance(checker: &mut Checker<'_>, from: &Address, instance: &Instance) {
+    let tenant = from.name().split('/').next().unwrap_or_default();
+    checker.refer(from, Vec::new(), "belongs to", Kind::Tenant, tenant);
+    checker.refer(from, at!["offer"], "is one of", Kind::Offer, &instance.offer);
+    if let Some(image) = &instance.image {
+        checker.refer(from, at!["image"], "runs", Kind::Image, image);
+    }
+    if let Some(location) = &instance.location {
+        checker.refer(from, at!["location"], "runs in", Kind::Location, location);
     }
 }
 

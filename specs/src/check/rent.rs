@@ -21,11 +21,14 @@ pub(super) fn check(checker: &mut Checker<'_>) {
         owners(checker, &Address::new(Kind::Tenant, &**name), tenant);
     }
     for (name, instance) in &checker.specs.instance {
-        let from = Address::new(Kind::Instance, &**name);
-        checker.env(&from, ["env"], &instance.env);
-        if let Some(offer) = checker.specs.offer.get(&instance.offer) {
-            self::instance(checker, &from, instance, offer);
-        }
+        any_instance(checker, &Address::new(Kind::Instance, &**name), instance);
+    }
+}
+
+pub(super) fn any_instance(checker: &mut Checker<'_>, from: &Address, instance: &Instance) {
+    checker.env(from, ["env"], &instance.env);
+    if let Some(offer) = checker.specs.offer.get(&instance.offer) {
+        self::instance(checker, from, instance, offer);
     }
 }
 
