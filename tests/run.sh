@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# Passes every test. Installs and starts what they need: a Docker Engine with images for it, what
-# reads drawings and spec files as others do, clients of others for the sandbox, and what makes the
-# packages.
+# Passes every test. Installs and starts what they need: a Docker Engine with images for it, a
+# PostgreSQL, what reads drawings and spec files as others do, clients of others for the sandbox, and
+# what makes the packages.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -9,6 +9,8 @@ install() {
   local missing=()
   command -v dockerd >/dev/null || missing+=(docker.io)
   command -v busybox >/dev/null || missing+=(busybox-static)
+  [ -n "$(compgen -G '/usr/lib/postgresql/*/bin/initdb')" ] || missing+=(postgresql)
+  command -v psql >/dev/null || missing+=(postgresql-client)
   command -v openssl >/dev/null || missing+=(openssl)
   command -v dot >/dev/null || missing+=(graphviz)
   command -v xmllint >/dev/null || missing+=(libxml2-utils)
@@ -73,15 +75,26 @@ start_engine() {
   exit 1
 }
 
-stop_engine() {
+# One of our own, unless somebody names another.
+start_postgres() {
+  [ -n "${LESSOR_TEST_POSTGRES:-}" ] && return
+  echo "starting PostgreSQL"
+  postgres=$(mktemp -d)
+  LESSOR_TEST_POSTGRES=$(tests/postgres.sh start "$postgres")
+  export LESSOR_TEST_POSTGRES
+}
+
+stop_all() {
   [ -z "${started:-}" ] || kill "$started" 2>/dev/null || true
+  [ -z "${postgres:-}" ] || tests/postgres.sh stop "$postgres" || true
 }
 
 install
 install_taplo
 install_clients
-trap stop_engine EXIT
+trap stop_all EXIT
 start_engine
+start_postgres
 examples/busybox-image.sh
 tests/debian-image.sh
 

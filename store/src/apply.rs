@@ -101,8 +101,12 @@ impl Store {
     /// [`StoreError::RevisionMoved`] or [`StoreError::ClaimTaken`] when the plan came too late;
     /// then, as after every error, nothing is changed.
     pub async fn apply_begin(&self, begin: Begin<'_>) -> Result<ApplyId, StoreError> {
+        self.retried(|| self.apply_begin_once(begin)).await
+    }
+
+    async fn apply_begin_once(&self, begin: Begin<'_>) -> Result<ApplyId, StoreError> {
+        let mut work = self.begin_alone("apply").await?;
         let now = self.now();
-        let mut work = self.begin().await?;
         let revision = self.revision_advance(&mut work, &begin, now).await?;
         // What is given back may be given out again in the same breath.
         self.claim_delete(&mut work, &begin.forget.claims).await?;
@@ -129,11 +133,14 @@ impl Store {
 
     /// The last runs, the newest first.
     pub async fn apply_list(&self, limit: u32) -> Result<Vec<Run>, StoreError> {
-        let rows = sqlx::query("SELECT * FROM apply ORDER BY id DESC LIMIT $1")
-            .bind(i64::from(limit))
-            .fetch_all(self.pool())
-            .await
-            .map_err(|error| self.error(&error))?;
+        let rows = sqlx::query(
+            "SELECT id, plan, revision, started_at, ended_at, outcome FROM apply
+             ORDER BY id DESC LIMIT $1",
+        )
+        .bind(i64::from(limit))
+        .fetch_all(self.pool())
+        .await
+        .map_err(|error| self.error(&error))?;
         rows.iter()
             .map(Run::read)
             .collect::<Result<_, _>>()

@@ -1,12 +1,11 @@
 //! What can go wrong, by what one would do about it.
 
-use std::path::{Path, PathBuf};
-
 use lessor_plans::ClaimKey;
 use lessor_specs::Address;
+use sqlx::error::DatabaseError;
 use sqlx::migrate::MigrateError;
 
-use crate::Holder;
+use crate::{Holder, Location};
 
 /// Why something could not be remembered or looked up.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -17,37 +16,69 @@ pub enum StoreError {
         /// What was asked for, without what may be a password.
         url: String,
     },
+    /// The address of the database is not written as one.
+    #[error("the address of the database cannot be read: {why}")]
+    Misread {
+        /// What is wrong with it. The address is not shown, since there may be a password in it.
+        why: String,
+    },
     /// The machine did not let us: a full disk, a read-only directory, a permission.
-    #[error("cannot use the database `{}`: {why}", path.display())]
+    #[error("cannot use the database `{location}`: {why}")]
     Unavailable {
-        /// The file or directory.
-        path: PathBuf,
+        /// The database, its file, or its directory.
+        location: Location,
         /// What happened.
         why: String,
     },
-    /// The file is damaged, or is something else.
-    #[error("the database `{}` is damaged: {why}", path.display())]
+    /// Nobody answers there, or not any more.
+    #[error("cannot reach the database `{location}`: {why}")]
+    Unreachable {
+        /// The database.
+        location: Location,
+        /// What happened.
+        why: String,
+    },
+    /// The server does not let this user in.
+    #[error("the database `{location}` does not let us in: {why}")]
+    Refused {
+        /// The database.
+        location: Location,
+        /// What the server said.
+        why: String,
+    },
+    /// The server has no such database.
+    #[error("the server has no database `{location}`")]
+    Missing {
+        /// The database.
+        location: Location,
+    },
+    /// The database is damaged, or is something else.
+    #[error("the database `{location}` is damaged: {why}")]
     Corrupt {
-        /// The file.
-        path: PathBuf,
+        /// The database.
+        location: Location,
         /// What is wrong with it.
         why: String,
     },
     /// A later lessor has written it.
-    #[error("the database `{}` was written by a later lessor (schema {found}, this one knows {known})", path.display())]
+    #[error(
+        "the database `{location}` was written by a later lessor (schema {found}, this one knows {known})"
+    )]
     Newer {
-        /// The file.
-        path: PathBuf,
+        /// The database.
+        location: Location,
         /// The schema it has.
         found: i64,
         /// The last schema we know.
         known: i64,
     },
-    /// An earlier lessor has written it, and it was opened for reading only.
-    #[error("the database `{}` was written by an earlier lessor (schema {found}, this one reads {known})", path.display())]
+    /// An earlier lessor has written it, and it was not to be brought up to date.
+    #[error(
+        "the database `{location}` was written by an earlier lessor (schema {found}, this one reads {known})"
+    )]
     Older {
-        /// The file.
-        path: PathBuf,
+        /// The database.
+        location: Location,
         /// The schema it has.
         found: i64,
         /// The schema that is read.
@@ -70,10 +101,17 @@ pub enum StoreError {
         value: String,
     },
     /// Others keep the database busy for longer than is worth waiting.
-    #[error("the database `{}` is busy", path.display())]
+    #[error("the database `{location}` is busy")]
     Busy {
-        /// The file.
-        path: PathBuf,
+        /// The database.
+        location: Location,
+    },
+    /// Others changed the same at the same moment, and the database let them go first. Nothing was
+    /// done; done again, it may well work.
+    #[error("others changed the same in the database `{location}` at the same moment")]
+    Contended {
+        /// The database.
+        location: Location,
     },
     /// Another run holds the connection, for longer than was allowed to wait.
     #[error("`{place}` is in use by {holder}")]
@@ -122,26 +160,30 @@ impl StoreError {
             StoreError::Exists { .. } | StoreError::Absent { .. } => return None,
             StoreError::Outdated { .. } => "look at it again".into(),
             StoreError::LastOwner { .. } => "make somebody else an owner first".into(),
-            StoreError::Unsupported { .. } => {
-                "name a file, or `sqlite:` and a file; PostgreSQL comes later".into()
+            StoreError::Unsupported { .. } | StoreError::Misread { .. } => {
+                "name a file, `sqlite:` and a file, or `postgres://USER@HOST:PORT/DATABASE`".into()
             }
-            StoreError::Unavailable { path, .. } => format!(
-                "see that the disk has room and that this user may write in `{}`",
-                path.parent().unwrap_or(path).display()
-            ),
-            StoreError::Corrupt { path, .. } => format!(
-                "move `{}` away, with its `-wal` and `-shm` if there are any, and run `lessor \
-                 apply`: the marks on the objects bring everything back but history",
-                path.display()
-            ),
+            StoreError::Unavailable { location, .. } => unavailable_hint(location),
+            StoreError::Unreachable { .. } => {
+                "see that PostgreSQL runs there, that it can be reached from here, and that \
+                 `sslmode` in the address is what it asks for"
+                    .into()
+            }
+            StoreError::Refused { .. } => {
+                "see that the user is right, and the password: it stands in the address, in \
+                 `PGPASSWORD` or in `~/.pgpass`"
+                    .into()
+            }
+            StoreError::Missing { location } => missing_hint(location),
+            StoreError::Corrupt { location, .. } => corrupt_hint(location),
             StoreError::Newer { .. } => "use the later lessor here too".into(),
-            StoreError::Older { .. } => {
-                "run `lessor apply` once, which brings it up to date".into()
-            }
+            StoreError::Older { location, .. } => older_hint(location),
             StoreError::RevisionMoved { .. }
             | StoreError::ClaimTaken { .. }
             | StoreError::Fenced { .. } => "run `lessor plan` again and compare".into(),
-            StoreError::Busy { .. } => "try again in a moment".into(),
+            StoreError::Busy { .. } | StoreError::Contended { .. } => {
+                "try again in a moment".into()
+            }
             StoreError::Leased { .. } => {
                 "wait for it to end, or allow more time with `--lock-timeout`".into()
             }
@@ -153,42 +195,126 @@ impl StoreError {
         matches!(self, StoreError::RevisionMoved { .. } | StoreError::ClaimTaken { .. })
     }
 
-    /// Of an error the database gave for the file at `path`.
-    pub(crate) fn of(error: &sqlx::Error, path: &Path) -> Self {
-        let path = path.to_owned();
+    /// Of an error the database at `location` gave.
+    pub(crate) fn of(error: &sqlx::Error, location: &Location) -> Self {
+        let location = location.clone();
         match error {
-            sqlx::Error::Database(error) => {
-                let code = error.code().and_then(|code| code.parse().ok());
-                StoreError::of_code(code, error.message().to_owned(), path)
-            }
-            sqlx::Error::PoolTimedOut => StoreError::Busy { path },
-            sqlx::Error::Decode(why) => StoreError::Corrupt { path, why: why.to_string() },
+            sqlx::Error::Database(error) => match location {
+                Location::File(_) => StoreError::of_sqlite(error.as_ref(), location),
+                Location::Server { .. } => StoreError::of_postgres(error.as_ref(), location),
+            },
+            sqlx::Error::PoolTimedOut => StoreError::Busy { location },
+            sqlx::Error::Decode(why) => StoreError::Corrupt { location, why: why.to_string() },
             sqlx::Error::ColumnDecode { .. } | sqlx::Error::ColumnNotFound(_) => {
-                StoreError::Corrupt { path, why: error.to_string() }
+                StoreError::Corrupt { location, why: error.to_string() }
             }
-            other => StoreError::Unavailable { path, why: other.to_string() },
+            other => StoreError::of_connection(other, location),
         }
     }
 
-    fn of_code(code: Option<i32>, why: String, path: PathBuf) -> Self {
+    /// Of an error on the way to the database.
+    fn of_connection(error: &sqlx::Error, location: Location) -> Self {
+        let why = match error {
+            sqlx::Error::Io(error) => error.to_string(),
+            sqlx::Error::Tls(error) => error.to_string(),
+            other => other.to_string(),
+        };
+        match location {
+            Location::File(_) => StoreError::Unavailable { location, why },
+            Location::Server { .. } => StoreError::Unreachable { location, why },
+        }
+    }
+
+    fn of_sqlite(error: &dyn DatabaseError, location: Location) -> Self {
+        let why = error.message().to_owned();
+        let code: Option<i32> = error.code().and_then(|code| code.parse().ok());
         // The low byte of SQLite's extended codes is the sort of error.
         match code.map(|code| code & 0xff) {
-            Some(SQLITE_BUSY | SQLITE_LOCKED) => StoreError::Busy { path },
-            Some(SQLITE_CORRUPT | SQLITE_NOTADB) => StoreError::Corrupt { path, why },
-            _ => StoreError::Unavailable { path, why },
+            Some(SQLITE_BUSY | SQLITE_LOCKED) => StoreError::Busy { location },
+            Some(SQLITE_CORRUPT | SQLITE_NOTADB) => StoreError::Corrupt { location, why },
+            _ => StoreError::Unavailable { location, why },
+        }
+    }
+
+    /// See “PostgreSQL Error Codes” in its manual. The first two characters are the class.
+    fn of_postgres(error: &dyn DatabaseError, location: Location) -> Self {
+        let why = error.message().to_owned();
+        let code = error.code().unwrap_or_default();
+        match code.as_ref() {
+            "3D000" => StoreError::Missing { location },
+            // A transaction that could not be put in order with others; a deadlock.
+            "40001" | "40P01" => StoreError::Contended { location },
+            // A lock was waited for in vain; there are too many connections.
+            "55P03" | "53300" => StoreError::Busy { location },
+            // It starts, or was told to stop.
+            "57P01" | "57P02" | "57P03" => StoreError::Unreachable { location, why },
+            // A table or column is not there.
+            "42P01" | "42703" => StoreError::Corrupt { location, why },
+            code => match code.get(..2) {
+                Some("08") => StoreError::Unreachable { location, why },
+                Some("28") => StoreError::Refused { location, why },
+                Some("XX") => StoreError::Corrupt { location, why },
+                _ => StoreError::Unavailable { location, why },
+            },
         }
     }
 
     /// Of an error while bringing the schema up to date.
-    pub(crate) fn of_migration(error: MigrateError, path: &Path, known: i64) -> Self {
+    pub(crate) fn of_migration(error: MigrateError, location: &Location, known: i64) -> Self {
         match error {
             MigrateError::Execute(error) | MigrateError::ExecuteMigration(error, _) => {
-                StoreError::of(&error, path)
+                StoreError::of(&error, location)
             }
             MigrateError::VersionMissing(found) => {
-                StoreError::Newer { path: path.to_owned(), found, known }
+                StoreError::Newer { location: location.clone(), found, known }
             }
-            other => StoreError::Corrupt { path: path.to_owned(), why: other.to_string() },
+            other => StoreError::Corrupt { location: location.clone(), why: other.to_string() },
+        }
+    }
+}
+
+fn unavailable_hint(location: &Location) -> String {
+    match location {
+        Location::File(path) => format!(
+            "see that the disk has room and that this user may write in `{}`",
+            path.parent().unwrap_or(path).display()
+        ),
+        Location::Server { database, .. } => format!(
+            "see that the server has room and that this user may make and change tables in \
+             `{database}`"
+        ),
+    }
+}
+
+fn missing_hint(location: &Location) -> String {
+    match location {
+        Location::File(_) => "run `lessor apply`, which makes it".into(),
+        Location::Server { database, .. } => {
+            format!("make an empty one, such as by `createdb {database}`, or name another")
+        }
+    }
+}
+
+fn corrupt_hint(location: &Location) -> String {
+    match location {
+        Location::File(path) => format!(
+            "move `{}` away, with its `-wal` and `-shm` if there are any, and run `lessor \
+             apply`: the marks on the objects bring everything back but history",
+            path.display()
+        ),
+        Location::Server { .. } => {
+            "restore it from a backup, or name an empty one and run `lessor apply`: the marks on \
+             the objects bring everything back but history"
+                .into()
+        }
+    }
+}
+
+fn older_hint(location: &Location) -> String {
+    match location {
+        Location::File(_) => "run `lessor apply` once, which brings it up to date".into(),
+        Location::Server { .. } => {
+            "run `lessor db migrate` once nobody uses it with an earlier lessor any more".into()
         }
     }
 }

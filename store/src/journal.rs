@@ -96,6 +96,22 @@ impl Journal for LeasedJournal {
     }
 }
 
+/// Lines of the journal, to be chosen from.
+macro_rules! entry_lines {
+    () => {
+        "SELECT number, apply, step, address, place, act, phase, why, body, at FROM entry"
+    };
+}
+
+/// Adds a line if a lease still has a certain token.
+macro_rules! entry_insert {
+    () => {
+        "INSERT INTO entry (apply, step, address, place, act, phase, why, body, at)
+         SELECT $1, $2, $3, place, $4, $5, $6, $7, $8 FROM lease
+         WHERE place = $9 AND token = $10 AND expires_at > 0"
+    };
+}
+
 impl Store {
     /// The newest lines of the journal, of one run or of all, in the order they were written.
     pub async fn journal_list(
@@ -104,11 +120,12 @@ impl Store {
         limit: u32,
     ) -> Result<Vec<Recorded>, StoreError> {
         let query = match apply {
-            Some(apply) => {
-                sqlx::query("SELECT * FROM entry WHERE apply = $1 ORDER BY number DESC LIMIT $2")
-                    .bind(&apply.0)
-            }
-            None => sqlx::query("SELECT * FROM entry ORDER BY number DESC LIMIT $1"),
+            Some(apply) => sqlx::query(concat!(
+                entry_lines!(),
+                " WHERE apply = $1 ORDER BY number DESC LIMIT $2"
+            ))
+            .bind(&apply.0),
+            None => sqlx::query(concat!(entry_lines!(), " ORDER BY number DESC LIMIT $1")),
         };
         let rows = query
             .bind(i64::from(limit))
@@ -125,29 +142,31 @@ impl Store {
         address: &Address,
         limit: u32,
     ) -> Result<Vec<Recorded>, StoreError> {
-        let rows =
-            sqlx::query("SELECT * FROM entry WHERE address = $1 ORDER BY number DESC LIMIT $2")
-                .bind(address.to_string())
-                .bind(i64::from(limit))
-                .fetch_all(self.pool())
-                .await
-                .map_err(|error| self.error(&error))?;
+        let rows = sqlx::query(concat!(
+            entry_lines!(),
+            " WHERE address = $1 ORDER BY number DESC LIMIT $2"
+        ))
+        .bind(address.to_string())
+        .bind(i64::from(limit))
+        .fetch_all(self.pool())
+        .await
+        .map_err(|error| self.error(&error))?;
         let lines = rows.iter().rev().map(Recorded::read).collect::<Result<_, _>>();
         lines.map_err(|error| self.error(&error.into()))
     }
 
     /// Steps that were begun and never ended since a run last came to its end in full.
     pub async fn journal_unfinished(&self) -> Result<Vec<Recorded>, StoreError> {
-        let rows = sqlx::query(
-            "SELECT * FROM entry
-             WHERE phase = 'started'
+        let rows = sqlx::query(concat!(
+            entry_lines!(),
+            " WHERE phase = 'started'
                AND apply > coalesce((SELECT max(id) FROM apply WHERE outcome = 'done'), '')
                AND NOT EXISTS (
                    SELECT 1 FROM entry AS later
                    WHERE later.address = entry.address AND later.number > entry.number
                )
-             ORDER BY number",
-        )
+             ORDER BY number"
+        ))
         .fetch_all(self.pool())
         .await
         .map_err(|error| self.error(&error))?;
@@ -185,9 +204,11 @@ impl Store {
 
     /// Remembers an entry, and what it means for the thing, if the lease still has this token.
     async fn journal_record(&self, entry: &Entry, token: i64) -> Result<(), StoreError> {
-        let at = self.now();
         let mut work = self.begin().await?;
-        let added = entry_insert(&mut work, entry, token, at).await;
+        let at = self.now();
+        // Whoever takes the lease over at this very moment waits until this is written.
+        let insert = self.either(entry_insert!(), concat!(entry_insert!(), " FOR SHARE"));
+        let added = entry_insert(&mut work, insert, entry, token, at).await;
         if added.map_err(|error| self.error(&error))? == 0 {
             return Err(StoreError::Fenced { place: entry.place.clone() });
         }
@@ -197,34 +218,32 @@ impl Store {
     }
 }
 
-/// Adds an entry unless the lease was lost, and answers with how many lines that made.
+/// Adds an entry by the statement `insert`, unless the lease was lost, and answers with how many lines that made.
 async fn entry_insert(
     work: &mut Transaction<'static, Any>,
+    insert: &'static str,
     entry: &Entry,
     token: i64,
     at: Timestamp,
 ) -> Result<u64, sqlx::Error> {
     let why = match &entry.phase {
         Phase::Started | Phase::Finished => None,
-        Phase::Failed { why } => Some(why.as_str()),
+        // PostgreSQL keeps no NUL in a text, and others' messages may hold anything.
+        Phase::Failed { why } => Some(why.replace('\0', "\u{fffd}")),
     };
-    let added = sqlx::query(
-        "INSERT INTO entry (apply, step, address, place, act, phase, why, body, at)
-         SELECT $1, $2, $3, place, $4, $5, $6, $7, $8 FROM lease
-         WHERE place = $9 AND token = $10 AND expires_at > 0",
-    )
-    .bind(&entry.apply.0)
-    .bind(row::column(entry.step))
-    .bind(entry.address.to_string())
-    .bind(entry.act.to_string())
-    .bind(phase_name(&entry.phase))
-    .bind(why)
-    .bind(entry.body.map(|body| body.to_string()))
-    .bind(at.as_microsecond())
-    .bind(entry.place.to_string())
-    .bind(token)
-    .execute(&mut **work)
-    .await?;
+    let added = sqlx::query(insert)
+        .bind(&entry.apply.0)
+        .bind(row::column(entry.step))
+        .bind(entry.address.to_string())
+        .bind(entry.act.to_string())
+        .bind(phase_name(&entry.phase))
+        .bind(why)
+        .bind(entry.body.map(|body| body.to_string()))
+        .bind(at.as_microsecond())
+        .bind(entry.place.to_string())
+        .bind(token)
+        .execute(&mut **work)
+        .await?;
     Ok(added.rows_affected())
 }
 

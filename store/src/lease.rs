@@ -1,9 +1,10 @@
 //! Who may act on a connection right now.
 //!
 //! A lease is a row that its holder renews. Three things may end it: the holder gives it back; its
-//! time runs out, since the holder hangs or its machine is gone; or, on the same machine, the
-//! system has taken back the lock on a file that the holder held as well, which proves the holder
-//! dead without any waiting. Nobody can take a lease away by hand.
+//! time runs out, by the clock of the database, since the holder hangs or its machine is gone; or,
+//! where the database is a file, the system has taken back the lock on another file that the holder
+//! held as well, which proves the holder dead without any waiting. Nobody can take a lease away by
+//! hand.
 //!
 //! Each time a lease changes hands its token grows. What a holder writes is written only while the
 //! row has the holder's own token, so that one who was frozen, and does not know yet that others
@@ -15,7 +16,6 @@ use std::fs::File;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use lessor_engine::Clock as _;
 use lessor_specs::Address;
 use sqlx::any::AnyRow;
 use sqlx::{Any, Transaction};
@@ -25,7 +25,7 @@ use tokio::time::{Instant, MissedTickBehavior};
 use tracing::warn;
 
 use crate::row::{self, Misread};
-use crate::{LeasedJournal, Store, StoreError, location};
+use crate::{LeasedJournal, Store, StoreError, file};
 
 /// How often a waiting run looks again.
 const POLL: Duration = Duration::from_millis(200);
@@ -35,8 +35,8 @@ const RENEWALS: u32 = 3;
 
 /// The leases of one run, renewed in the background for as long as this value lives.
 ///
-/// Dropping it frees them at once for others on this machine, and when their time has run out for
-/// others elsewhere; [`Leases::release`] frees them at once for all.
+/// Dropping it frees them when their time has run out, and before that for others on this machine
+/// where the database is a file; [`Leases::release`] frees them at once for all.
 #[derive(Debug)]
 pub struct Leases {
     store: Store,
@@ -170,10 +170,10 @@ impl Store {
     ) -> Result<Result<Held, Holder>, StoreError> {
         // Inside the transaction, which only one has at a time: a lock that is not to be had is then
         // that of a holder, and never that of another who only looks.
-        let mut work = self.begin().await?;
-        let lock = try_lock(&self.lease_file(place))?;
+        let mut work = self.begin_alone(&format!("lease {place}")).await?;
+        let lock = self.lease_file(place).map(|path| try_lock(&path)).transpose()?.flatten();
         let found = lease_find(&mut work, place).await.map_err(|error| self.error(&error))?;
-        let now = self.now().as_microsecond();
+        let now = self.time(&mut work).await?.as_microsecond();
         let token = match found {
             None => 1,
             Some(found) if found.is_free(now, lock.is_some()) => found.next_token,
@@ -212,23 +212,28 @@ impl Store {
         token: i64,
         ttl: Duration,
     ) -> Result<bool, StoreError> {
+        let mut work = self.begin().await?;
+        let now = self.time(&mut work).await?.as_microsecond();
         let renewed = sqlx::query(
             "UPDATE lease SET expires_at = $1
              WHERE place = $2 AND token = $3 AND expires_at > 0",
         )
-        .bind(expiry(self.now().as_microsecond(), ttl))
+        .bind(expiry(now, ttl))
         .bind(place.to_string())
         .bind(token)
-        .execute(self.pool())
+        .execute(&mut *work)
         .await
         .map_err(|error| self.error(&error))?;
+        self.commit(work).await?;
         Ok(renewed.rows_affected() == 1)
     }
 
-    /// The file whose lock says that a holder on this machine lives.
-    fn lease_file(&self, place: &Address) -> PathBuf {
+    /// The file whose lock says that a holder on this machine lives; `None` where there is no place
+    /// for one that all holders would find.
+    fn lease_file(&self, place: &Address) -> Option<PathBuf> {
         let place = place.to_string().replace('/', "_");
-        location::directory(self.path()).join(format!("lease-{place}.lock"))
+        let path = self.location().path()?;
+        Some(file::directory(path).join(format!("lease-{place}.lock")))
     }
 }
 
@@ -293,10 +298,16 @@ async fn heartbeat(
     loop {
         ticks.tick().await;
         for (place, token) in &tokens {
-            let is_lost = match store.lease_renew(place, *token, ttl).await {
-                Ok(renewed) => !renewed,
-                Err(error) => {
+            // A database that does not answer must not keep us from noticing.
+            let renewing = store.lease_renew(place, *token, ttl);
+            let is_lost = match tokio::time::timeout(ttl / RENEWALS, renewing).await {
+                Ok(Ok(renewed)) => !renewed,
+                Ok(Err(error)) => {
                     warn!(%place, %error, "could not renew a lease");
+                    renewed_at.elapsed() >= ttl
+                }
+                Err(_) => {
+                    warn!(%place, "could not renew a lease in time");
                     renewed_at.elapsed() >= ttl
                 }
             };
@@ -313,10 +324,12 @@ async fn lease_find(
     work: &mut Transaction<'static, Any>,
     place: &Address,
 ) -> Result<Option<Found>, sqlx::Error> {
-    let found = sqlx::query("SELECT * FROM lease WHERE place = $1")
-        .bind(place.to_string())
-        .fetch_optional(&mut **work)
-        .await?;
+    let found = sqlx::query(
+        "SELECT host, machine, pid, what, locked, token, expires_at FROM lease WHERE place = $1",
+    )
+    .bind(place.to_string())
+    .fetch_optional(&mut **work)
+    .await?;
     Ok(found.map(|row| found_of(&row)).transpose()?)
 }
 
@@ -371,11 +384,11 @@ async fn lease_upsert(
 
 /// The lock on a file, if nobody else has it.
 fn try_lock(path: &std::path::Path) -> Result<Option<File>, StoreError> {
-    let file = location::lock_file(path)?;
+    let file = file::lock_file(path)?;
     match file.try_lock() {
         Ok(()) => Ok(Some(file)),
         Err(std::fs::TryLockError::WouldBlock) => Ok(None),
-        Err(std::fs::TryLockError::Error(error)) => Err(location::unavailable(path, &error)),
+        Err(std::fs::TryLockError::Error(error)) => Err(file::unavailable(path, &error)),
     }
 }
 

@@ -8,20 +8,30 @@
 //!
 //! [`Store`] is concrete. Its methods are named thing first, so that a search for `claim_` finds
 //! all there is about claims. Not here: what any of it means. The store decides nothing.
+//!
+//! It runs on SQLite and on PostgreSQL, with the same statements. What both take and what rows can
+//! be read from either: text, whole numbers of 64 bits (a sum of them is cast back: `CAST(sum(x) AS
+//! BIGINT)`), and NULL; `$1` for a value; `ON CONFLICT`; `RETURNING`; columns by name, never `*`,
+//! so that a later schema may add one while an earlier lessor runs. Where the two differ, a
+//! statement has two texts, side by side.
 
 mod account;
 mod apply;
 mod audit;
 mod claim;
+mod clock;
 mod error;
+mod file;
 mod id;
 mod journal;
 mod keep;
 mod lease;
 mod location;
+mod open;
 mod revision;
 mod row;
 mod secret;
+mod server;
 mod store;
 
 pub use account::{
@@ -35,6 +45,8 @@ pub use error::StoreError;
 pub use id::{AccountId, KeyId, NotAnId, SessionId};
 pub use journal::{Applied, LeasedJournal, Recorded, read_applied};
 pub use lease::{Holder, LeaseTerms, Leases, Waiting};
+pub use location::Location;
+pub use open::known_schema;
 pub use revision::{Revision, read_tree};
 pub use row::{Columns, Misread};
 pub use secret::SecretDigest;

@@ -1,246 +1,133 @@
-//! Where the database is, and how its files come to be.
+//! Where a database is, and how messages name it.
 
-use std::fs::{DirBuilder, File, OpenOptions};
-use std::io::{self, Read as _};
-use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
+use std::fmt;
 use std::path::{Path, PathBuf};
-use std::time::SystemTime;
+use std::sync::Arc;
 
-use tempfile::TempDir;
+use sqlx::ConnectOptions as _;
+use sqlx::any::AnyConnectOptions;
+use sqlx::postgres::PgConnectOptions;
 
-use crate::StoreError;
+use crate::{StoreError, file};
 
-/// What a database lets us do.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Access {
-    /// Everything.
-    Write,
-    /// Nothing but looking, beside a write-ahead log that is there already.
-    ReadBesideLog,
-    /// Nothing but looking, where nobody has the database open.
-    ReadAlone,
+/// Where a database is. Shown as one would name it, and never with a password.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Location {
+    /// A file, which SQLite keeps.
+    File(Arc<Path>),
+    /// A PostgreSQL server.
+    Server {
+        /// Its address, without the password.
+        address: Arc<str>,
+        /// The name of the database there.
+        database: Arc<str>,
+    },
 }
 
-/// The file that `url` names: `sqlite:path`, `sqlite://path`, or the path itself.
-pub(crate) fn path_of(url: &str) -> Result<PathBuf, StoreError> {
-    let path = match url.split_once(':') {
-        Some(("sqlite", path)) => path.strip_prefix("//").unwrap_or(path),
-        // Whatever stands before `//` may speak, and may hold a password: name only how.
-        Some((scheme, rest)) if rest.starts_with("//") => {
-            return Err(StoreError::Unsupported { url: format!("{scheme}://…") });
-        }
-        _ => url,
-    };
-    if path.is_empty() || path == ":memory:" {
-        return Err(StoreError::Unsupported { url: url.to_owned() });
-    }
-    std::path::absolute(path).map_err(|error| unavailable(Path::new(path), &error))
-}
-
-/// The address under which SQLite opens `path`.
-pub(crate) fn url_of(path: &Path, access: Access) -> String {
-    let mode = match access {
-        Access::Write | Access::ReadAlone => "rw",
-        Access::ReadBesideLog => "ro",
-    };
-    let path = path.as_os_str().as_encoded_bytes();
-    format!("sqlite://{}?mode={mode}", path.iter().copied().map(escaped).collect::<String>())
-}
-
-fn escaped(byte: u8) -> String {
-    match byte {
-        b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'/' | b'.' | b'-' | b'_' => {
-            char::from(byte).to_string()
-        }
-        other => format!("%{other:02X}"),
-    }
-}
-
-/// Makes the directory and an empty file, for this user only, where they are missing.
-pub(crate) fn create(path: &Path) -> Result<(), StoreError> {
-    let directory = directory(path);
-    let made = DirBuilder::new().recursive(true).mode(0o700).create(directory);
-    made.map_err(|error| unavailable(directory, &error))?;
-    let opened = OpenOptions::new().append(true).create(true).mode(0o600).open(path);
-    opened.map(drop).map_err(|error| unavailable(path, &error))
-}
-
-/// A file beside the database that can be locked. It stays: removing it would race with others.
-pub(crate) fn lock_file(path: &Path) -> Result<File, StoreError> {
-    let opened = OpenOptions::new().append(true).create(true).mode(0o600).open(path);
-    opened.map_err(|error| unavailable(path, &error))
-}
-
-/// The directory the database lies in.
-pub(crate) fn directory(path: &Path) -> &Path {
-    path.parent().unwrap_or(Path::new("/"))
-}
-
-/// The database file's name with something behind it, as SQLite names its own companions.
-pub(crate) fn companion(path: &Path, suffix: &str) -> PathBuf {
-    let mut name = path.as_os_str().to_owned();
-    name.push(suffix);
-    name.into()
-}
-
-/// How to read a database without leaving anything behind; `None` when there is none.
-///
-/// SQLite reads a database with a write-ahead log only beside `-wal` and `-shm` files, and makes
-/// them where they are missing. Opened without the right to write, it cannot take them away again.
-/// So: where a log lies already, of a writer that runs or was killed, the file is opened without
-/// that right and everything stays as it is. Where none lies, it is opened with it, writing is
-/// forbidden to the connection instead, and closing takes away what opening made. Where that cannot
-/// be, a [`Snapshot`] is read. (`immutable`, which needs no such files, would read nonsense as soon
-/// as a writer came along.)
-pub(crate) fn read_access(path: &Path) -> Result<Option<Access>, StoreError> {
-    let exists = |path: &Path| path.try_exists().map_err(|error| unavailable(path, &error));
-    if !exists(path)? {
-        return Ok(None);
-    }
-    let log = exists(&companion(path, "-wal"))?;
-    Ok(Some(if log { Access::ReadBesideLog } else { Access::ReadAlone }))
-}
-
-/// A database as it was at one moment, for this user only. It goes when this is dropped.
+/// What an address names, ready to be opened.
 #[derive(Debug)]
-pub(crate) struct Snapshot(TempDir);
+pub(crate) enum Named {
+    /// The file at this path.
+    File(PathBuf),
+    /// A server, and how to come in there.
+    Server(Location, Box<AnyConnectOptions>),
+}
 
-impl Snapshot {
-    /// Copies the database at `path`, beside which nothing can be written.
-    ///
-    /// # Errors
-    /// [`StoreError::Busy`] when somebody was writing it meanwhile.
-    pub(crate) fn of(path: &Path) -> Result<Snapshot, StoreError> {
-        let before = stamp(path)?;
-        let copied = tempfile::Builder::new().prefix("lessor-").tempdir().and_then(|directory| {
-            let snapshot = Snapshot(directory);
-            std::fs::copy(path, snapshot.path()).map(|_| snapshot)
-        });
-        let snapshot = copied.map_err(|error| StoreError::Unavailable {
-            path: path.to_owned(),
-            why: format!(
-                "its directory cannot be written, and a copy in `{}` cannot be made: {error}",
-                std::env::temp_dir().display()
-            ),
-        })?;
-        // What a writer did is in the file only after it was in a log.
-        let is_whole = stamp(path)? == before && !before.log;
-        is_whole.then_some(snapshot).ok_or_else(|| StoreError::Busy { path: path.to_owned() })
+impl Location {
+    /// The file; `None` when a server keeps the database.
+    pub fn path(&self) -> Option<&Path> {
+        match self {
+            Location::File(path) => Some(path),
+            Location::Server { .. } => None,
+        }
     }
 
-    pub(crate) fn path(&self) -> PathBuf {
-        self.0.path().join("snapshot.db")
+    pub(crate) fn of_file(path: &Path) -> Self {
+        Location::File(path.into())
     }
 }
 
-/// Differs as soon as somebody wrote.
-#[derive(PartialEq, Eq)]
-struct Stamp {
-    length: u64,
-    modified: SystemTime,
-    log: bool,
-}
-
-fn stamp(path: &Path) -> Result<Stamp, StoreError> {
-    let stamp = || {
-        let metadata = std::fs::metadata(path)?;
-        let log = companion(path, "-wal").try_exists()?;
-        Ok(Stamp { length: metadata.len(), modified: metadata.modified()?, log })
-    };
-    stamp().map_err(|error| unavailable(path, &error))
-}
-
-/// Finds out that a file was cut short, which SQLite would notice only at the first missing page.
-pub(crate) fn check_length(path: &Path) -> Result<(), StoreError> {
-    let log = std::fs::metadata(companion(path, "-wal")).map_or(0, |log| log.len());
-    if log > 0 {
-        // The missing pages may well be in the log.
-        return Ok(());
-    }
-    let (header, length) = header(path).map_err(|error| unavailable(path, &error))?;
-    let expected = header.and_then(|header| stated_length(&header));
-    match expected {
-        Some(expected) if length < expected => Err(StoreError::Corrupt {
-            path: path.to_owned(),
-            why: format!("it has {length} of {expected} bytes"),
-        }),
-        _ => Ok(()),
+impl fmt::Display for Location {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Location::File(path) => path.display().fmt(f),
+            Location::Server { address, .. } => f.write_str(address),
+        }
     }
 }
 
-const HEADER_LENGTH: usize = 100;
-
-fn header(path: &Path) -> io::Result<(Option<[u8; HEADER_LENGTH]>, u64)> {
-    let mut file = File::open(path)?;
-    let length = file.metadata()?.len();
-    let mut header = [0; HEADER_LENGTH];
-    if length < header.len() as u64 {
-        return Ok((None, length));
+/// What `url` names: `postgres://…`, or a file.
+pub(crate) fn named(url: &str) -> Result<Named, StoreError> {
+    match url.split_once("://") {
+        Some(("postgres" | "postgresql", _)) => server(url),
+        _ => file::path_of(url).map(Named::File),
     }
-    file.read_exact(&mut header)?;
-    Ok((Some(header), length))
 }
 
-/// The length a database file says it has, if it is one and says so; see “The Database Header” in
-/// SQLite's file format.
-fn stated_length(header: &[u8; HEADER_LENGTH]) -> Option<u64> {
-    let number = |at: usize| header[at..at + 4].iter().fold(0, |sum, b| sum << 8 | u64::from(*b));
-    let page_size = match number(16) >> 16 {
-        1 => 65_536,
-        size => size,
-    };
-    // The page count is to be trusted only when written by the same change as the rest.
-    let trusted = header.starts_with(b"SQLite format 3\0") && number(24) == number(92);
-    trusted.then(|| page_size * number(28))
+fn server(url: &str) -> Result<Named, StoreError> {
+    let misread = |error: sqlx::Error| StoreError::Misread { why: reason(&error) };
+    let mut options: AnyConnectOptions = url.parse().map_err(misread)?;
+    // As it will be read when it is used, with what the environment adds to it.
+    let read = PgConnectOptions::from_url(&options.database_url).map_err(misread)?;
+    if read.get_application_name().is_none() {
+        options.database_url.query_pairs_mut().append_pair("application_name", "lessor");
+    }
+    let database = read.get_database().unwrap_or(read.get_username());
+    let location = Location::Server { address: shown(&read).into(), database: database.into() };
+    Ok(Named::Server(location, Box::new(options)))
 }
 
-/// The machine did not let us.
-pub(crate) fn unavailable(path: &Path, error: &io::Error) -> StoreError {
-    StoreError::Unavailable { path: path.to_owned(), why: error.to_string() }
+fn shown(options: &PgConnectOptions) -> String {
+    let (user, host) = (options.get_username(), options.get_host());
+    let database = options.get_database().unwrap_or(user);
+    let socket = options.get_socket().map(|socket| socket.display().to_string());
+    match socket.or_else(|| host.starts_with('/').then(|| host.to_owned())) {
+        Some(socket) => format!("postgres:///{database}?host={socket}&user={user}"),
+        None => format!("postgres://{user}@{host}:{}/{database}", options.get_port()),
+    }
+}
+
+/// What is wrong, without the words that say it is about an address, however often.
+fn reason(error: &sqlx::Error) -> String {
+    match error {
+        sqlx::Error::Configuration(why) => {
+            why.downcast_ref().map_or_else(|| why.to_string(), reason)
+        }
+        other => other.to_string(),
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    #[test]
-    fn a_database_is_named_by_its_path_with_or_without_scheme() {
-        for url in ["/a/lessor.db", "sqlite:/a/lessor.db", "sqlite:///a/lessor.db"] {
-            assert_eq!(path_of(url).unwrap(), Path::new("/a/lessor.db"), "{url}");
+    fn location(url: &str) -> Location {
+        match named(url).unwrap() {
+            Named::File(path) => Location::of_file(&path),
+            Named::Server(location, _) => location,
         }
-        let here = std::env::current_dir().unwrap();
-        assert_eq!(path_of("sqlite:.lessor/lessor.db").unwrap(), here.join(".lessor/lessor.db"));
     }
 
     #[test]
-    fn a_database_elsewhere_is_refused_without_showing_its_password() {
-        let error = path_of("postgres://me:secret@db/lessor").unwrap_err();
-        assert_eq!(error.to_string(), "`postgres://…` is no database this lessor can open");
-        assert_eq!(
-            error.hint().unwrap(),
-            "name a file, or `sqlite:` and a file; PostgreSQL comes later"
-        );
+    fn a_server_is_named_without_its_password() {
+        for (url, shown) in [
+            ("postgres://me:se%2Fcret@db:5433/shop", "postgres://me@db:5433/shop"),
+            ("postgresql://me:secret@db/shop?sslmode=require", "postgres://me@db:5432/shop"),
+            ("postgres://me@db/?password=secret", "postgres://me@db:5432/me"),
+            ("postgres:///shop?host=/run/pg&user=me", "postgres:///shop?host=/run/pg&user=me"),
+            ("postgres://me@%2Frun%2Fpg/shop", "postgres:///shop?host=/run/pg&user=me"),
+        ] {
+            assert_eq!(location(url).to_string(), shown, "{url}");
+        }
     }
 
     #[test]
-    fn a_snapshot_is_not_taken_while_somebody_writes_and_goes_when_it_is_dropped() {
-        let directory = tempfile::tempdir().unwrap();
-        let path = directory.path().join("lessor.db");
-        std::fs::write(&path, "rows").unwrap();
-
-        let snapshot = Snapshot::of(&path).unwrap();
-        let copied = snapshot.path();
-        assert_eq!(std::fs::read_to_string(&copied).unwrap(), "rows");
-        drop(snapshot);
-        assert!(!copied.exists());
-
-        std::fs::write(companion(&path, "-wal"), "").unwrap();
-        assert_eq!(Snapshot::of(&path).unwrap_err(), StoreError::Busy { path });
-    }
-
-    #[test]
-    fn odd_characters_in_a_path_mean_nothing() {
-        let url = url_of(Path::new("/a b/50%?/#ü.db"), Access::Write);
-        assert_eq!(url, "sqlite:///a%20b/50%25%3F/%23%C3%BC.db?mode=rw");
+    fn an_address_that_cannot_be_read_is_refused_without_showing_its_password() {
+        let told = ["postgres://me:secret@db:99999/shop", "postgres://me:secret@db/?sslmode=maybe"]
+            .map(|url| named(url).unwrap_err().to_string());
+        insta::assert_snapshot!(told.join("\n"), @r#"
+        the address of the database cannot be read: invalid port number
+        the address of the database cannot be read: unknown value "maybe" for `ssl_mode`
+        "#);
     }
 }

@@ -16,6 +16,7 @@ pub mod engine;
 pub mod estate;
 pub mod fuzz;
 pub mod hardware;
+pub mod postgres;
 pub mod proxy;
 pub mod sandbox;
 pub mod sshd;

@@ -8,7 +8,7 @@ use lessor_engine::Phase;
 use lessor_store::{Holder, LeaseTerms, Recorded, Store, StoreError};
 use sqlx::{AnyConnection, Connection as _, Row as _};
 
-use crate::fixture::{BACKENDS, Database, Plan, address, create_all, place, scratch};
+use crate::fixture::{Backend, Database, Plan, address, create_all, place, scratch};
 
 const NAMES: [&str; 3] = ["network.front", "volume.orders", "container.web"];
 
@@ -18,11 +18,11 @@ const LOG_HEADER: usize = 32;
 
 #[tokio::test]
 async fn a_log_that_was_cut_short_holds_a_beginning_of_the_journal() {
-    let database = Database::new(BACKENDS[0]).await;
+    let database = Database::new(Backend::Sqlite).await;
     create_all(&database.store, &NAMES).await;
     let written = database.store.journal_list(None, 100).await.unwrap();
-    let file = std::fs::read(database.store.path()).unwrap();
-    let log = std::fs::read(companion(database.store.path(), "-wal")).unwrap();
+    let file = std::fs::read(database.path()).unwrap();
+    let log = std::fs::read(companion(&database.path(), "-wal")).unwrap();
 
     for length in cuts(&file, &log) {
         let (_directory, path) = scratch();
@@ -34,11 +34,11 @@ async fn a_log_that_was_cut_short_holds_a_beginning_of_the_journal() {
 
 #[tokio::test]
 async fn a_file_that_was_cut_short_is_whole_or_said_to_be_damaged() {
-    let database = Database::new(BACKENDS[0]).await;
+    let database = Database::new(Backend::Sqlite).await;
     create_all(&database.store, &NAMES).await;
     let written = database.store.journal_list(None, 100).await.unwrap();
     database.store.close().await;
-    let file = std::fs::read(database.store.path()).unwrap();
+    let file = std::fs::read(database.path()).unwrap();
 
     let edges = (0..=file.len()).step_by(4096).flat_map(|edge| [edge.saturating_sub(1), edge]);
     for length in edges.chain([1, 15, 16, 50, 99, 100, 101]) {
@@ -79,12 +79,12 @@ const WRONG: [&str; 8] = [
 
 #[tokio::test]
 async fn a_row_that_holds_what_is_never_written_is_damage_and_says_which_column() {
-    let database = Database::new(BACKENDS[0]).await;
+    let database = Database::new(Backend::Sqlite).await;
     create_all(&database.store, &NAMES).await;
     let plan = Plan::new("second", 1).claim("port_range.games", "a", "1").keep("volume.old", 60);
     database.store.apply_begin(plan.begin()).await.unwrap();
-    let path = database.store.path();
-    let mut vandal = Vandal::new(path).await;
+    let path = database.path();
+    let mut vandal = Vandal::new(&path).await;
     let columns = vandal.columns().await;
     assert!(columns.len() > 30, "{columns:?}");
 
@@ -98,7 +98,9 @@ async fn a_row_that_holds_what_is_never_written_is_damage_and_says_which_column(
             for result in read_everything(&database.store).await.into_iter().chain([lease]) {
                 let Err(error) = result else { continue };
                 let why = match &error {
-                    StoreError::Corrupt { path: named, why } if named == path => why.clone(),
+                    StoreError::Corrupt { location, why } if location.path() == Some(&path) => {
+                        why.clone()
+                    }
                     other => panic!("{table}.{column} = {wrong}: {other}"),
                 };
                 assert!(error.hint().unwrap().starts_with("move `"), "{error}");
@@ -150,6 +152,7 @@ impl Vandal {
         let mut vandal = Vandal { connection: AnyConnection::connect(&url).await.unwrap() };
         let guards = "PRAGMA writable_schema = ON;
              DELETE FROM sqlite_master WHERE type = 'trigger';
+             UPDATE sqlite_master SET sql = replace(sql, 'IS NOT NULL', 'NOTNULL');
              UPDATE sqlite_master SET sql = replace(sql, ' NOT NULL', '') WHERE type = 'table';
              PRAGMA writable_schema = RESET;
              PRAGMA foreign_keys = OFF;
@@ -235,7 +238,9 @@ async fn assert_beginning(path: &Path, written: &[Recorded], case: &str) {
             let finished = journal.iter().filter(|line| line.entry.phase == Phase::Finished);
             assert_eq!(applied.len(), finished.count(), "{case}: {applied:?}");
         }
-        Err(StoreError::Corrupt { path: named, .. }) => assert_eq!(named, path, "{case}"),
+        Err(StoreError::Corrupt { location, .. }) => {
+            assert_eq!(location.path(), Some(path), "{case}");
+        }
         Err(other) => panic!("{case}: {other}"),
     }
 }

@@ -10,32 +10,41 @@ use lessor_specs::{Address, Tree};
 use lessor_store::{Begin, Holder, LeaseTerms, Leases, Store};
 use tempfile::TempDir;
 
+use crate::postgres::Postgres;
+
 /// The sorts of database every test runs on.
-pub(crate) const BACKENDS: [Backend; 1] = [Backend::Sqlite];
+pub(crate) const BACKENDS: [Backend; 2] = [Backend::Sqlite, Backend::Postgres];
 
 /// A sort of database.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Backend {
     Sqlite,
+    Postgres,
 }
 
 /// A database that is gone after the test.
 pub(crate) struct Database {
     pub(crate) store: Store,
-    directory: TempDir,
+    kept: Kept,
+}
+
+/// Where a database is kept.
+enum Kept {
+    File(TempDir),
+    Server(Postgres),
 }
 
 impl Database {
     pub(crate) async fn new(backend: Backend) -> Self {
-        let Backend::Sqlite = backend;
-        let directory = tempfile::tempdir().unwrap();
-        let path = directory.path().join(".lessor/lessor.db");
-        let store = Store::open(path.to_str().unwrap()).await.unwrap();
-        Database { store, directory }
+        let kept = match backend {
+            Backend::Sqlite => Kept::File(tempfile::tempdir().unwrap()),
+            Backend::Postgres => Kept::Server(Postgres::new()),
+        };
+        Database { store: Store::open(&kept.url()).await.unwrap(), kept }
     }
 
     pub(crate) fn url(&self) -> String {
-        self.store.path().to_str().unwrap().to_owned()
+        self.kept.url()
     }
 
     /// As another process has it: with connections of its own.
@@ -43,14 +52,41 @@ impl Database {
         Store::open(&self.url()).await.unwrap()
     }
 
+    /// The server that keeps it.
+    pub(crate) fn server(&self) -> &Postgres {
+        match &self.kept {
+            Kept::File(_) => panic!("a file keeps it"),
+            Kept::Server(server) => server,
+        }
+    }
+
+    /// The file that keeps it.
+    pub(crate) fn path(&self) -> PathBuf {
+        match &self.kept {
+            Kept::File(_) => self.url().into(),
+            Kept::Server(_) => panic!("a server keeps it"),
+        }
+    }
+
     /// The names of all files.
     pub(crate) fn files(&self) -> Vec<String> {
-        let directory = self.directory.path().join(".lessor");
+        let directory = self.path().parent().unwrap().to_owned();
         let entries = std::fs::read_dir(directory).unwrap();
         let mut names: Vec<_> =
             entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
         names.sort();
         names
+    }
+}
+
+impl Kept {
+    fn url(&self) -> String {
+        match self {
+            Kept::File(directory) => {
+                directory.path().join(".lessor/lessor.db").to_str().unwrap().to_owned()
+            }
+            Kept::Server(server) => server.url(),
+        }
     }
 }
 

@@ -8,7 +8,7 @@ use lessor_store::Outcome;
 use sqlx::Connection as _;
 
 use crate::fixture::{
-    BACKENDS, Database, Plan, address, create_all, digest, entry, lease, patient, place,
+    BACKENDS, Backend, Database, Plan, address, create_all, digest, entry, lease, patient, place,
 };
 
 #[tokio::test]
@@ -121,7 +121,7 @@ async fn nothing_is_journaled_for_a_connection_that_is_not_held() {
 
 #[tokio::test]
 async fn the_database_itself_refuses_to_change_the_journal() {
-    let database = Database::new(BACKENDS[0]).await;
+    let database = Database::new(Backend::Sqlite).await;
     create_all(&database.store, &["container.web"]).await;
     let url = format!("sqlite:{}", database.url());
     let mut connection = sqlx::SqliteConnection::connect(&url).await.unwrap();

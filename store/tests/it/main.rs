@@ -12,3 +12,7 @@ mod fixture;
 mod journal;
 mod lease;
 mod open;
+#[path = "../../../tests/src/postgres.rs"]
+#[expect(unreachable_pub, reason = "tests of other crates use it too")]
+mod postgres;
+mod server;

@@ -4,17 +4,17 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
 use lessor_engine::ApplyId;
-use lessor_store::{Outcome, Store, StoreError};
+use lessor_store::{Outcome, Store, StoreError, known_schema};
 use sqlx::Connection as _;
 
-use crate::fixture::{BACKENDS, Database, create_all, scratch};
+use crate::fixture::{Backend, Database, create_all, scratch};
 
 #[tokio::test]
 async fn a_new_database_is_for_its_user_only() {
-    let database = Database::new(BACKENDS[0]).await;
-    let path = database.store.path();
+    let database = Database::new(Backend::Sqlite).await;
+    let path = database.path();
     let mode = |path: &Path| path.metadata().unwrap().permissions().mode() & 0o777;
-    assert_eq!((mode(path.parent().unwrap()), mode(path)), (0o700, 0o600));
+    assert_eq!((mode(path.parent().unwrap()), mode(&path)), (0o700, 0o600));
 }
 
 #[tokio::test]
@@ -39,9 +39,9 @@ async fn opening_for_looking_creates_nothing_where_there_is_nothing() {
 
 #[tokio::test]
 async fn looking_leaves_the_files_as_they_were() {
-    let database = Database::new(BACKENDS[0]).await;
+    let database = Database::new(Backend::Sqlite).await;
     create_all(&database.store, &["container.web"]).await;
-    let path = database.store.path().to_owned();
+    let path = database.path();
     let url = database.url();
 
     // Beside a writer that is at work.
@@ -62,26 +62,27 @@ async fn looking_leaves_the_files_as_they_were() {
 
 #[tokio::test]
 async fn where_nothing_can_be_written_beside_it_a_copy_is_looked_at() {
-    let database = Database::new(BACKENDS[0]).await;
+    let database = Database::new(Backend::Sqlite).await;
     create_all(&database.store, &["container.web"]).await;
     database.store.close().await;
     // A link to nowhere, in the place of a file that SQLite needs, stops root as well.
-    let mut needed = database.store.path().as_os_str().to_owned();
+    let mut needed = database.path().into_os_string();
     needed.push("-wal");
     std::os::unix::fs::symlink("nowhere/wal", needed).unwrap();
-    let before = std::fs::read(database.store.path()).unwrap();
+    let before = std::fs::read(database.path()).unwrap();
 
     let looking = Store::open_read_only(&database.url()).await.unwrap().unwrap();
 
     assert_eq!(looking.applied_list().await.unwrap().len(), 1);
-    assert_eq!(looking.path(), database.store.path(), "messages name the database, not its copy");
+    let named = looking.location().path();
+    assert_eq!(named, Some(&*database.path()), "messages name the database, not its copy");
     looking.close().await;
-    assert!(std::fs::read(looking.path()).unwrap() == before, "the database was changed");
+    assert!(std::fs::read(database.path()).unwrap() == before, "the database was changed");
 }
 
 #[tokio::test]
 async fn what_was_opened_for_looking_cannot_be_written() {
-    let database = Database::new(BACKENDS[0]).await;
+    let database = Database::new(Backend::Sqlite).await;
     let looking = Store::open_read_only(&database.url()).await.unwrap().unwrap();
     let apply = ApplyId("none".into());
     let error = looking.apply_end(&apply, Outcome::Done).await.unwrap_err();
@@ -90,10 +91,10 @@ async fn what_was_opened_for_looking_cannot_be_written() {
 
 #[tokio::test]
 async fn a_deleted_database_begins_anew() {
-    let database = Database::new(BACKENDS[0]).await;
+    let database = Database::new(Backend::Sqlite).await;
     create_all(&database.store, &["container.web"]).await;
     database.store.close().await;
-    std::fs::remove_dir_all(database.store.path().parent().unwrap()).unwrap();
+    std::fs::remove_dir_all(database.path().parent().unwrap()).unwrap();
 
     let again = database.another().await;
 
@@ -103,23 +104,23 @@ async fn a_deleted_database_begins_anew() {
 
 #[tokio::test]
 async fn a_schema_from_a_later_lessor_is_refused_and_left_alone() {
-    let database = Database::new(BACKENDS[0]).await;
+    let database = Database::new(Backend::Sqlite).await;
     database.store.close().await;
     later_schema(&database.url()).await;
-    let before = std::fs::read(database.store.path()).unwrap();
+    let before = std::fs::read(database.path()).unwrap();
 
     for error in [
         Store::open(&database.url()).await.unwrap_err(),
         Store::open_read_only(&database.url()).await.unwrap_err(),
     ] {
-        let known = std::fs::read_dir("../migrations/sqlite").unwrap().count();
         let text = format!(
-            "the database `{}` was written by a later lessor (schema 9999, this one knows {known})",
-            database.store.path().display()
+            "the database `{}` was written by a later lessor (schema 9999, this one knows {})",
+            database.path().display(),
+            known_schema()
         );
         assert_eq!(error.to_string(), text);
     }
-    assert_eq!(std::fs::read(database.store.path()).unwrap(), before);
+    assert_eq!(std::fs::read(database.path()).unwrap(), before);
 }
 
 #[tokio::test]
