@@ -23,6 +23,7 @@ mod settle;
 mod trace;
 mod wishes;
 
+pub use allocate::{AllocateError, Amount, Given, Limit, Placement, Placer, Promised};
 pub use desire::{Desired, desire};
 pub use execute::{Event, Failure, FailureKind, Outcome, Run, Stop, execute};
 pub use gate::{ApprovedPlan, Consent, Held, HeldRule, Rule, gate};

@@ -15,6 +15,7 @@ mod observation;
 mod plan;
 pub mod render;
 pub mod saved;
+mod taken;
 
 pub use body::{
     AliasBody, Body, CloudInit, ContainerBody, ForwardBody, GuestBody, GuestNetwork, GuestRule,
@@ -32,3 +33,4 @@ pub use observation::{
 pub use plan::{
     Claim, ClaimKey, Digest, FORMAT_VERSION, Forget, GateRules, Keep, Note, NoteKind, Plan, Step,
 };
+pub use taken::Taken;

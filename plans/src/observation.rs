@@ -58,7 +58,8 @@ pub struct Observation {
 }
 
 /// A node of a cluster, as far as placing guests needs it.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Node {
     /// Its name.
     pub name: String,
@@ -75,7 +76,8 @@ pub struct Node {
 }
 
 /// What guests can be made from.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Template {
     /// The node it is on.
     pub node: String,
@@ -148,7 +150,8 @@ impl std::fmt::Debug for Fingerprint {
 }
 
 /// Something on a host that is held by a thing which is not ours.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Stranger {
     /// What is held.
     pub hold: Hold,

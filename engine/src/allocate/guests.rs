@@ -11,6 +11,7 @@ use lessor_specs::{Address, Cidr, Kind, Specs};
 use super::nodes::{Need, Nodes};
 use super::numbers::Numbers;
 use super::subnets::Subnets;
+use super::{Limit, Promised};
 use crate::desire::{Desired, GuestHome, GuestRental, TenantVlan};
 use crate::observe::World;
 
@@ -40,23 +41,8 @@ pub(super) fn choose<'s>(
     desired: &Desired<'s>,
     claims: &BTreeMap<ClaimKey, Claim>,
     world: &World,
-    wanted: &HashSet<Address>,
 ) -> Guests<'s> {
-    let mut chooser = Chooser {
-        specs,
-        claims,
-        world,
-        wanted,
-        live: live(specs, desired),
-        ids: BTreeMap::new(),
-        nodes: BTreeMap::new(),
-        tags: BTreeMap::new(),
-        subnets: BTreeMap::new(),
-        addresses: BTreeMap::new(),
-        publics: BTreeMap::new(),
-        trackers: BTreeMap::new(),
-        chosen: Guests::default(),
-    };
+    let mut chooser = Chooser::new(specs, desired, claims, world);
     chooser.count();
     chooser.settle_nodes(&desired.guests);
     chooser.rules();
@@ -67,14 +53,16 @@ pub(super) fn choose<'s>(
     chooser.chosen
 }
 
-struct Chooser<'s, 'w> {
+pub(super) struct Chooser<'s, 'w> {
     specs: &'s Specs,
     claims: &'w BTreeMap<ClaimKey, Claim>,
     world: &'w World,
     /// Every address that is asked for, by every name it had.
-    wanted: &'w HashSet<Address>,
+    wanted: HashSet<Address>,
     /// Whose claims still count.
     live: HashSet<String>,
+    /// Whether every claim counts, whoever is wanted.
+    pub(super) all_live: bool,
     /// Ids of guests, by cluster.
     ids: BTreeMap<&'s str, Numbers>,
     nodes: BTreeMap<&'s str, Nodes<'s>>,
@@ -87,12 +75,44 @@ struct Chooser<'s, 'w> {
     publics: BTreeMap<&'s str, Numbers>,
     /// Trackers, by firewall.
     trackers: BTreeMap<&'s str, Numbers>,
-    chosen: Guests<'s>,
+    pub(super) chosen: Guests<'s>,
 }
 
-impl<'s> Chooser<'s, '_> {
+impl<'s, 'w> Chooser<'s, 'w> {
+    pub(super) fn new(
+        specs: &'s Specs,
+        desired: &Desired<'s>,
+        claims: &'w BTreeMap<ClaimKey, Claim>,
+        world: &'w World,
+    ) -> Self {
+        Chooser {
+            specs,
+            claims,
+            world,
+            wanted: super::wanted(specs, desired),
+            live: live(specs, desired),
+            all_live: false,
+            ids: BTreeMap::new(),
+            nodes: BTreeMap::new(),
+            tags: BTreeMap::new(),
+            subnets: BTreeMap::new(),
+            addresses: BTreeMap::new(),
+            publics: BTreeMap::new(),
+            trackers: BTreeMap::new(),
+            chosen: Guests::default(),
+        }
+    }
+
+    fn is_live(&self, holder: &str) -> bool {
+        self.all_live || self.live.contains(holder) || self.world.has_blind_spot()
+    }
+
+    fn is_ordered(&self, instance: &Address) -> bool {
+        self.specs.ordered.get(instance.name()).is_some()
+    }
+
     /// Takes note of everything that is spoken for: by claims, by what is there, by strangers.
-    fn count(&mut self) {
+    pub(super) fn count(&mut self) {
         let specs = self.specs;
         for (name, proxmox) in &specs.proxmox {
             let range = proxmox.vmid_range;
@@ -124,7 +144,7 @@ impl<'s> Chooser<'s, '_> {
 
     fn count_claims(&mut self) {
         for (key, claim) in self.claims {
-            if !self.live.contains(&key.holder) && !self.world.has_blind_spot() {
+            if !self.is_live(&key.holder) {
                 continue;
             }
             let Some((pool, name)) = key.pool.split_once('.') else { continue };
@@ -246,7 +266,11 @@ impl<'s> Chooser<'s, '_> {
     }
 
     /// Guests that are somewhere already take their room before anybody new is placed.
-    fn settle_nodes(&mut self, rentals: &[GuestRental<'s>]) {
+    pub(super) fn settle_nodes(&mut self, rentals: &[GuestRental<'s>]) {
+        // What orders were promised is counted by itself where every claim counts.
+        let counted =
+            |rental: &&GuestRental<'s>| !self.all_live || !self.is_ordered(&rental.address);
+        let rentals: Vec<_> = rentals.iter().filter(counted).collect();
         for rental in rentals {
             let Some((cluster, node)) = self.settled(rental) else { continue };
             if let (Some(node), Some(nodes)) = (node, self.nodes.get_mut(cluster)) {
@@ -265,6 +289,42 @@ impl<'s> Chooser<'s, '_> {
                     let (cores, memory) = (guest.cpu.into(), guest.memory.bytes());
                     nodes.take(&guest.node, "", Need { cores, memory });
                 }
+            }
+        }
+    }
+
+    /// What may still be promised on each node.
+    pub(super) fn limits(&self) -> BTreeMap<Address, Limit> {
+        let nodes = self.nodes.iter().flat_map(|(cluster, nodes)| {
+            nodes.rooms().map(|(node, room)| {
+                let (cpu, memory) = (room.cores.saturating_mul(1000), room.memory);
+                let limit = Limit { cpu: Some(cpu), memory: Some(memory), disk: None };
+                (host_address(cluster, node), limit)
+            })
+        });
+        nodes.collect()
+    }
+
+    /// Takes the room that orders were promised, and notes whose guests are where by their claims.
+    pub(super) fn promise(&mut self, promised: &Promised) {
+        for (host, amount) in promised.iter().filter(|(host, _)| host.kind() == Kind::Proxmox) {
+            let Some((cluster, node)) = host.name().split_once('/') else { continue };
+            if let Some(nodes) = self.nodes.get_mut(cluster) {
+                let cores = amount.cpu.div_ceil(1000);
+                nodes.promise(node, Need { cores, memory: amount.memory });
+            }
+        }
+        let specs = self.specs;
+        for (key, node) in self.claims {
+            let cluster = key.pool.strip_prefix("proxmox.").and_then(|p| p.strip_suffix("/node"));
+            let instance = key.holder.strip_prefix("instance.");
+            let tenant = instance.and_then(|name| name.split_once('/'));
+            // What files declare was settled before.
+            let is_counted = instance.is_some_and(|name| specs.instance.contains_key(name));
+            if let (Some(nodes), Some((tenant, _)), false) =
+                (cluster.and_then(|cluster| self.nodes.get_mut(cluster)), tenant, is_counted)
+            {
+                nodes.beside(node, tenant);
             }
         }
     }
@@ -295,7 +355,7 @@ impl<'s> Chooser<'s, '_> {
         })
     }
 
-    fn home(&mut self, rental: &GuestRental<'s>) -> Option<GuestHome<'s>> {
+    pub(super) fn home(&mut self, rental: &GuestRental<'s>) -> Option<GuestHome<'s>> {
         let (cluster, node) = self.place(rental)?;
         let (name, proxmox) = self.specs.proxmox.get_key_value(cluster)?;
         let (range_name, range) = self.specs.vlan_range_on(cluster)?;
@@ -305,7 +365,8 @@ impl<'s> Chooser<'s, '_> {
         let address = self.address(rental, &network, own.as_ref())?;
         let public = self.public(rental, &range.pfsense)?;
         let trackers = self.rule_trackers(rental, &range.pfsense)?;
-        if rental.clusters.len() > 1 {
+        // An order stays where it was placed, also when there are more clusters one day.
+        if rental.clusters.len() > 1 || self.is_ordered(&rental.address) {
             self.chosen.claims.insert(cluster_key(&rental.address), cluster.to_owned());
         }
         self.chosen.claims.insert(node_key(cluster, &rental.address), node.clone());
@@ -385,7 +446,9 @@ impl<'s> Chooser<'s, '_> {
     ) -> Option<TenantVlan<'s>> {
         let tenant = rental.tenant;
         if let Some(known) = self.chosen.vlans.get(&(range_name, tenant)) {
-            return Some(known.clone());
+            let known = known.clone();
+            self.claim(&known);
+            return Some(known);
         }
         let firewall = Address::new(Kind::PfSense, &*range.pfsense);
         let present = self
@@ -423,12 +486,27 @@ impl<'s> Chooser<'s, '_> {
             return self.exhausted(rental, &format!("`{firewall}` has no tracker left"));
         };
         let tag = u16::try_from(tag).ok()?;
-        self.chosen.claims.insert(key("tag"), tag.to_string());
-        self.chosen.claims.insert(key("subnet"), subnet.to_string());
         let vlan = TenantVlan { range_name, range, tenant, tag, subnet, trackers };
+        self.claim(&vlan);
         self.chosen.vlans.insert((range_name, tenant), vlan.clone());
         self.open(&vlan);
         Some(vlan)
+    }
+
+    /// Claims everything that a tenant's VLAN was given.
+    fn claim(&mut self, vlan: &TenantVlan<'s>) {
+        let TenantVlan { range_name, range, tenant, tag, subnet, trackers } = vlan;
+        let holder = Address::new(Kind::Tenant, *tenant).to_string();
+        let key = |part: &str| ClaimKey {
+            pool: format!("vlan_range.{range_name}/{part}"),
+            holder: holder.clone(),
+        };
+        self.chosen.claims.insert(key("tag"), tag.to_string());
+        self.chosen.claims.insert(key("subnet"), subnet.to_string());
+        for (rule, tracker) in TenantVlan::RULES.iter().zip(trackers) {
+            let rule = TenantVlan::rule_address_of(range_name, tenant, rule);
+            self.chosen.claims.insert(tracker_key(&range.pfsense, &rule), tracker.to_string());
+        }
     }
 
     /// The addresses of a tenant's VLAN, without its gateway.
@@ -437,7 +515,7 @@ impl<'s> Chooser<'s, '_> {
         let mut numbers = Numbers::new(hosts.start() + 2..=hosts.end() - 1);
         let pool = address_key(vlan.range_name, &Address::new(Kind::Tenant, "")).pool;
         for (key, claim) in self.claims.iter().filter(|(key, _)| key.pool == pool) {
-            if (self.live.contains(&key.holder) || self.world.has_blind_spot())
+            if self.is_live(&key.holder)
                 && let Ok(address) = claim.parse::<Ipv4Addr>()
             {
                 numbers.take(address.into());
@@ -563,13 +641,9 @@ impl<'s> Chooser<'s, '_> {
         let seen = self.world.at(&Address::new(Kind::PfSense, pfsense));
         let present = seen.and_then(|seen| births.iter().find_map(|b| seen.present.get(*b)));
         let own = present.and_then(|present| present.body.name().parse::<u32>().ok());
-        let key = |rule: &Address| ClaimKey {
-            pool: format!("pfsense.{pfsense}/tracker"),
-            holder: rule.to_string(),
-        };
-        let keys: Vec<_> = births.iter().map(|birth| key(birth)).collect();
+        let keys: Vec<_> = births.iter().map(|birth| tracker_key(pfsense, birth)).collect();
         let tracker = self.trackers.get_mut(pfsense)?.choose(self.claims, &keys, own)?;
-        self.chosen.claims.insert(key(rule), tracker.to_string());
+        self.chosen.claims.insert(tracker_key(pfsense, rule), tracker.to_string());
         Some(tracker)
     }
 
@@ -603,6 +677,11 @@ fn live(specs: &Specs, desired: &Desired<'_>) -> HashSet<String> {
     live
 }
 
+/// One node of a cluster.
+pub(super) fn host_address(cluster: &str, node: &str) -> Address {
+    Address::new(Kind::Proxmox, format!("{cluster}/{node}"))
+}
+
 /// The addresses a rental is or was known by.
 pub(super) fn names<'r>(rental: &'r GuestRental<'_>) -> impl Iterator<Item = &'r Address> + Clone {
     std::iter::once(&rental.address).chain(rental.moved)
@@ -622,6 +701,10 @@ fn node_key(cluster: &str, address: &Address) -> ClaimKey {
 
 fn id_key(cluster: &str, address: &Address) -> ClaimKey {
     ClaimKey { pool: format!("proxmox.{cluster}/id"), holder: address.to_string() }
+}
+
+fn tracker_key(pfsense: &str, rule: &Address) -> ClaimKey {
+    ClaimKey { pool: format!("pfsense.{pfsense}/tracker"), holder: rule.to_string() }
 }
 
 fn address_key(range: &str, address: &Address) -> ClaimKey {

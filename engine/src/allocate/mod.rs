@@ -6,6 +6,7 @@
 mod guests;
 mod nodes;
 mod numbers;
+mod placer;
 mod subnets;
 
 use std::collections::BTreeMap;
@@ -20,6 +21,7 @@ use crate::desire::{Desired, Draft, Rental, bare, docker_address, tenant_network
 use crate::observe::World;
 
 pub(crate) use guests::Guests;
+pub use placer::{AllocateError, Amount, Given, Limit, Placement, Placer, Promised};
 use subnets::Subnets;
 
 /// What was chosen, and what could not be.
@@ -59,17 +61,8 @@ pub(crate) fn allocate<'s>(
     claims: &BTreeMap<ClaimKey, Claim>,
     world: &World,
 ) -> Allocation<'s> {
-    let mut chooser = Chooser {
-        specs,
-        claims,
-        world,
-        wanted: wanted(specs, desired),
-        rooms: BTreeMap::new(),
-        ports: Ports::default(),
-        subnets: BTreeMap::new(),
-        chosen: Allocation::default(),
-    };
-    let mut guests = guests::choose(specs, desired, claims, world, &chooser.wanted);
+    let mut chooser = Chooser::new(specs, desired, claims, world);
+    let mut guests = guests::choose(specs, desired, claims, world);
     chooser.chosen.claims.append(&mut guests.claims);
     chooser.chosen.problems.append(&mut guests.problems);
     chooser.chosen.guests = guests;
@@ -89,6 +82,8 @@ struct Chooser<'s, 'w> {
     world: &'w World,
     /// Every address that is asked for, by every name it had.
     wanted: HashSet<Address>,
+    /// Whether every claim counts, whoever is wanted.
+    all_live: bool,
     rooms: BTreeMap<&'s str, Room>,
     ports: Ports,
     subnets: BTreeMap<&'s str, Subnets>,
@@ -103,12 +98,51 @@ struct Room {
     disk: Option<u64>,
 }
 
-impl<'s> Chooser<'s, '_> {
+impl<'s, 'w> Chooser<'s, 'w> {
+    fn new(
+        specs: &'s Specs,
+        desired: &Desired<'s>,
+        claims: &'w BTreeMap<ClaimKey, Claim>,
+        world: &'w World,
+    ) -> Self {
+        Chooser {
+            specs,
+            claims,
+            world,
+            wanted: wanted(specs, desired),
+            all_live: false,
+            rooms: specs.docker.iter().map(|(name, docker)| (&**name, Room::of(docker))).collect(),
+            ports: Ports::default(),
+            subnets: BTreeMap::new(),
+            chosen: Allocation::default(),
+        }
+    }
+
+    /// Takes the room of what files declare; a single host is where it is or will be.
+    fn open_rooms(&mut self, rentals: &[Rental<'s>]) {
+        for rental in rentals {
+            if self.is_ordered(&rental.address) {
+                continue;
+            }
+            let only = || (rental.hosts.len() == 1).then(|| rental.hosts[0]);
+            let host = self.settled_host(rental).or_else(only);
+            if let Some(room) = host.and_then(|host| self.rooms.get_mut(host)) {
+                room.take(rental);
+            }
+        }
+    }
+
+    fn is_ordered(&self, instance: &Address) -> bool {
+        self.specs.ordered.get(instance.name()).is_some()
+    }
+
+    /// Whether a claim still counts, which it does for those it was made for.
+    fn counts(&self, is_live: impl FnOnce() -> bool) -> bool {
+        self.all_live || is_live() || self.world.has_blind_spot()
+    }
+
     /// A host for each rental. Those that have one already keep it; only then is the rest placed.
     fn hosts(&mut self, rentals: &[Rental<'s>]) -> Vec<Option<&'s str>> {
-        for (name, docker) in &self.specs.docker {
-            self.rooms.insert(name, Room::of(docker));
-        }
         let settled: Vec<_> = rentals.iter().map(|rental| self.settled_host(rental)).collect();
         for (rental, host) in rentals.iter().zip(&settled) {
             if let Some(room) = host.and_then(|host| self.rooms.get_mut(host)) {
@@ -179,7 +213,7 @@ impl<'s> Chooser<'s, '_> {
             let range =
                 key.pool.strip_prefix("port_range.").and_then(|n| self.specs.port_range.get(n));
             if let (Some(range), Ok(port)) = (range, claim.parse())
-                && (live.contains(&key.holder) || self.world.has_blind_spot())
+                && self.counts(|| live.contains(&key.holder))
             {
                 let protocol =
                     if key.holder.ends_with("/udp") { Protocol::Udp } else { Protocol::Tcp };
@@ -211,8 +245,7 @@ impl<'s> Chooser<'s, '_> {
                 .iter()
                 .map(|rental| Address::new(Kind::Tenant, rental.tenant).to_string())
                 .collect();
-            let is_live =
-                |key: &ClaimKey| tenants.contains(&key.holder) || self.world.has_blind_spot();
+            let is_live = |key: &ClaimKey| self.counts(|| tenants.contains(&key.holder));
             let claimed = self.claims.iter().filter(|(key, _)| key.pool == pool && is_live(key));
             for subnet in claimed.filter_map(|(_, claim)| claim.parse().ok()) {
                 subnets.take(subnet);
@@ -222,7 +255,8 @@ impl<'s> Chooser<'s, '_> {
     }
 
     fn home(&mut self, rental: &Rental<'s>, host: &'s str) -> Option<Home<'s>> {
-        if rental.hosts.len() > 1 {
+        // An order stays where it was placed, also when there are more hosts one day.
+        if rental.hosts.len() > 1 || self.is_ordered(&rental.address) {
             self.chosen.claims.insert(host_key(&rental.address), host.to_owned());
         }
         let network = self.network(rental, host)?;
@@ -235,13 +269,14 @@ impl<'s> Chooser<'s, '_> {
     fn network(&mut self, rental: &Rental<'s>, host: &'s str) -> Option<Address> {
         let (name, bridge) = self.specs.bridge_on(host)?;
         let address = tenant_network(name, rental.tenant);
-        if self.chosen.subnets.contains_key(&address) {
-            return Some(address);
-        }
         let key = ClaimKey {
             pool: format!("bridge.{name}"),
             holder: Address::new(Kind::Tenant, rental.tenant).to_string(),
         };
+        if let Some(network) = self.chosen.subnets.get(&address) {
+            self.chosen.claims.insert(key, network.subnet.to_string());
+            return Some(address);
+        }
         let fits = |subnet: &Cidr| bridge.supernet.net().contains(&subnet.net());
         let claimed = self.claims.get(&key).and_then(|claim| claim.parse().ok()).filter(fits);
         let own = || {
@@ -364,22 +399,39 @@ impl Room {
         }
     }
 
-    fn parts(&mut self, rental: &Rental<'_>) -> [(&mut Option<u64>, u64); 3] {
+    fn amount(rental: &Rental<'_>) -> Amount {
+        Amount {
+            cpu: rental.offer.cpu.millis().into(),
+            memory: rental.offer.memory.bytes(),
+            disk: rental.offer.disk.map_or(0, ByteSize::bytes),
+        }
+    }
+
+    fn parts(&mut self, amount: &Amount) -> [(&mut Option<u64>, u64); 3] {
         [
-            (&mut self.cpu, rental.offer.cpu.millis().into()),
-            (&mut self.memory, rental.offer.memory.bytes()),
-            (&mut self.disk, rental.offer.disk.map_or(0, ByteSize::bytes)),
+            (&mut self.cpu, amount.cpu),
+            (&mut self.memory, amount.memory),
+            (&mut self.disk, amount.disk),
         ]
     }
 
     fn fits(mut self, rental: &Rental<'_>) -> bool {
-        self.parts(rental).iter().all(|(left, need)| left.is_none_or(|left| left >= *need))
+        let amount = Room::amount(rental);
+        self.parts(&amount).iter().all(|(left, need)| left.is_none_or(|left| left >= *need))
     }
 
     fn take(&mut self, rental: &Rental<'_>) {
-        for (left, need) in self.parts(rental) {
+        self.take_amount(&Room::amount(rental));
+    }
+
+    fn take_amount(&mut self, amount: &Amount) {
+        for (left, need) in self.parts(amount) {
             *left = left.map(|left| left.saturating_sub(need));
         }
+    }
+
+    fn limit(&self) -> Limit {
+        Limit { cpu: self.cpu, memory: self.memory, disk: self.disk }
     }
 }
 

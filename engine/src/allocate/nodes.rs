@@ -22,17 +22,17 @@ pub(super) struct Need {
 #[derive(Debug)]
 pub(super) struct Nodes<'s> {
     proxmox: &'s Proxmox,
-    rooms: BTreeMap<String, Room<'s>>,
+    rooms: BTreeMap<String, Room>,
 }
 
 #[derive(Debug, Default)]
-struct Room<'s> {
+struct Room {
     /// Whether new guests may come.
     open: bool,
     cores: u64,
     memory: u64,
     /// Its guests, by tenant.
-    tenants: BTreeMap<&'s str, usize>,
+    tenants: BTreeMap<String, usize>,
 }
 
 impl<'s> Nodes<'s> {
@@ -43,8 +43,28 @@ impl<'s> Nodes<'s> {
         Nodes { proxmox, rooms }
     }
 
+    /// Takes note that a guest of a tenant is on a node whose room was counted otherwise.
+    pub(super) fn beside(&mut self, node: &str, tenant: &str) {
+        if let Some(room) = self.rooms.get_mut(node) {
+            room.beside(tenant);
+        }
+    }
+
+    /// What may still be promised on each node.
+    pub(super) fn rooms(&self) -> impl Iterator<Item = (&str, Need)> {
+        let need = |room: &Room| Need { cores: room.cores, memory: room.memory };
+        self.rooms.iter().map(move |(node, room)| (node.as_str(), need(room)))
+    }
+
+    /// Takes what guests need that nobody names.
+    pub(super) fn promise(&mut self, node: &str, need: Need) {
+        if let Some(room) = self.rooms.get_mut(node) {
+            room.promise(need);
+        }
+    }
+
     /// Promises what a guest needs where it is, whether or not there is room.
-    pub(super) fn take(&mut self, node: &str, tenant: &'s str, need: Need) {
+    pub(super) fn take(&mut self, node: &str, tenant: &str, need: Need) {
         if let Some(room) = self.rooms.get_mut(node) {
             room.take(tenant, need);
         }
@@ -54,15 +74,15 @@ impl<'s> Nodes<'s> {
     /// is said. Same input, same node: what is equal is decided by name.
     pub(super) fn choose(
         &mut self,
-        tenant: &'s str,
+        tenant: &str,
         need: Need,
         only: Option<&str>,
     ) -> Option<(String, String)> {
-        let fits = |(name, room): &(&String, &Room<'_>)| {
+        let fits = |(name, room): &(&String, &Room)| {
             room.open && room.fits(need) && only.is_none_or(|only| only == name.as_str())
         };
         let placement = &self.proxmox.placement;
-        let order = |room: &Room<'_>| {
+        let order = |room: &Room| {
             let beside = room.tenants.get(tenant).copied().unwrap_or(0);
             let beside = if placement.apart { beside } else { 0 };
             let left = i128::from(room.memory);
@@ -84,7 +104,7 @@ impl<'s> Nodes<'s> {
     }
 
     /// Why a room was chosen among so many that have enough.
-    fn why(&self, room: &Room<'_>, candidates: usize) -> String {
+    fn why(&self, room: &Room, candidates: usize) -> String {
         let left = ByteSize::from_bytes(room.memory);
         let nodes = match candidates {
             1 => return format!("the only node with room, {left} of memory"),
@@ -98,7 +118,7 @@ impl<'s> Nodes<'s> {
     }
 }
 
-impl<'s> Room<'s> {
+impl Room {
     fn of(proxmox: &Proxmox, node: &Node) -> Self {
         let over = proxmox.overcommit.clone().unwrap_or_default();
         let cores = u64::from(node.cores);
@@ -117,9 +137,20 @@ impl<'s> Room<'s> {
         self.cores >= need.cores && self.memory >= need.memory
     }
 
-    fn take(&mut self, tenant: &'s str, need: Need) {
+    fn take(&mut self, tenant: &str, need: Need) {
+        self.promise(need);
+        self.beside(tenant);
+    }
+
+    fn promise(&mut self, need: Need) {
         self.cores = self.cores.saturating_sub(need.cores);
         self.memory = self.memory.saturating_sub(need.memory);
-        *self.tenants.entry(tenant).or_default() += 1;
+    }
+
+    fn beside(&mut self, tenant: &str) {
+        match self.tenants.get_mut(tenant) {
+            Some(guests) => *guests += 1,
+            None => drop(self.tenants.insert(tenant.to_owned(), 1)),
+        }
     }
 }
