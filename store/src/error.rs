@@ -127,6 +127,12 @@ pub enum StoreError {
         /// The connection.
         place: Address,
     },
+    /// Another has taken over a run of a job.
+    #[error("the run of job `{job}` was lost to another server")]
+    JobLost {
+        /// The job.
+        job: String,
+    },
     /// There is one already, and there can be only one.
     #[error("there is {what} already")]
     Exists {
@@ -157,7 +163,9 @@ impl StoreError {
     /// Something one can do now.
     pub fn hint(&self) -> Option<String> {
         Some(match self {
-            StoreError::Exists { .. } | StoreError::Absent { .. } => return None,
+            StoreError::Exists { .. } | StoreError::Absent { .. } | StoreError::JobLost { .. } => {
+                return None;
+            }
             StoreError::Outdated { .. } => "look at it again".into(),
             StoreError::LastOwner { .. } => "make somebody else an owner first".into(),
             StoreError::Unsupported { .. } | StoreError::Misread { .. } => {

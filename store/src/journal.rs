@@ -136,6 +136,21 @@ impl Store {
         lines.map_err(|error| self.error(&error.into()))
     }
 
+    /// Reads every line there is, some at a time, and answers how many.
+    pub(crate) async fn journal_read_through(&self) -> Result<usize, StoreError> {
+        let (mut read, mut last) = (0, 0);
+        loop {
+            let some = concat!(entry_lines!(), " WHERE number > $1 ORDER BY number LIMIT 1000");
+            let rows = sqlx::query(some).bind(last).fetch_all(self.pool()).await;
+            let rows = rows.map_err(|error| self.error(&error))?;
+            let lines = rows.iter().map(Recorded::read).collect::<Result<Vec<_>, _>>();
+            let lines = lines.map_err(|error| self.error(&error.into()))?;
+            let Some(end) = lines.last() else { return Ok(read) };
+            read += lines.len();
+            last = row::column(end.number);
+        }
+    }
+
     /// The newest lines of the journal about one thing, in the order they were written.
     pub async fn journal_list_about(
         &self,
@@ -228,8 +243,8 @@ async fn entry_insert(
 ) -> Result<u64, sqlx::Error> {
     let why = match &entry.phase {
         Phase::Started | Phase::Finished => None,
-        // PostgreSQL keeps no NUL in a text, and others' messages may hold anything.
-        Phase::Failed { why } => Some(why.replace('\0', "\u{fffd}")),
+        // What others say may hold anything.
+        Phase::Failed { why } => Some(row::storable(why)),
     };
     let added = sqlx::query(insert)
         .bind(&entry.apply.0)

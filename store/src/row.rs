@@ -113,6 +113,11 @@ pub(crate) fn time_optional(
     row.number_optional(column)?.map(time).transpose()
 }
 
+/// A text of others as a column: PostgreSQL keeps no NUL.
+pub(crate) fn storable(text: &str) -> String {
+    text.replace('\0', "\u{fffd}")
+}
+
 /// A count as a column. What does not fit is as good as the most that does.
 pub(crate) fn column(count: impl TryInto<i64>) -> i64 {
     count.try_into().unwrap_or(i64::MAX)

@@ -8,6 +8,7 @@ use lessor_engine::{ApplyId, Entry, Journal as _, Phase};
 use lessor_plans::{Act, Claim, ClaimKey, Digest, Forget, Keep};
 use lessor_specs::{Address, Tree};
 use lessor_store::{Begin, Holder, LeaseTerms, Leases, Store};
+use sqlx::{AnyConnection, Connection as _};
 use tempfile::TempDir;
 
 use crate::postgres::Postgres;
@@ -66,6 +67,18 @@ impl Database {
             Kept::File(_) => self.url().into(),
             Kept::Server(_) => panic!("a server keeps it"),
         }
+    }
+
+    /// Runs a statement past the store.
+    pub(crate) async fn run(&self, statement: &'static str) -> Result<(), sqlx::Error> {
+        let url = match &self.kept {
+            Kept::File(_) => format!("sqlite:{}", self.url()),
+            Kept::Server(server) => server.url(),
+        };
+        let mut connection = AnyConnection::connect(&url).await?;
+        let ran = sqlx::query(statement).execute(&mut connection).await.map(drop);
+        connection.close().await?;
+        ran
     }
 
     /// The names of all files.

@@ -9,6 +9,7 @@
 mod apply;
 mod damage;
 mod fixture;
+mod job;
 mod journal;
 mod lease;
 mod open;

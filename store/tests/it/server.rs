@@ -17,8 +17,8 @@ async fn many_may_open_an_empty_database_at_once() {
     for open in opens.collect::<Vec<_>>() {
         open.await.unwrap().unwrap();
     }
-    let steps = server.sql("SELECT count(*), max(version) FROM _sqlx_migrations");
-    assert_eq!(steps, format!("{0}|{0}", known_schema()));
+    let last = server.sql("SELECT max(version) FROM _sqlx_migrations");
+    assert_eq!(last, known_schema().to_string());
 }
 
 #[tokio::test]
