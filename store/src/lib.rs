@@ -33,7 +33,9 @@ mod revision;
 mod row;
 mod secret;
 mod server;
+mod status;
 mod store;
+mod verify;
 
 pub use account::{
     Account, ApiKey, Attempts, Declared, Invitation, KeyOwner, Member, NewAccount, NewKey, NewLink,
@@ -52,4 +54,6 @@ pub use open::known_schema;
 pub use revision::{Revision, read_tree};
 pub use row::{Columns, Misread};
 pub use secret::SecretDigest;
+pub use status::{HeldLease, Status as DatabaseStatus};
 pub use store::Store;
+pub use verify::Verdict;

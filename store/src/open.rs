@@ -154,7 +154,7 @@ impl Store {
     }
 
     /// Opens the database for looking, whatever its schema; `None` when there is none.
-    async fn open_unseen(url: &str) -> Result<Option<Store>, StoreError> {
+    pub(crate) async fn open_unseen(url: &str) -> Result<Option<Store>, StoreError> {
         let path = match location::named(url)? {
             Named::File(path) => path,
             Named::Server(location, options) => {

@@ -17,3 +17,4 @@ mod open;
 #[expect(unreachable_pub, reason = "tests of other crates use it too")]
 mod postgres;
 mod server;
+mod verify;
