@@ -1,5 +1,6 @@
 //! What a promo code takes off an order.
 
+use lessor_specs::kinds::PromoCode;
 use lessor_specs::{Duration, Money};
 use serde::{Deserialize, Serialize};
 
@@ -31,6 +32,21 @@ pub enum Benefit {
 
 /// A whole, in hundredths of a percent.
 pub(crate) const WHOLE: i128 = 10_000;
+
+impl Discount {
+    /// What a declared code takes off. Specs that were loaded hold only codes that give one thing.
+    pub fn of(code: &str, promo: &PromoCode) -> Option<Discount> {
+        let benefit = match (promo.percent, promo.amount, promo.free_hours) {
+            (Some(percent), None, None) => {
+                Benefit::Percent { hundredths: percent.hundredths(), lasts: promo.lasts }
+            }
+            (None, Some(amount), None) => Benefit::Amount(amount),
+            (None, None, Some(hours)) => Benefit::FreeHours(hours),
+            _ => return None,
+        };
+        Some(Discount { code: code.into(), benefit })
+    }
+}
 
 impl Benefit {
     /// How much is to be paid of what begins so many microseconds after activation, of [`WHOLE`].

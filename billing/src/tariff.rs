@@ -158,7 +158,7 @@ impl Tariff {
     pub fn of(offer: &Offer, choices: &Choices) -> Result<Option<Tariff>, TooDear> {
         let price = &offer.price;
         let Some(currency) = price.currency else { return Ok(None) };
-        let mut parts = vec![(Part::Base, 1, price.hourly)];
+        let mut parts = vec![(Part::Base, 1, price.hourly), (Part::Kept, 1, price.hourly_stopped)];
         if let Some(vm) = &offer.vm {
             let cores = choices.cpu.unwrap_or(vm.cpu.min);
             let memory = choices.memory.unwrap_or(vm.memory.min);

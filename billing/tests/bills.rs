@@ -9,7 +9,7 @@ use jiff::{SignedDuration, Timestamp};
 use lessor_billing::{Benefit, Discount, History, Line, Mode, Progress, Turn, usage_lines, zone};
 use lessor_specs::Duration;
 
-use offers::{FLEX, FLEX_CAPPED, FREE, SURVIVAL, at, money, size, tariff};
+use offers::{FLEX, FLEX_CAPPED, FREE, KEPT, SURVIVAL, at, money, size, tariff};
 
 /// An order of this tariff since `anchored`, in a time zone.
 fn order(anchored: &str, place: &str, offer: &str) -> History {
@@ -110,6 +110,20 @@ fn what_does_not_run_pays_for_its_disk_alone() {
             ");
         }
     }
+}
+
+#[test]
+fn an_offer_may_ask_something_for_what_is_stopped() {
+    let mut order = order("2026-03-01T10:00:00Z", "UTC", KEPT);
+    turn(&mut order, "2026-03-01T10:30:00Z", Mode::Stopped);
+    turn(&mut order, "2026-03-01T11:30:00Z", Mode::Ended);
+    assert_snapshot!(shown(&lines(&order, "2026-03-02T00:00:00Z")), @"
+    2026-03-01T10:00:00Z to 2026-03-01T11:00:00Z base 0.014900
+    2026-03-01T10:30:00Z to 2026-03-01T11:00:00Z base -0.007450 *
+    2026-03-01T10:30:00Z to 2026-03-01T11:00:00Z kept 0.001000 *
+    2026-03-01T11:00:00Z to 2026-03-01T12:00:00Z kept 0.002000
+    2026-03-01T11:30:00Z to 2026-03-01T12:00:00Z kept -0.001000 *
+    ");
 }
 
 #[test]

@@ -77,6 +77,7 @@ pub(crate) fn sort_of(kind: Kind) -> Option<&'static str> {
         | Kind::Policy
         | Kind::PortForward
         | Kind::PortRange
+        | Kind::PromoCode
         | Kind::Proxmox
         | Kind::Quota
         | Kind::Tenant

@@ -47,6 +47,8 @@ pub enum Kind {
     PortForward,
     /// Host ports to hand out.
     PortRange,
+    /// What is off for those who know a word.
+    PromoCode,
     /// A connection to one Proxmox VE cluster.
     Proxmox,
     /// Limits of a tenant.
@@ -65,7 +67,7 @@ pub enum Kind {
 
 impl Kind {
     /// Every kind, in the order in which messages list them.
-    pub const ALL: [Kind; 23] = [
+    pub const ALL: [Kind; 24] = [
         Kind::Docker,
         Kind::Proxmox,
         Kind::PfSense,
@@ -85,6 +87,7 @@ impl Kind {
         Kind::PortForward,
         Kind::Vpn,
         Kind::Offer,
+        Kind::PromoCode,
         Kind::Quota,
         Kind::Tenant,
         Kind::Instance,
@@ -113,6 +116,7 @@ impl Kind {
             Kind::PortForward => "port_forward",
             Kind::Vpn => "vpn",
             Kind::Offer => "offer",
+            Kind::PromoCode => "promo_code",
             Kind::Quota => "quota",
             Kind::Tenant => "tenant",
             Kind::Instance => "instance",

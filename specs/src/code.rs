@@ -117,6 +117,8 @@ codes! {
             E0415 MalformedFingerprint = "the fingerprint of a certificate cannot be read",
             E0416 MalformedIds = "a range of ids cannot be read",
             E0417 MalformedPublicKey = "the public key of a tunnel cannot be read",
+            E0418 MalformedMoment = "a date and time cannot be read",
+            E0419 MalformedPercent = "a number of percent cannot be read",
         }
         "How entries fit together" {
             E0501 DeclaredTwice = "an entry is declared twice",
@@ -175,6 +177,14 @@ codes! {
             E0722 MalformedUser = "a user has a name that no system takes",
             E0723 NoCluster = "a virtual machine has no cluster to run on",
             E0724 NoPublicAddress = "a virtual machine is to have a public address, and there are none",
+            E0740 PriceTooHigh = "a price is higher than can be billed",
+            E0741 CapWithoutPrice = "a price is capped that is none",
+            E0742 UnknownTimezone = "nobody knows the time zone",
+            E0743 PromoAmbiguous = "a promo code gives nothing, or more than one thing",
+            E0744 AmountBelowZero = "an amount is below zero",
+            E0745 PromoNeverValid = "a promo code ends before it begins",
+            E0746 PromoOtherCurrency = "a promo code is in another currency than what it is for",
+            E0747 SignupUndecided = "what new tenants get leaves something to choose",
         }
         "Secrets" {
             E0801 MalformedSecret = "a reference to a secret cannot be read",

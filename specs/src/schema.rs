@@ -5,7 +5,8 @@ use serde_json::{Map, Value, json};
 
 use crate::kinds::Endpoint;
 use crate::quantity::{
-    Adopted, Fingerprint, HttpsUrl, Malformed, MountPath, PublicKey, TextQuantity, VlanIds, VmIds,
+    Adopted, Fingerprint, HttpsUrl, Malformed, Moment, MountPath, Percent, PublicKey, TextQuantity,
+    VlanIds, VmIds,
 };
 use crate::{
     Address, ByteSize, Cidr, Cpu, Currency, Duration, EnvValue, HostKey, Money, PortRange,
@@ -111,8 +112,10 @@ pub(crate) fn check_format(format: &str, text: &str) -> Option<Result<(), Malfor
         VlanIds::FORMAT => check::<VlanIds>(text),
         VmIds::FORMAT => check::<VmIds>(text),
         HostKey::FORMAT => check::<HostKey>(text),
+        Moment::FORMAT => check::<Moment>(text),
         Money::FORMAT => check::<Money>(text),
         MountPath::FORMAT => check::<MountPath>(text),
+        Percent::FORMAT => check::<Percent>(text),
         PortRange::FORMAT => check::<PortRange>(text),
         PublicKey::FORMAT => check::<PublicKey>(text),
         SecretRef::FORMAT => check::<SecretRef>(text),
@@ -129,7 +132,7 @@ mod tests {
     proptest! {
         #[test]
         fn no_text_makes_a_quantity_panic(text in ".{0,24}") {
-            for format in ["address", "adopted", "byte-size", "endpoint", "cidr", "cpu", "currency", "lessor-duration", "env-value", "fingerprint", "host-key", "https-url",
+            for format in ["address", "adopted", "byte-size", "endpoint", "cidr", "cpu", "currency", "date-time", "percent", "lessor-duration", "env-value", "fingerprint", "host-key", "https-url",
                            "money", "mount-path", "port-range", "public-key", "secret-ref", "vlan-ids", "vm-ids"] {
                 prop_assert!(check_format(format, &text).is_some());
             }

@@ -7,8 +7,8 @@ use serde::Serialize;
 
 use crate::kinds::{
     AddressPool, Alias, Bridge, Container, Docker, FirewallRule, FirewallTemplate, Image, Instance,
-    Location, Network, Offer, PfSense, Policy, PortForward, PortRangeSpec, Proxmox, Quota, Tenant,
-    Vlan, VlanRange, VmImage, Volume, Vpn,
+    Location, Network, Offer, PfSense, Policy, PortForward, PortRangeSpec, PromoCode, Proxmox,
+    Quota, Tenant, Vlan, VlanRange, VmImage, Volume, Vpn,
 };
 use crate::orders::Ordered;
 use crate::quantity::Adopted;
@@ -58,6 +58,8 @@ pub struct Specs {
     pub vpn: BTreeMap<String, Vpn>,
     /// What can be rented.
     pub offer: BTreeMap<String, Offer>,
+    /// What is off for those who know a word.
+    pub promo_code: BTreeMap<String, PromoCode>,
     /// Limits.
     pub quota: BTreeMap<String, Quota>,
     /// Who rents.
@@ -175,6 +177,7 @@ impl Specs {
             | Kind::PortRange
             | Kind::Bridge
             | Kind::Offer
+            | Kind::PromoCode
             | Kind::Quota
             | Kind::Tenant
             | Kind::Policy => None,
@@ -246,6 +249,7 @@ impl Specs {
             + self.port_range.len()
             + self.bridge.len()
             + self.offer.len()
+            + self.promo_code.len()
             + self.quota.len()
             + self.tenant.len()
             + self.instance.len()

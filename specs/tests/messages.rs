@@ -434,7 +434,7 @@ fn syntax_errors_of_all_files_are_reported_without_echoes() {
     1 | x = = 1
       | ^
       |
-      = hint: the kinds are docker, proxmox, pfsense, location, image, network, volume, container, port_range, bridge, vlan, vlan_range, address_pool, alias, firewall_rule, firewall_template, port_forward, vpn, offer, quota, tenant, instance, policy
+      = hint: the kinds are docker, proxmox, pfsense, location, image, network, volume, container, port_range, bridge, vlan, vlan_range, address_pool, alias, firewall_rule, firewall_template, port_forward, vpn, offer, promo_code, quota, tenant, instance, policy
 
     error[E0201]: extra `=`, expected nothing
      --> c.toml:1:5
@@ -964,7 +964,7 @@ fn a_list_of_tables_is_no_table_and_a_date_no_text() {
       |
       = hint: `[network.NAME]` declares one
 
-    error[E0304]: `volume.x` should be a table, found a date
+    error[E0304]: `volume.x` should be a table, found the date `1979-05-27`
      --> web.toml:4:5
       |
     4 | x = 1979-05-27
@@ -972,7 +972,7 @@ fn a_list_of_tables_is_no_table_and_a_date_no_text() {
       |
       = hint: `[volume.NAME]` declares one
 
-    error[E0304]: `city` of `location.par1` should be a string, found a date
+    error[E0304]: `city` of `location.par1` should be a string, found the date `1979-05-27T07:32:00Z`
      --> web.toml:6:8
       |
     6 | city = 1979-05-27T07:32:00Z

@@ -235,10 +235,24 @@ disk = { min = "10GiB", max = "100GiB", step = "10GiB", price = "1" } # wrong
 public = 1 # wrong
 "#,
     ),
+    (
+        Kind::PromoCode,
+        r#"[promo_code.A]
+percent = 25 # wrong
+amount = "five" # wrong
+free_hours = 0 # wrong
+offers = "a" # wrong
+first_order = "yes" # wrong
+max_uses = 0 # wrong
+valid_from = "tomorrow" # wrong
+valid_until = 2026-12-31T23:59:59Z
+code = "A" # wrong
+"#,
+    ),
     (Kind::Quota, "[quota.a]\ninstances = -1 # wrong\nmemory = 8 # wrong\ndisks = 3 # wrong\n"),
     (
         Kind::Tenant,
-        "[tenant.a]\nowners = \"a@b\" # wrong\nquota = 3 # wrong\nname = \"A\" # wrong\n",
+        "[tenant.a]\nowners = \"a@b\" # wrong\nquota = 3 # wrong\ntimezone = 1 # wrong\ncredit = { EUR = 50 } # wrong\nname = \"A\" # wrong\n",
     ),
     (
         Kind::Instance,

@@ -38,6 +38,13 @@ memory = { min = "1GiB", max = "64GiB", step = "1GiB", hourly = "0.002100" }
 disk = { min = "10GiB", max = "500GiB", step = "10GiB", hourly = "0.000120" }
 "#;
 
+/// Costs something while it is stopped, too.
+pub(crate) const KEPT: &str = r#"
+price = { currency = "EUR", hourly = "0.014900", hourly_stopped = "0.002000" }
+container = { cpu = "1", memory = "2GiB" }
+images = ["paper"]
+"#;
+
 const IMAGES: &str = r#"
 [image.paper.container]
 ref = "paper:1"

@@ -89,6 +89,7 @@ pub fn parts(specs: &Specs, thing: &Outlined) -> Vec<Part> {
         | Kind::Policy
         | Kind::PortForward
         | Kind::PortRange
+        | Kind::PromoCode
         | Kind::Proxmox
         | Kind::Quota
         | Kind::Tenant

@@ -89,6 +89,7 @@ fn shape(kind: Kind) -> Option<&'static str> {
         | Kind::Policy
         | Kind::PortForward
         | Kind::PortRange
+        | Kind::PromoCode
         | Kind::Proxmox
         | Kind::Quota
         | Kind::Tenant

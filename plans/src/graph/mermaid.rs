@@ -58,6 +58,7 @@ fn write_node(out: &mut String, node: &Node, number: usize) {
         | Kind::Policy
         | Kind::PortForward
         | Kind::PortRange
+        | Kind::PromoCode
         | Kind::Proxmox
         | Kind::Quota
         | Kind::Tenant

@@ -8,6 +8,7 @@ mod cycles;
 mod docker;
 mod firewall;
 mod guests;
+mod money;
 mod network;
 mod references;
 mod renames;
@@ -99,6 +100,7 @@ pub(crate) fn check(specs: &Specs, declared: &Declared) -> Vec<Finding> {
     firewall::check(&mut checker);
     vpn::check(&mut checker);
     rent::check(&mut checker);
+    money::check(&mut checker);
     guests::check(&mut checker);
     capacity::check(&mut checker);
     cycles::check(&mut checker);

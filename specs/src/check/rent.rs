@@ -8,7 +8,6 @@ pub(super) fn check(checker: &mut Checker<'_>) {
     for (name, offer) in &checker.specs.offer {
         let from = Address::new(Kind::Offer, &**name);
         one_shape(checker, &from, offer);
-        price(checker, &from, offer);
         if offer.container.is_some() || offer.vm.is_some() {
             images(checker, &from, offer);
         }
@@ -52,29 +51,6 @@ fn one_shape(checker: &mut Checker<'_>, from: &Address, offer: &Offer) {
             let message = format!("`{from}` is both {}", given.join(" and "));
             checker.find(Code::OfferAmbiguous, from.clone(), at![*second], message).hint =
                 Some("an offer is exactly one of container, vm and machine".into());
-        }
-    }
-}
-
-fn price(checker: &mut Checker<'_>, from: &Address, offer: &Offer) {
-    let (price, vm) = (&offer.price, offer.vm.as_ref());
-    let amounts = [
-        (at!["price", "hourly"].to_vec(), price.hourly),
-        (at!["price", "monthly_cap"].to_vec(), price.monthly_cap),
-        (at!["vm", "cpu", "hourly"].to_vec(), vm.and_then(|vm| vm.cpu.hourly)),
-        (at!["vm", "memory", "hourly"].to_vec(), vm.and_then(|vm| vm.memory.hourly)),
-        (at!["vm", "disk", "hourly"].to_vec(), vm.and_then(|vm| vm.disk.hourly)),
-    ];
-    for (path, amount) in amounts {
-        let Some(amount) = amount else { continue };
-        if amount.micros() < 0 {
-            let message = format!("`{from}` has a price below zero");
-            checker.find(Code::PriceBelowZero, from.clone(), path.clone(), message);
-        }
-        if price.currency.is_none() {
-            let message = format!("`{from}` has a price without a currency");
-            checker.find(Code::PriceWithoutCurrency, from.clone(), path, message).hint =
-                Some("add `currency = \"EUR\"` to its `price`".into());
         }
     }
 }

@@ -10,6 +10,7 @@ mod host;
 mod image;
 mod offer;
 mod policy;
+mod promo;
 mod proxmox;
 mod tenant;
 mod vlan;
@@ -32,6 +33,7 @@ pub use offer::{
 pub use policy::{
     GatePolicy, OrdersPolicy, Policy, RetentionPolicy, SignupPolicy, WhenDue, WhenPlaced,
 };
+pub use promo::PromoCode;
 pub use proxmox::{Placement, Proxmox, Strategy};
 pub use tenant::{Instance, Quota, Tenant};
 pub use vlan::{Vlan, VlanRange};

@@ -52,6 +52,8 @@ pub struct Price {
     pub currency: Option<Currency>,
     /// For each hour.
     pub hourly: Option<Money>,
+    /// For each hour in which it is stopped or suspended; nothing but its disk unless said.
+    pub hourly_stopped: Option<Money>,
     /// At most this in a calendar month.
     pub monthly_cap: Option<Money>,
     /// At most this many hours in a calendar month.

@@ -44,6 +44,8 @@ pub enum WhenPlaced {
 pub struct SignupPolicy {
     /// Whether anybody may.
     pub open: bool,
+    /// The `offer` that each new tenant gets an order of; none unless said.
+    pub order: Option<String>,
 }
 
 /// What becomes of data nobody asks for any more.

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::{Address, ByteSize, Cpu, EnvValue};
+use crate::{Address, ByteSize, Cpu, EnvValue, Money};
 
 /// Limits of a tenant. What is not said is not limited.
 #[derive(Clone, Debug, Default, Deserialize, Serialize, JsonSchema)]
@@ -30,6 +30,11 @@ pub struct Tenant {
     pub owners: Vec<String>,
     /// The `quota` entry that limits it.
     pub quota: Option<String>,
+    /// Time zone of its calendar months, by IANA name; UTC unless said.
+    pub timezone: Option<String>,
+    /// How far its balance may go below zero, by currency; not at all unless said.
+    #[serde(default)]
+    pub credit: BTreeMap<String, Money>,
 }
 
 /// A rented thing, named `tenant/name`.

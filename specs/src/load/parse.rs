@@ -185,6 +185,7 @@ impl Reader<'_> {
             Kind::PortForward => insert(&mut specs.port_forward, name, value),
             Kind::Vpn => insert(&mut specs.vpn, name, value),
             Kind::Offer => insert(&mut specs.offer, name, value),
+            Kind::PromoCode => insert(&mut specs.promo_code, name, value),
             Kind::Quota => insert(&mut specs.quota, name, value),
             Kind::Tenant => insert(&mut specs.tenant, name, value),
             Kind::Instance => insert(&mut specs.instance, name, value),
@@ -212,6 +213,8 @@ impl Reader<'_> {
                 self.parsed.problems.push(problem);
                 continue;
             }
+            let place = Place { file: self.file.clone(), span: key.span() };
+            self.parsed.declared.insert(Kind::Policy, &name, place);
             let label = Label::new(&self.file, key.span(), "declared here too");
             self.policy_parts.insert(name.clone(), label);
             if self.fits(part, &value, &Name::Entry(Kind::Policy, &name), key.span()) {

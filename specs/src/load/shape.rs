@@ -11,7 +11,7 @@ use toml::Spanned;
 use toml::de::{DeInteger, DeTable, DeValue};
 
 use crate::diagnostic::did_you_mean;
-use crate::quantity::{Malformed, TextQuantity};
+use crate::quantity::{Malformed, Moment, TextQuantity};
 use crate::schema::check_format;
 use crate::{Code, EnvValue, Kind, SecretRef};
 
@@ -261,6 +261,11 @@ fn hold(
         (Shape::Text { format, choices, min, .. }, DeValue::String(text)) => {
             text_problem(format.as_deref(), choices, *min, text)
         }
+        (Shape::Text { format: Some(format), .. }, DeValue::Datetime(date))
+            if format == Moment::FORMAT =>
+        {
+            text_problem(Some(format), &[], 0, &date.to_string())
+        }
         (Shape::Number { min, max, .. }, DeValue::Integer(number)) => {
             number_problem(whole_number(number), *min, *max)
         }
@@ -386,7 +391,7 @@ pub(super) fn describe(value: &DeValue<'_>) -> String {
         DeValue::Integer(number) => format!("the number `{}`", number.as_str()),
         DeValue::Float(number) => format!("the number `{}`", number.as_str()),
         DeValue::Boolean(value) => format!("`{value}`"),
-        DeValue::Datetime(_) => "a date".into(),
+        DeValue::Datetime(date) => format!("the date `{date}`"),
         DeValue::Array(_) => "a list".into(),
         DeValue::Table(_) => "a table".into(),
     }
