@@ -49,8 +49,8 @@ pub(crate) struct Args {
 /// What every command takes that looks at a host.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Common {
-    /// What is remembered: `sqlite:PATH`. By default `sqlite:.lessor/lessor.db`; a relative path
-    /// starts at the spec directory.
+    /// Where things are remembered: `sqlite:PATH`, or `postgres://USER@HOST:PORT/DATABASE`. By default
+    /// `sqlite:.lessor/lessor.db`; a relative path starts at the spec directory.
     #[arg(
         long, env = "LESSOR_DATABASE_URL", global = true, value_name = "URL",
         help_heading = GLOBAL, hide_env_values = true,
@@ -95,6 +95,8 @@ pub(crate) enum Command {
     Destroy(DestroyArgs),
     /// Check the connections and this machine, and say what to do. Changes nothing.
     Doctor(DoctorArgs),
+    /// Look after the database in which things are remembered.
+    Db(DbArgs),
     /// Pretend to be a Docker Engine, a Proxmox VE cluster and a pfSense, until Ctrl-C.
     Sandbox(SandboxArgs),
     /// Plan and apply an example on pretend systems, and leave it running to play with.
@@ -390,6 +392,40 @@ pub(crate) struct DoctorArgs {
     /// The form of the result; `lessor schema --of doctor` describes its JSON.
     #[arg(long, value_enum, default_value_t = Format::Human)]
     pub(crate) format: Format,
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct DbArgs {
+    #[command(subcommand)]
+    pub(crate) command: DbCommand,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum DbCommand {
+    /// Say where it is, which schema it has, and what is in it. Changes nothing.
+    Status(DbDirArgs),
+    /// Bring its schema up to date. `apply` does so too where a file is the database.
+    Migrate(DbDirArgs),
+    /// Hold everything in it against what it was made from. Changes nothing.
+    Verify(DbDirArgs),
+    /// Copy it to a new file, while others go on.
+    Backup(BackupArgs),
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct DbDirArgs {
+    /// The spec directory.
+    #[arg(default_value = ".")]
+    pub(crate) dir: PathBuf,
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct BackupArgs {
+    /// The file to write. It is not there yet.
+    pub(crate) file: PathBuf,
+    /// The spec directory.
+    #[arg(default_value = ".")]
+    pub(crate) dir: PathBuf,
 }
 
 #[derive(Debug, clap::Args)]

@@ -73,6 +73,7 @@ fn run(args: Args, streams: &Streams) -> anyhow::Result<Exit> {
             Command::Explain(args) => commands::explain::run(common, &args, streams).await,
             Command::Destroy(args) => commands::destroy::run(common, &args, streams).await,
             Command::Doctor(args) => commands::doctor::run(common, &args, streams).await,
+            Command::Db(args) => commands::db::run(common, &args).await,
             Command::Sandbox(args) => commands::sandbox::run(&args).await,
             Command::Try(args) => commands::trial::run(&args, streams).await,
             Command::Schema(args) => commands::schema::run(&args),

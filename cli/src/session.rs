@@ -9,7 +9,7 @@ use std::sync::Arc;
 use anyhow::Context as _;
 use futures_util::future::try_join;
 use jiff::Timestamp;
-use lessor_engine::{Registry, Selection, Wishes, World, desire, observe, plan};
+use lessor_engine::{Clock, Registry, Selection, Wishes, World, desire, observe, plan};
 use lessor_plans::{Claim, ClaimKey, InstallationId, Plan};
 use lessor_providers::{Connection, Entry, Found, Secrets, SurveyError, connect, survey};
 use lessor_specs::load::{load, parse};
@@ -158,7 +158,8 @@ impl Session {
             self.config.installation.clone(),
             self.loaded.specs.clone(),
             self.loaded.tree.digest(),
-            Timestamp::now(),
+            // What falls due does so by the clock of whoever remembers it.
+            store.map_or_else(Timestamp::now, Clock::now),
         );
         wishes.selection = asked.selection;
         wishes.destroy_data = asked.destroy_data;
@@ -205,13 +206,18 @@ pub(crate) async fn claims(
     dir: &Path,
     common: &Common,
 ) -> anyhow::Result<BTreeMap<ClaimKey, Claim>> {
-    // Without a configuration nothing was ever applied from here.
-    let config = within(dir, config::FILE).exists().then(|| Config::read(dir)).transpose()?;
-    let database = database(dir, common, config.as_ref());
+    let database = configured_database(dir, common)?;
     let Some(store) = Store::open_read_only(&database).await? else { return Ok(BTreeMap::new()) };
     let claims = store.claim_list().await;
     store.close().await;
     Ok(claims?)
+}
+
+/// The database of a directory, whether or not it has a configuration.
+pub(crate) fn configured_database(dir: &Path, common: &Common) -> anyhow::Result<String> {
+    // Without a configuration nothing was ever applied from here.
+    let config = within(dir, config::FILE).exists().then(|| Config::read(dir)).transpose()?;
+    Ok(database(dir, common, config.as_ref()))
 }
 
 fn database(dir: &Path, common: &Common, config: Option<&Config>) -> String {

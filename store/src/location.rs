@@ -34,6 +34,17 @@ pub(crate) enum Named {
 }
 
 impl Location {
+    /// Where `url` leads, without going there.
+    ///
+    /// # Errors
+    /// When it is not the address of a database.
+    pub fn of(url: &str) -> Result<Location, StoreError> {
+        Ok(match named(url)? {
+            Named::File(path) => Location::of_file(&path),
+            Named::Server(location, _) => location,
+        })
+    }
+
     /// The file; `None` when a server keeps the database.
     pub fn path(&self) -> Option<&Path> {
         match self {
@@ -101,13 +112,6 @@ fn reason(error: &sqlx::Error) -> String {
 mod tests {
     use super::*;
 
-    fn location(url: &str) -> Location {
-        match named(url).unwrap() {
-            Named::File(path) => Location::of_file(&path),
-            Named::Server(location, _) => location,
-        }
-    }
-
     #[test]
     fn a_server_is_named_without_its_password() {
         for (url, shown) in [
@@ -117,7 +121,7 @@ mod tests {
             ("postgres:///shop?host=/run/pg&user=me", "postgres:///shop?host=/run/pg&user=me"),
             ("postgres://me@%2Frun%2Fpg/shop", "postgres:///shop?host=/run/pg&user=me"),
         ] {
-            assert_eq!(location(url).to_string(), shown, "{url}");
+            assert_eq!(Location::of(url).unwrap().to_string(), shown, "{url}");
         }
     }
 

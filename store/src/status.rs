@@ -109,7 +109,7 @@ impl Store {
         if to.symlink_metadata().is_ok() {
             return Err(exists(to));
         }
-        let failed = |error: std::io::Error| file::unavailable(to, &error);
+        let failed = |error: std::io::Error| file::unavailable(to, &plain(error));
         let to = std::path::absolute(to).map_err(failed)?;
         let beside = file::directory(&to);
         let copy = tempfile::Builder::new().prefix(".lessor-").tempfile_in(beside);
@@ -154,6 +154,14 @@ impl Store {
             Ok(counts)
         };
         counted.await.map_err(|error: sqlx::Error| self.error(&error))
+    }
+}
+
+/// Without the name of a file that nobody knows of; it stands at the end.
+fn plain(error: std::io::Error) -> std::io::Error {
+    match error.to_string().split_once(" at path ") {
+        Some((text, _)) => std::io::Error::new(error.kind(), text.to_owned()),
+        None => error,
     }
 }
 

@@ -2,6 +2,7 @@
 
 pub(crate) mod adopt;
 pub(crate) mod apply;
+pub(crate) mod db;
 pub(crate) mod describe;
 pub(crate) mod destroy;
 pub(crate) mod doctor;

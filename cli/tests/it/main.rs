@@ -7,6 +7,7 @@ mod adopting;
 mod applying;
 mod codes;
 mod data;
+mod databases;
 mod doctor;
 mod documents;
 mod drifting;
@@ -15,6 +16,9 @@ mod graph;
 mod ground;
 mod pipelines;
 mod planning;
+#[path = "../../../tests/src/postgres.rs"]
+#[expect(unreachable_pub, clippy::panic, reason = "tests of other crates use it too")]
+mod postgres;
 mod recipes;
 mod sandbox;
 mod saved;

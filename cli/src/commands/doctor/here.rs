@@ -5,7 +5,7 @@ use std::process::{Command, Stdio};
 
 use lessor_providers::Secrets;
 use lessor_specs::{ByteSize, Report, SecretRef, Specs};
-use lessor_store::{Store, StoreError};
+use lessor_store::{Location, Store, StoreError};
 use nix::sys::statvfs::statvfs;
 use nix::unistd::{AccessFlags, access};
 
@@ -66,13 +66,20 @@ pub(super) async fn database(dir: &Path, url: Option<&str>) -> Vec<Check> {
 
 async fn opened(url: &str) -> Check {
     const ABOUT: &str = "database";
+    // A server is named as messages name it: without the password.
+    let shown = match Location::of(url) {
+        Ok(server @ Location::Server { .. }) => server.to_string(),
+        _ => url.to_owned(),
+    };
     match Store::open_read_only(url).await {
         Ok(Some(store)) => {
-            let found = format!("`{url}` is there, and its schema is current");
+            let found = format!("`{shown}` is there, and its schema is current");
             store.close().await;
             Check::ok(ABOUT, found)
         }
-        Ok(None) => Check::ok(ABOUT, format!("`{url}` is not there yet; `lessor apply` makes it")),
+        Ok(None) => {
+            Check::ok(ABOUT, format!("`{shown}` is not there yet; `lessor apply` makes it"))
+        }
         Err(error @ StoreError::Older { .. }) => {
             Check::warn(ABOUT, error.to_string()).hint(error.hint())
         }
