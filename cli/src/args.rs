@@ -11,6 +11,7 @@ use lessor_sandbox::{Fault, FaultError};
 use lessor_specs::Address;
 use lessor_specs::quantity::Malformed;
 
+use crate::administration::{AuditCommand, KeyCommand, ServeArgs, TenantCommand, UserCommand};
 use crate::output::{Color, Files, Format, Output, ReportFormat};
 use crate::redirect::Redirect;
 
@@ -97,6 +98,20 @@ pub(crate) enum Command {
     Doctor(DoctorArgs),
     /// Look after the database in which things are remembered.
     Db(DbArgs),
+    /// Answer over HTTP, until Ctrl-C.
+    Serve(ServeArgs),
+    /// Accounts: who there is, and what they may do.
+    #[command(subcommand)]
+    User(UserCommand),
+    /// Keys of programs.
+    #[command(subcommand)]
+    Apikey(KeyCommand),
+    /// Who rents.
+    #[command(subcommand)]
+    Tenant(TenantCommand),
+    /// What was done, and whether anybody changed what is remembered of it.
+    #[command(subcommand)]
+    Audit(AuditCommand),
     /// Pretend to be a Docker Engine, a Proxmox VE cluster and a pfSense, until Ctrl-C.
     Sandbox(SandboxArgs),
     /// Plan and apply an example on pretend systems, and leave it running to play with.
@@ -468,7 +483,7 @@ pub(crate) struct TrialArgs {
 }
 
 /// `:PORT` is on this machine alone.
-fn parse_address(text: &str) -> Result<SocketAddr, String> {
+pub(crate) fn parse_address(text: &str) -> Result<SocketAddr, String> {
     let whole = if text.starts_with(':') { format!("127.0.0.1{text}") } else { text.to_owned() };
     whole.parse().map_err(|_| "expected ADDR:PORT, or :PORT".to_owned())
 }

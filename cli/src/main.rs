@@ -4,6 +4,7 @@
 //! [`exit`]). In reading order: what can be said ([`args`]), what a directory says about itself
 //! ([`config`]), what all commands need ([`session`]), and one module a command.
 
+mod administration;
 mod args;
 mod commands;
 mod config;
@@ -11,13 +12,14 @@ mod declarations;
 mod events;
 mod exit;
 mod interrupt;
+mod logs;
 mod output;
 mod progress;
 mod redirect;
 mod report;
 mod session;
 
-use std::io::{IsTerminal as _, Write as _};
+use std::io::Write as _;
 use std::process::ExitCode;
 
 use clap::Parser as _;
@@ -43,7 +45,7 @@ fn main() -> ExitCode {
             .into();
         }
     };
-    log_to_stderr();
+    logs::to_stderr(matches!(args.command, Command::Serve(_)));
     let streams = Streams::new(args.color);
     match run(args, &streams) {
         Ok(exit) => exit.into(),
@@ -74,6 +76,11 @@ fn run(args: Args, streams: &Streams) -> anyhow::Result<Exit> {
             Command::Destroy(args) => commands::destroy::run(common, &args, streams).await,
             Command::Doctor(args) => commands::doctor::run(common, &args, streams).await,
             Command::Db(args) => commands::db::run(common, &args).await,
+            Command::Serve(args) => commands::serve::run(common, &args).await,
+            Command::User(command) => commands::people::user(common, &command).await,
+            Command::Apikey(command) => commands::people::key(common, &command).await,
+            Command::Tenant(command) => commands::people::tenant(common, &command).await,
+            Command::Audit(command) => commands::audit::run(common, &command).await,
             Command::Sandbox(args) => commands::sandbox::run(&args).await,
             Command::Try(args) => commands::trial::run(&args, streams).await,
             Command::Schema(args) => commands::schema::run(&args),
@@ -84,15 +91,4 @@ fn run(args: Args, streams: &Streams) -> anyhow::Result<Exit> {
     // A call that was dropped may still block a thread; nobody waits for it.
     runtime.shutdown_background();
     exit
-}
-
-/// `LESSOR_LOG` says how much: `info`, `lessor_providers=debug`, …
-fn log_to_stderr() {
-    let filter = tracing_subscriber::EnvFilter::try_from_env("LESSOR_LOG")
-        .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("warn"));
-    tracing_subscriber::fmt()
-        .with_env_filter(filter)
-        .with_writer(std::io::stderr)
-        .with_ansi(std::io::stderr().is_terminal())
-        .init();
 }

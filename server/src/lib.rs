@@ -1,1 +1,42 @@
 //! The HTTP API, the schedule, and work in the background.
+//!
+//! A call passes, from the outside in: [`around`] (an id, limits, headers, a log line), [`auth`] (who
+//! calls; nobody gets further without a good answer unless the route is listed as open), and the
+//! function of its route, which asks [`access`] whether this caller may do that there. In reading
+//! order: what every call needs ([`Services`]), all routes in one place ([`routes`]), what can be
+//! answered when something is wrong ([`Problem`]), then one module a resource.
+//!
+//! Not here: SQL, prices, plans. A route reads its input, asks who may, calls one function of the
+//! store or the engine, and writes the answer.
+
+mod access;
+mod around;
+mod audit;
+mod auth;
+mod background;
+mod catalogue;
+mod docs;
+mod extract;
+mod health;
+mod limits;
+mod listen;
+mod metrics;
+mod page;
+mod people;
+mod problem;
+mod routes;
+mod services;
+mod settings;
+
+pub use access::{Permission, Scopes};
+pub use around::Peer;
+pub use auth::{Caller, KeySecret, LinkSecret, TokenSecret};
+pub use background::Background;
+pub use catalogue::Catalogue;
+pub use extract::Idempotent;
+pub use ipnet::IpNet;
+pub use listen::{Listening, Tls};
+pub use problem::{FieldProblem, Problem, ProblemKind};
+pub use routes::{Access, Route, app, openapi, routes_listed};
+pub use services::{Services, StartError};
+pub use settings::{Hashing, Settings};

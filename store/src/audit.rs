@@ -314,6 +314,16 @@ impl Store {
         Ok(AuditVerdict { sealed: good.number, unsealed, head: good.hash, broken })
     }
 
+    /// The hash at a place in the chain, to be compared with what somebody wrote down; `None` when
+    /// the chain is shorter.
+    pub async fn audit_link(&self, link: i64) -> Result<Option<String>, StoreError> {
+        let found = sqlx::query("SELECT hash FROM audit_event WHERE link = $1")
+            .bind(link)
+            .fetch_optional(self.pool())
+            .await;
+        self.read_optional(found, |row| row::text(row, "hash"))
+    }
+
     async fn audit_head(&self) -> Result<Link, StoreError> {
         let head =
             sqlx::query("SELECT link, hash FROM audit_head").fetch_optional(self.pool()).await;

@@ -2,6 +2,7 @@
 
 pub(crate) mod adopt;
 pub(crate) mod apply;
+pub(crate) mod audit;
 pub(crate) mod db;
 pub(crate) mod describe;
 pub(crate) mod destroy;
@@ -11,9 +12,11 @@ pub(crate) mod explain;
 pub(crate) mod explain_code;
 pub(crate) mod graph;
 pub(crate) mod init;
+pub(crate) mod people;
 pub(crate) mod plan;
 pub(crate) mod sandbox;
 pub(crate) mod schema;
+pub(crate) mod serve;
 pub(crate) mod show;
 pub(crate) mod trial;
 pub(crate) mod validate;

@@ -23,6 +23,7 @@ mod recipes;
 mod sandbox;
 mod saved;
 mod secrets;
+mod serving;
 mod starting;
 mod support;
 mod trying;

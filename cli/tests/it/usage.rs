@@ -81,6 +81,11 @@ fn help_goes_to_stdout_and_names_the_exit_codes() {
       explain      Say why a thing is as it is, or what a code means
       destroy      Remove what a spec directory made. Data is kept for as long as the policy says
       doctor       Check the connections and this machine, and say what to do. Changes nothing
+      serve        Answer over HTTP, until Ctrl-C
+      user         Accounts: who there is, and what they may do
+      apikey       Keys of programs
+      tenant       Who rents
+      audit        What was done, and whether anybody changed what is remembered of it
       sandbox      Pretend to be a Docker Engine, a Proxmox VE cluster and a pfSense, until Ctrl-C
       try          Plan and apply an example on pretend systems, and leave it running to play with
       schema       Print a JSON Schema

@@ -110,6 +110,10 @@ impl Store {
     /// Remembers a key.
     pub async fn key_create(&self, new: NewKey<'_>, actor: &Actor) -> Result<ApiKey, StoreError> {
         let mut work = self.begin().await?;
+        if let Some(creator) = new.created_by {
+            // A suspension that comes at the same moment finds the key, or the key finds it.
+            self.account_lock_active(&mut work, creator).await?;
+        }
         let (account, tenant, platform_role) = new.owner.columns();
         sqlx::query(
             "INSERT INTO api_key (id, hash, prefix, name, account, tenant, platform_role, scopes,

@@ -110,16 +110,50 @@ impl Store {
         account: &AccountId,
     ) -> Result<Option<Invitation>, StoreError> {
         let mut work = self.begin().await?;
-        let found = self.link_take(&mut work, link, "invitation").await?;
+        let joined = self.link_join(&mut work, link, account).await?;
+        if joined.is_some() {
+            self.commit(work).await?;
+        }
+        Ok(joined)
+    }
+
+    async fn link_join(
+        &self,
+        work: &mut Transaction<'static, Any>,
+        link: &SecretDigest,
+        account: &AccountId,
+    ) -> Result<Option<Invitation>, StoreError> {
+        let found = self.link_take(work, link, "invitation").await?;
         let Some(invitation) = self.read_optional(Ok(found), Invitation::read)? else {
             return Ok(None);
         };
-        self.member_insert(&mut work, &invitation.tenant, account, invitation.role).await?;
+        self.member_insert(work, &invitation.tenant, account, invitation.role).await?;
         let data = json!({ "account": account.as_str(), "role": invitation.role.as_str() });
         let actor = Actor::account(account);
-        self.tenant_audit(&mut work, "member.join", &invitation.tenant, data, &actor).await?;
-        self.commit(work).await?;
+        self.tenant_audit(work, "member.join", &invitation.tenant, data, &actor).await?;
         Ok(Some(invitation))
+    }
+
+    /// Makes an account for somebody who was invited, and makes it a member; `None` when there is no
+    /// such invitation, or not any more.
+    ///
+    /// # Errors
+    /// [`StoreError::Exists`] when the mail address has an account.
+    pub async fn account_create_invited(
+        &self,
+        new: &NewAccount<'_>,
+        link: &SecretDigest,
+        actor: &Actor,
+    ) -> Result<Option<Account>, StoreError> {
+        let mut work = self.begin().await?;
+        let account = self.account_insert(&mut work, new, actor).await?;
+        let joined = self.link_join(&mut work, link, new.id).await?;
+        if joined.is_none() {
+            // Nothing is kept of it.
+            return Ok(None);
+        }
+        self.commit(work).await?;
+        Ok(Some(account))
     }
 
     /// Takes away the links of an account.

@@ -286,6 +286,24 @@ impl Store {
         found.ok_or_else(|| StoreError::Absent { what: id.to_string() })
     }
 
+    /// Keeps an account as it is until the end of the transaction.
+    ///
+    /// # Errors
+    /// [`StoreError::Absent`] when there is none that may be used.
+    pub(crate) async fn account_lock_active(
+        &self,
+        work: &mut Transaction<'static, Any>,
+        id: &AccountId,
+    ) -> Result<(), StoreError> {
+        let lock = "UPDATE account SET version = version WHERE id = $1 AND status = 'active'";
+        let locked = sqlx::query(lock).bind(id.as_str()).execute(&mut **work).await;
+        let locked = locked.map_err(|error| self.error(&error))?;
+        if locked.rows_affected() == 0 {
+            return Err(StoreError::Absent { what: id.to_string() });
+        }
+        Ok(())
+    }
+
     /// Stores a password; `confirmed` when a link that was sent to the address led here.
     pub(crate) async fn account_write_password(
         &self,

@@ -184,15 +184,7 @@ impl Store {
     ) -> Result<(), StoreError> {
         let now = self.now().as_microsecond();
         // A suspension that comes at the same moment finds the session, or the session finds it.
-        let locked =
-            sqlx::query("UPDATE account SET version = version WHERE id = $1 AND status = 'active'")
-                .bind(new.account.as_str())
-                .execute(&mut **work)
-                .await
-                .map_err(|error| self.error(&error))?;
-        if locked.rows_affected() == 0 {
-            return Err(StoreError::Absent { what: new.account.to_string() });
-        }
+        self.account_lock_active(work, new.account).await?;
         sqlx::query(
             "INSERT INTO session (id, account, hash, created_at, last_seen_at, expires_at)
              VALUES ($1, $2, $3, $4, $4, $5)",

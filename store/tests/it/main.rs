@@ -6,7 +6,9 @@
     reason = "what a test sets up and does not find is the test's failure"
 )]
 
+mod account;
 mod apply;
+mod audit;
 mod damage;
 mod fixture;
 mod job;

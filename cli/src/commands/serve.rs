@@ -1,0 +1,60 @@
+//! `lessor serve`: the HTTP API, until it is asked to end.
+
+use std::num::NonZeroU32;
+
+use anyhow::Context as _;
+use lessor_server::{Background, Listening, Services, Settings, Tls, app};
+use lessor_store::Store;
+use tracing::info;
+
+use crate::administration::ServeArgs;
+use crate::args::Common;
+use crate::exit::{Exit, Failed};
+use crate::interrupt;
+use crate::output::{self, say};
+use crate::session::configured_database;
+
+pub(crate) async fn run(common: &Common, args: &ServeArgs) -> anyhow::Result<Exit> {
+    let stop = interrupt::asked()?;
+    let tls = match (&args.tls_cert, &args.tls_key) {
+        (Some(certificate), Some(key)) => Some(Tls::of_files(certificate, key)?),
+        _ => None,
+    };
+    let scheme = if tls.is_some() { "https" } else { "http" };
+    let is_exposed = tls.is_none() && !args.listen.ip().is_loopback();
+    if is_exposed && args.trusted_proxies.is_empty() {
+        return Err(plain_text_refused(args));
+    }
+    let store = Store::open_serving(&configured_database(&args.dir, common)?).await?;
+    let services = Services::new(store.clone(), settings(args))?;
+    let listening = Listening::at(args.listen, tls)
+        .await
+        .with_context(|| format!("could not listen on {}", args.listen))?;
+    let address = listening.address()?;
+    let background = Background::start(&services);
+    info!(%address, "serving");
+    // A program that started us reads where we are.
+    output::print(&format!("{scheme}://{address}\n"))?;
+    say("Ctrl-C ends it, once what was begun is finished");
+    listening.serve(app(&services), stop).await;
+    drop(background);
+    store.close().await;
+    Ok(Exit::Done)
+}
+
+fn settings(args: &ServeArgs) -> Settings {
+    Settings {
+        trusted_proxies: args.trusted_proxies.clone(),
+        cors_origins: args.cors_origins.clone(),
+        calls_per_second: NonZeroU32::new(args.rate_limit),
+        ..Settings::default()
+    }
+}
+
+/// Passwords and keys would pass over the network for all to read.
+fn plain_text_refused(args: &ServeArgs) -> anyhow::Error {
+    let message = format!("{} can be reached by others, and there is no TLS", args.listen);
+    let hint = "give `--tls-cert` and `--tls-key`, or listen on 127.0.0.1, or name the proxy that \
+                speaks TLS for us with `--trusted-proxy`";
+    Failed::new(message).exit(Exit::Usage).hint(hint).into()
+}

@@ -1,0 +1,80 @@
+//! Work in the background that every server does for itself.
+
+use std::time::Duration;
+
+use tokio::task::JoinHandle;
+use tokio::time::{MissedTickBehavior, interval};
+use tracing::{info, warn};
+
+use crate::{Problem, Services};
+
+/// How often audit events are sealed, and the applied revision is looked at.
+const SEALED_EVERY: Duration = Duration::from_millis(500);
+
+/// How often it is written who was seen, and forgotten who was not.
+const SEEN_EVERY: Duration = Duration::from_mins(1);
+
+/// How long what ended is kept: long enough to tell that a refresh token was used before.
+const SWEPT_AFTER: jiff::SignedDuration = jiff::SignedDuration::from_hours(24 * 30);
+
+/// Work in the background. It ends when this is dropped.
+#[derive(Debug)]
+pub struct Background(Vec<JoinHandle<()>>);
+
+impl Background {
+    /// Begins it.
+    pub fn start(services: &Services) -> Self {
+        let sealing = tokio::spawn(seal(services.clone()));
+        let sweeping = tokio::spawn(sweep(services.clone()));
+        Background(vec![sealing, sweeping])
+    }
+}
+
+impl Drop for Background {
+    fn drop(&mut self) {
+        self.0.iter().for_each(JoinHandle::abort);
+    }
+}
+
+async fn seal(services: Services) {
+    let mut ticks = interval(SEALED_EVERY);
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let mut declared = None;
+    loop {
+        ticks.tick().await;
+        if let Err(error) = services.store.audit_seal().await {
+            warn!(%error, "could not seal audit events");
+        }
+        match declare(&services, declared).await {
+            Ok(revision) => declared = Some(revision),
+            Err(problem) => warn!(kind = problem.kind().slug(), "could not take over tenants"),
+        }
+    }
+}
+
+/// Takes over the tenants of a revision that is new to us.
+pub(crate) async fn declare(services: &Services, known: Option<u64>) -> Result<u64, Problem> {
+    let catalogue = services.catalogue.read(&services.store).await?;
+    if known != Some(catalogue.revision) {
+        let is_new = services.store.tenant_declare(&catalogue.tenants()).await?;
+        info!(revision = catalogue.revision, is_new, "took over the tenants of files");
+    }
+    Ok(catalogue.revision)
+}
+
+async fn sweep(services: Services) {
+    use lessor_engine::Clock as _;
+    let mut ticks = interval(SEEN_EVERY);
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    loop {
+        ticks.tick().await;
+        services.limits.sweep();
+        if let Err(error) = services.seen.flush(&services.store).await {
+            warn!(%error, "could not write who was seen");
+        }
+        let before = services.store.now().checked_sub(SWEPT_AFTER).unwrap_or(jiff::Timestamp::MIN);
+        if let Err(error) = services.store.session_sweep(before).await {
+            warn!(%error, "could not remove sessions that ended");
+        }
+    }
+}

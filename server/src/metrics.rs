@@ -1,0 +1,96 @@
+//! What the server counts, in the words of Prometheus.
+
+use std::time::Duration;
+
+use axum::extract::State;
+use axum::http::{Method, StatusCode, header};
+use axum::response::IntoResponse;
+use prometheus_client::encoding::EncodeLabelSet;
+use prometheus_client::encoding::text::encode;
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::histogram::Histogram;
+use prometheus_client::registry::Registry;
+use tracing::error;
+
+use crate::access::Permission;
+use crate::{Caller, Problem, ProblemKind, Services};
+
+/// The bounds that durations are counted between, in seconds.
+const BOUNDS: [f64; 10] = [0.002, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1.0, 5.0, 30.0];
+
+/// What the server counts.
+pub(crate) struct Metrics {
+    registry: Registry,
+    requests: Family<Answered, Counter>,
+    durations: Family<Called, Histogram>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Answered {
+    method: String,
+    route: String,
+    status: u16,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Called {
+    method: String,
+    route: String,
+}
+
+impl Default for Metrics {
+    fn default() -> Self {
+        let requests = Family::<Answered, Counter>::default();
+        let durations =
+            Family::<Called, Histogram>::new_with_constructor(|| Histogram::new(BOUNDS));
+        let mut registry = Registry::with_prefix("lessor");
+        registry.register("http_requests", "Calls that were answered", requests.clone());
+        registry.register(
+            "http_request_duration_seconds",
+            "How long answering a call took",
+            durations.clone(),
+        );
+        Metrics { registry, requests, durations }
+    }
+}
+
+impl Metrics {
+    /// Counts a call. Routes are few and known, so nobody can make us count more things.
+    pub(crate) fn count(&self, method: &Method, route: &str, status: StatusCode, took: Duration) {
+        let known = [
+            Method::GET,
+            Method::POST,
+            Method::PUT,
+            Method::PATCH,
+            Method::DELETE,
+            Method::HEAD,
+            Method::OPTIONS,
+        ];
+        let method = if known.contains(method) { method.as_str() } else { "other" };
+        let (method, route) = (method.to_owned(), route.to_owned());
+        let called = Called { method: method.clone(), route: route.clone() };
+        self.durations.get_or_create(&called).observe(took.as_secs_f64());
+        let answered = Answered { method, route, status: status.as_u16() };
+        self.requests.get_or_create(&answered).inc();
+    }
+}
+
+/// What the server counts, for Prometheus.
+#[utoipa::path(
+    get, path = "/metrics", tag = "health",
+    responses((status = 200, description = "The counts", body = String, content_type = "application/openmetrics-text"))
+)]
+pub(crate) async fn show(
+    State(services): State<Services>,
+    caller: Caller,
+) -> Result<impl IntoResponse, Problem> {
+    caller.on_platform(Permission::OperationsRead)?;
+    let mut text = String::new();
+    encode(&mut text, &services.metrics.registry).map_err(|error| {
+        error!(%error, "could not write the metrics");
+        Problem::new(ProblemKind::Internal)
+    })?;
+    let media_type = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+    Ok(([(header::CONTENT_TYPE, media_type)], text))
+}

@@ -1,0 +1,215 @@
+//! Every route, in one place.
+
+use axum::Router;
+use axum::extract::DefaultBodyLimit;
+use axum::http::{HeaderName, HeaderValue, Method, header};
+use axum::middleware::from_fn_with_state;
+use axum::response::IntoResponse;
+use axum::routing::get;
+use serde_json::{Map, Value, json};
+use tower_http::catch_panic::CatchPanicLayer;
+use tower_http::cors::{AllowOrigin, CorsLayer};
+use utoipa::openapi::{Components, ComponentsBuilder, InfoBuilder, OpenApi, OpenApiBuilder, Paths};
+use utoipa::{PartialSchema as _, ToSchema as _};
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+use crate::extract::BODY_LIMIT;
+use crate::people::{keys, links, me, members, sessions, tenants, tokens, users};
+use crate::problem::ProblemBody;
+use crate::{Services, around, audit, auth, catalogue, docs, health, metrics};
+
+/// Who gets as far as the function of a route.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Access {
+    /// Anybody.
+    Open,
+    /// Who has said who they are.
+    Closed,
+}
+
+/// A route, as it is listed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Route {
+    /// In capitals.
+    pub method: String,
+    /// With its parameters in braces.
+    pub path: String,
+    /// Who gets there.
+    pub access: Access,
+}
+
+/// What anybody may call. Whatever is not here needs a caller.
+fn open() -> OpenApiRouter<Services> {
+    OpenApiRouter::with_openapi(described())
+        .routes(routes!(health::live))
+        .routes(routes!(health::ready))
+        .routes(routes!(sessions::create))
+        .routes(routes!(tokens::issue))
+        .routes(routes!(users::sign_up))
+        .routes(routes!(links::choose_password))
+        .routes(routes!(docs::viewer))
+        .routes(routes!(docs::welcome))
+        .routes(routes!(docs::asset))
+        .routes(routes!(docs::problem))
+}
+
+/// What needs a caller; what else it needs, the function of the route asks.
+fn closed() -> OpenApiRouter<Services> {
+    OpenApiRouter::with_openapi(described())
+        .routes(routes!(metrics::show))
+        .routes(routes!(users::list))
+        .routes(routes!(users::show))
+        .routes(routes!(users::set_status))
+        .routes(routes!(me::show, me::update))
+        .routes(routes!(links::join))
+        .routes(routes!(sessions::list))
+        .routes(routes!(sessions::end))
+        .routes(routes!(keys::list, keys::create))
+        .routes(routes!(keys::end))
+        .routes(routes!(tenants::list, tenants::create))
+        .routes(routes!(tenants::show, tenants::update))
+        .routes(routes!(members::list, members::invite))
+        .routes(routes!(members::set_role, members::remove))
+        .routes(routes!(catalogue::locations))
+        .routes(routes!(catalogue::images))
+        .routes(routes!(catalogue::offers))
+        .routes(routes!(catalogue::show_offer))
+        .routes(routes!(audit::list))
+}
+
+/// The whole API, ready to be called.
+pub fn app(services: &Services) -> Router {
+    let (open, _) = open().split_for_parts();
+    let (closed, _) = closed().split_for_parts();
+    let closed = closed.route_layer(from_fn_with_state(services.clone(), auth::require));
+    let description = openapi().to_string();
+    let description = move || async move { json_text(description) };
+    let app = Router::new()
+        .merge(open)
+        .merge(closed)
+        .route("/v1/openapi.json", get(description))
+        .fallback(around::not_found)
+        .method_not_allowed_fallback(around::method_not_allowed)
+        .layer(DefaultBodyLimit::max(BODY_LIMIT))
+        .layer(CatchPanicLayer::custom(around::panicked));
+    let app = match cors(&services.settings.cors_origins) {
+        Some(cors) => app.layer(cors),
+        None => app,
+    };
+    app.layer(from_fn_with_state(services.clone(), around::around)).with_state(services.clone())
+}
+
+/// Every route there is.
+pub fn routes_listed() -> Vec<Route> {
+    let listed = |access, api: &OpenApi| {
+        let value = serde_json::to_value(&api.paths).unwrap_or_default();
+        let paths = value.as_object().cloned().unwrap_or_default();
+        paths.into_iter().flat_map(move |(path, item)| {
+            let methods = item.as_object().cloned().unwrap_or_default();
+            let route = move |method: String| Route {
+                method: method.to_uppercase(),
+                path: path.clone(),
+                access,
+            };
+            methods.into_iter().map(move |(method, _)| route(method))
+        })
+    };
+    let mut routes: Vec<_> = listed(Access::Open, open().get_openapi()).collect();
+    routes.extend(listed(Access::Closed, closed().get_openapi()));
+    routes.sort_by(|a, b| (&a.path, &a.method).cmp(&(&b.path, &b.method)));
+    routes
+}
+
+/// The description of the API: OpenAPI 3.1.
+pub fn openapi() -> Value {
+    let open = open().into_openapi();
+    let mut closed = serde_json::to_value(closed().into_openapi()).unwrap_or_default();
+    each_operation(&mut closed, |operation| {
+        let security = json!([{ "bearer": [] }, { "session": [] }]);
+        operation.insert("security".into(), security);
+    });
+    let mut api = serde_json::to_value(open).unwrap_or_default();
+    each_operation(&mut api, |operation| {
+        operation.insert("security".into(), json!([]));
+    });
+    merge(&mut api, closed);
+    each_operation(&mut api, |operation| {
+        let problem = json!({
+            "description": "What is wrong",
+            "content": { "application/problem+json": {
+                "schema": { "$ref": "#/components/schemas/Problem" },
+            } },
+        });
+        if let Some(responses) = operation.get_mut("responses").and_then(Value::as_object_mut) {
+            responses.insert("default".into(), problem);
+        }
+    });
+    api["components"]["securitySchemes"] = json!({
+        "bearer": { "type": "http", "scheme": "bearer", "description": "An access token or a key" },
+        "session": { "type": "apiKey", "in": "cookie", "name": auth::COOKIE },
+    });
+    api
+}
+
+fn described() -> OpenApi {
+    let info = InfoBuilder::new()
+        .title("lessor")
+        .description(Some("Renting infrastructure"))
+        .version(env!("CARGO_PKG_VERSION"));
+    OpenApiBuilder::new().info(info).components(Some(schemas())).paths(Paths::new()).build()
+}
+
+fn schemas() -> Components {
+    let mut nested = Vec::new();
+    ProblemBody::schemas(&mut nested);
+    ComponentsBuilder::new()
+        .schemas_from_iter(nested)
+        .schema(ProblemBody::name(), ProblemBody::schema())
+        .build()
+}
+
+fn each_operation(api: &mut Value, mut change: impl FnMut(&mut Map<String, Value>)) {
+    let Some(paths) = api.get_mut("paths").and_then(Value::as_object_mut) else { return };
+    for item in paths.values_mut().filter_map(Value::as_object_mut) {
+        item.values_mut().filter_map(Value::as_object_mut).for_each(&mut change);
+    }
+}
+
+/// Adds what another description has: objects are merged, and anything else is the same in both.
+fn merge(into: &mut Value, from: Value) {
+    match (into, from) {
+        (Value::Object(into), Value::Object(from)) => {
+            for (name, value) in from {
+                merge(into.entry(name).or_insert(Value::Null), value);
+            }
+        }
+        (into, from) => *into = from,
+    }
+}
+
+fn json_text(text: String) -> impl IntoResponse {
+    ([(header::CONTENT_TYPE, "application/json")], text)
+}
+
+/// Pages of other origins may call only where the operator says so, and without cookies even then.
+fn cors(origins: &[String]) -> Option<CorsLayer> {
+    let origins = origins.iter().filter_map(|origin| HeaderValue::from_str(origin).ok());
+    let origins: Vec<_> = origins.collect();
+    if origins.is_empty() {
+        return None;
+    }
+    let methods = [Method::GET, Method::POST, Method::PUT, Method::PATCH, Method::DELETE];
+    let headers = [
+        header::AUTHORIZATION,
+        header::CONTENT_TYPE,
+        header::IF_MATCH,
+        HeaderName::from_static("idempotency-key"),
+    ];
+    let cors = CorsLayer::new()
+        .allow_origin(AllowOrigin::list(origins))
+        .allow_methods(methods)
+        .allow_headers(headers)
+        .expose_headers([header::ETAG, HeaderName::from_static("x-request-id")]);
+    Some(cors)
+}

@@ -1,0 +1,75 @@
+//! What every call needs.
+
+use std::sync::Arc;
+
+use lessor_store::Store;
+
+use crate::Settings;
+use crate::auth::{Passwords, Seen};
+use crate::catalogue::CatalogueCache;
+use crate::limits::Limits;
+use crate::metrics::Metrics;
+
+/// What every call needs. Cheap to clone.
+///
+/// What is added to the server (orders, the reconciler, the schedule) gets its field here.
+#[derive(Clone)]
+pub struct Services(Arc<Parts>);
+
+/// The parts of [`Services`].
+pub struct Parts {
+    /// Everything remembered.
+    pub store: Store,
+    /// What the operator chose.
+    pub settings: Settings,
+    pub(crate) passwords: Passwords,
+    pub(crate) seen: Seen,
+    pub(crate) limits: Limits,
+    pub(crate) metrics: Metrics,
+    pub(crate) catalogue: CatalogueCache,
+}
+
+impl Services {
+    /// On a database that is ready to be written.
+    ///
+    /// # Errors
+    /// When the settings make no sense.
+    pub fn new(store: Store, settings: Settings) -> Result<Self, StartError> {
+        Ok(Services(Arc::new(Parts {
+            passwords: Passwords::new(settings.hashing)?,
+            seen: Seen::default(),
+            limits: Limits::new(settings.calls_per_second),
+            metrics: Metrics::default(),
+            catalogue: CatalogueCache::default(),
+            store,
+            settings,
+        })))
+    }
+}
+
+/// A server that was to start, and why it cannot.
+#[derive(Clone, Debug, thiserror::Error)]
+#[error("{why}")]
+pub struct StartError {
+    why: String,
+}
+
+impl StartError {
+    pub(crate) fn new(why: &str) -> Self {
+        StartError { why: why.to_owned() }
+    }
+}
+
+impl std::ops::Deref for Services {
+    type Target = Parts;
+
+    fn deref(&self) -> &Parts {
+        &self.0
+    }
+}
+
+impl std::fmt::Debug for Services {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Services").field("settings", &self.settings).finish_non_exhaustive()
+    }
+}

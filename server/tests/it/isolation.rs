@@ -1,0 +1,269 @@
+//! What belongs to one tenant is not there for another: every route, every role.
+
+use std::collections::BTreeSet;
+use std::fmt::Write as _;
+
+use axum::body::Body;
+use axum::http::{Request, StatusCode};
+use insta::assert_snapshot;
+use lessor_server::{Access, Route, routes_listed};
+use lessor_store::{KeyOwner, PlatformRole, Role};
+use serde_json::{Value, json};
+
+use crate::fixture::{BACKENDS, Credential, Server, answer};
+
+/// What a route is about.
+enum About {
+    /// Of nobody, or of the caller alone.
+    Nobody,
+    /// Of the platform: only its roles get an answer.
+    Platform,
+    /// Of a tenant, or of somebody: `TENANT`, `USER`, `KEY` and `SESSION` stand for ids.
+    Owned(&'static str, Option<Value>),
+}
+
+/// Every route. One that is missing fails the test.
+fn about(route: &Route) -> Option<About> {
+    let role = || Some(json!({ "role": "viewer" }));
+    Some(match (route.method.as_str(), route.path.as_str()) {
+        (
+            "GET",
+            "/healthz" | "/readyz" | "/docs" | "/welcome" | "/assets/{name}" | "/problems/{slug}",
+        )
+        | ("POST", "/v1/users" | "/v1/sessions" | "/v1/auth/token" | "/v1/passwords") => {
+            assert_eq!(route.access, Access::Open, "{route:?}");
+            return Some(About::Nobody);
+        }
+        ("GET" | "PATCH", "/v1/me")
+        | ("POST", "/v1/me/invitations" | "/v1/tenants")
+        | (
+            "GET",
+            "/v1/sessions" | "/v1/tenants" | "/v1/locations" | "/v1/images" | "/v1/offers"
+            | "/v1/offers/{offer}",
+        ) => About::Nobody,
+        ("GET", "/metrics" | "/v1/users" | "/v1/users/{user}")
+        | ("PUT", "/v1/users/{user}/status") => About::Platform,
+        ("DELETE", "/v1/sessions/{session}") => About::Owned("/v1/sessions/SESSION", None),
+        ("GET", "/v1/audit") => About::Owned("/v1/audit?tenant=TENANT", None),
+        ("GET", "/v1/api-keys") => About::Owned("/v1/api-keys?tenant=TENANT", None),
+        ("POST", "/v1/api-keys") => About::Owned(
+            "/v1/api-keys",
+            Some(json!({ "name": "x", "tenant": "TENANT", "scopes": ["orders:read"] })),
+        ),
+        ("DELETE", "/v1/api-keys/{key}") => About::Owned("/v1/api-keys/KEY", None),
+        ("GET", "/v1/tenants/{tenant}") => About::Owned("/v1/tenants/TENANT", None),
+        ("PATCH", "/v1/tenants/{tenant}") => {
+            About::Owned("/v1/tenants/TENANT", Some(json!({ "display_name": "x" })))
+        }
+        ("GET", "/v1/tenants/{tenant}/members") => About::Owned("/v1/tenants/TENANT/members", None),
+        ("POST", "/v1/tenants/{tenant}/members") => {
+            About::Owned("/v1/tenants/TENANT/members", role())
+        }
+        ("PUT", "/v1/tenants/{tenant}/members/{user}") => {
+            About::Owned("/v1/tenants/TENANT/members/USER", role())
+        }
+        ("DELETE", "/v1/tenants/{tenant}/members/{user}") => {
+            About::Owned("/v1/tenants/TENANT/members/USER", None)
+        }
+        _ => return None,
+    })
+}
+
+/// Ids that stand in a path or a body.
+#[derive(Clone)]
+struct Ids {
+    tenant: String,
+    user: String,
+    key: String,
+    session: String,
+}
+
+impl Ids {
+    /// Of nothing that ever was.
+    fn absent() -> Self {
+        let number = "01ARZ3NDEKTSV4RRFFQ69G5FAV";
+        Ids {
+            tenant: "nowhere".into(),
+            user: format!("usr_{number}"),
+            key: format!("key_{number}"),
+            session: format!("ses_{number}"),
+        }
+    }
+
+    /// Of a tenant that is there: a member of it, a key of it, and that member's session.
+    async fn of(server: &Server, tenant: &str, member: &str) -> Self {
+        let user = server.account(member).await;
+        let session = server.store().session_list(&user).await.unwrap()[0].id.to_string();
+        let (key, _) = server.key(KeyOwner::Tenant(tenant.into()), "*").await;
+        Ids { tenant: tenant.into(), user: user.to_string(), key: key.to_string(), session }
+    }
+
+    fn fill(&self, text: &str) -> String {
+        text.replace("TENANT", &self.tenant)
+            .replace("USER", &self.user)
+            .replace("KEY", &self.key)
+            .replace("SESSION", &self.session)
+    }
+}
+
+/// Two tenants, with a member of each role in one of them.
+async fn world(server: &Server) -> Vec<(&'static str, Credential)> {
+    let mut callers = Vec::new();
+    let roles = ["owner", "admin", "operator", "viewer"];
+    for name in roles {
+        callers.push((name, server.person(name).await));
+    }
+    server.person("stranger").await;
+    server.tenant("acme", "owner").await;
+    server.tenant("globex", "stranger").await;
+    for (name, role) in
+        roles.into_iter().zip([Role::Owner, Role::Admin, Role::Operator, Role::Viewer])
+    {
+        if role != Role::Owner {
+            server.member("acme", name, role).await;
+        }
+    }
+    let (_, all) = server.key(KeyOwner::Tenant("acme".into()), "*").await;
+    let (_, none) = server.key(KeyOwner::Tenant("acme".into()), "catalogue:read").await;
+    let owner = KeyOwner::Account(server.account("owner").await);
+    let (_, own) = server.key(owner, "catalogue:read").await;
+    callers.extend([("tenant key", all), ("narrow key", none), ("own narrow key", own)]);
+    callers
+}
+
+async fn call(server: &Server, who: &Credential, route: &Route, ids: &Ids) -> String {
+    let About::Owned(path, body) = about(route).unwrap() else { panic!("{route:?}") };
+    let body = body.map(|body| serde_json::from_str(&ids.fill(&body.to_string())).unwrap());
+    let headers = [("if-match", "\"1\"")];
+    server.call_with(who, &route.method, &ids.fill(path), &headers, body).await.shown()
+}
+
+fn owned() -> Vec<Route> {
+    let routes = routes_listed().into_iter();
+    routes.filter(|route| matches!(about(route), Some(About::Owned(..)))).collect()
+}
+
+#[test]
+fn every_route_is_listed_here() {
+    let unlisted: Vec<_> =
+        routes_listed().into_iter().filter(|route| about(route).is_none()).collect();
+    assert_eq!(unlisted, [], "say in `about` whose they are");
+}
+
+#[tokio::test]
+async fn what_is_foreign_is_answered_like_what_is_absent() {
+    for backend in BACKENDS {
+        let server = Server::renting(backend).await;
+        let callers = world(&server).await;
+        let foreign = Ids::of(&server, "globex", "stranger").await;
+        for route in owned() {
+            for (name, who) in &callers {
+                let absent = call(&server, who, &route, &Ids::absent()).await;
+                let found = call(&server, who, &route, &foreign).await;
+                assert_eq!(found, absent, "{name} {route:?}");
+                let is_told_nothing = found.starts_with("404 ") || found.starts_with("403 ");
+                assert!(is_told_nothing, "{name} {route:?} {found}");
+                // A member of one tenant is never told that there is another.
+                let of_tenant = route.path.contains("{tenant}");
+                assert!(!of_tenant || found.starts_with("404 "), "{name} {route:?} {found}");
+            }
+        }
+        // Nothing of it happened.
+        let stranger = server.token("stranger").await;
+        let members = server.call(&stranger, "GET", "/v1/tenants/globex/members", None).await;
+        assert_eq!(members.body["items"].as_array().unwrap().len(), 1);
+    }
+}
+
+#[tokio::test]
+async fn nobody_gets_anywhere_without_saying_who_they_are() {
+    let server = Server::renting(BACKENDS[0]).await;
+    let mut open = String::new();
+    for route in routes_listed() {
+        let path = Ids::absent().fill(&route.path.replace(['{', '}'], ""));
+        let request = Request::builder().method(route.method.as_str()).uri(path);
+        let answer = server.raw(request.body(Body::empty()).unwrap()).await;
+        match route.access {
+            Access::Open => {
+                let _ = writeln!(open, "{} {}", route.method, route.path);
+                assert_ne!(answer.status, StatusCode::UNAUTHORIZED, "{route:?}");
+            }
+            Access::Closed => assert_eq!(answer.status, StatusCode::UNAUTHORIZED, "{route:?}"),
+        }
+    }
+    assert_snapshot!(open, @"
+    GET /assets/{name}
+    GET /docs
+    GET /healthz
+    GET /problems/{slug}
+    GET /readyz
+    POST /v1/auth/token
+    POST /v1/passwords
+    POST /v1/sessions
+    POST /v1/users
+    GET /welcome
+    ");
+}
+
+#[tokio::test]
+async fn what_each_role_may_do_in_its_own_tenant_is_this() {
+    let server = Server::renting(BACKENDS[0]).await;
+    let callers = world(&server).await;
+    let mut table = String::new();
+    // In columns: owner, admin, operator, viewer, a key of the tenant, one without the scope, and
+    // one of the owner without it.
+    for route in owned() {
+        let _ = write!(table, "{:6} {:37}", route.method, route.path);
+        for (_, who) in &callers {
+            // Somebody new each time, since they may be removed. 412 is somebody who may, and has
+            // an old version.
+            let name = format!("new-{}", table.len());
+            server.person(&name).await;
+            server.member("acme", &name, Role::Viewer).await;
+            let ids = Ids::of(&server, "acme", &name).await;
+            let _ = write!(table, " {}", &call(&server, who, &route, &ids).await[..3]);
+        }
+        table.push('\n');
+    }
+    assert_snapshot!(table, @"
+    GET    /v1/api-keys                          200 200 403 403 200 403 403
+    POST   /v1/api-keys                          201 201 403 403 201 403 403
+    DELETE /v1/api-keys/{key}                    204 204 403 403 204 403 403
+    GET    /v1/audit                             200 200 403 403 200 403 403
+    DELETE /v1/sessions/{session}                404 404 404 404 403 403 403
+    GET    /v1/tenants/{tenant}                  200 200 200 200 200 403 403
+    PATCH  /v1/tenants/{tenant}                  200 412 403 403 412 403 403
+    GET    /v1/tenants/{tenant}/members          200 200 200 200 200 403 403
+    POST   /v1/tenants/{tenant}/members          201 201 403 403 201 403 403
+    DELETE /v1/tenants/{tenant}/members/{user}   204 204 403 403 204 403 403
+    PUT    /v1/tenants/{tenant}/members/{user}   204 204 403 403 204 403 403
+    ");
+}
+
+#[tokio::test]
+async fn no_get_writes_anything() {
+    for backend in BACKENDS {
+        let server = Server::renting(backend).await;
+        let callers = world(&server).await;
+        let admin = server.platform(PlatformRole::Admin).await;
+        let ids = Ids::of(&server, "acme", "viewer").await;
+        let read_only = server.read_only().await;
+        let mut statuses = BTreeSet::new();
+        for route in routes_listed().iter().filter(|route| route.method == "GET") {
+            let path = match about(route) {
+                Some(About::Owned(path, _)) => ids.fill(path),
+                _ => route.path.replace("{user}", &ids.user).replace("{offer}", "small"),
+            };
+            for who in [&admin, &callers[0].1] {
+                let mut request = Request::get(&path);
+                for (name, value) in &who.0 {
+                    request = request.header(*name, value);
+                }
+                let found = answer(&read_only, request.body(Body::empty()).unwrap()).await;
+                assert!(!found.status.is_server_error(), "{route:?} {found:?}");
+                statuses.insert(found.status.as_u16());
+            }
+        }
+        assert!(statuses.contains(&200), "{statuses:?}");
+    }
+}

@@ -1,0 +1,19 @@
+//! The HTTP API, called as clients call it, on a real database.
+
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "what a test sets up and does not find is the test's failure"
+)]
+
+mod bad_input;
+mod description;
+mod fixture;
+mod isolation;
+mod keys;
+mod listening;
+mod logins;
+#[path = "../../../tests/src/postgres.rs"]
+#[expect(unreachable_pub, reason = "tests of other crates use it too")]
+mod postgres;
+mod tenants;
