@@ -121,7 +121,7 @@ pub fn routes_listed() -> Vec<Route> {
     routes
 }
 
-/// The description of the API: OpenAPI 3.1.
+/// The description of the API, in version 3.1 of `OpenAPI`.
 pub fn openapi() -> Value {
     let open = open().into_openapi();
     let mut closed = serde_json::to_value(closed().into_openapi()).unwrap_or_default();

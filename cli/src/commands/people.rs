@@ -44,7 +44,7 @@ pub(crate) async fn user(common: &Common, command: &UserCommand) -> anyhow::Resu
         UserCommand::List { place } => {
             let store = open(common, place).await?;
             let accounts = store.account_list(None, LISTED).await?;
-            show(place.format, accounts.iter().map(|account| account_row(account)))
+            show(place.format, accounts.iter().map(account_row))
         }
         UserCommand::Status { user, status, reason, place } => {
             let store = open(common, place).await?;
@@ -269,20 +269,27 @@ fn tenant_row(tenant: &Tenant) -> Row {
 pub(crate) fn show(format: Format, rows: impl IntoIterator<Item = Row>) -> anyhow::Result<Exit> {
     let rows: Vec<_> = rows.into_iter().collect();
     let text = match format {
-        Format::Json => rows.iter().map(|(_, value)| format!("{value}\n")).collect(),
-        Format::Human => columns(rows.iter().map(|(cells, _)| cells.as_slice())),
+        Format::Json => lines(&rows),
+        Format::Human => columns(&rows),
     };
     output::print(&text)?;
     Ok(Exit::Done)
 }
 
-fn columns<'a>(rows: impl Iterator<Item = &'a [String]> + Clone) -> String {
+fn lines(rows: &[Row]) -> String {
+    rows.iter().fold(String::new(), |mut text, (_, value)| {
+        let _ = writeln!(text, "{value}");
+        text
+    })
+}
+
+fn columns(rows: &[Row]) -> String {
     let width = |column: usize| {
-        let cells = rows.clone().filter_map(|cells| cells.get(column));
+        let cells = rows.iter().filter_map(|(cells, _)| cells.get(column));
         cells.map(|cell| cell.chars().count()).max().unwrap_or(0)
     };
     let mut text = String::new();
-    for cells in rows.clone() {
+    for (cells, _) in rows {
         let cells = cells.iter().enumerate();
         let line: Vec<_> = cells.map(|(at, cell)| format!("{cell:0$}", width(at))).collect();
         let _ = writeln!(text, "{}", lessor_specs::visible(line.join("  ").trim_end()));

@@ -118,6 +118,11 @@ fn help_goes_to_stdout_and_names_the_exit_codes() {
       6   something could not be seen, so there is no full verdict
       64  wrong usage
     ");
+}
+
+#[test]
+fn the_help_of_a_command_explains_each_word() {
+    let shop = Shop::new(WEB);
     assert_snapshot!(shop.lessor("drift --help").stdout, @"
     Show what differs from what is declared, for CI. Changes nothing
 

@@ -160,16 +160,12 @@ async fn owner(
     tenant: Option<&str>,
     permission: Permission,
 ) -> Result<KeyOwner, Problem> {
-    match tenant.or(caller.bound_to()) {
-        Some(tenant) => {
-            caller.in_tenant(services, tenant, permission).await?;
-            Ok(KeyOwner::Tenant(tenant.to_owned()))
-        }
-        None => {
-            caller.in_scope(permission)?;
-            Ok(KeyOwner::Account(caller.person()?.id.clone()))
-        }
+    if let Some(tenant) = tenant.or(caller.bound_to()) {
+        caller.in_tenant(services, tenant, permission).await?;
+        return Ok(KeyOwner::Tenant(tenant.to_owned()));
     }
+    caller.in_scope(permission)?;
+    Ok(KeyOwner::Account(caller.person()?.id.clone()))
 }
 
 fn scopes(words: &[String]) -> Result<Scopes, Problem> {

@@ -124,10 +124,10 @@ pub(crate) async fn end(
     services.store.session_revoke(&id, &account.id, &caller.actor()).await?;
     let is_own = caller.logged_in().is_ok_and(|(_, own)| *own == id);
     // A browser forgets the cookie of a session that is over.
-    Ok(match is_own {
-        true => (NOTHING, set_cookie("", 0)).into_response(),
-        false => NOTHING.into_response(),
-    })
+    if is_own {
+        return Ok((NOTHING, set_cookie("", 0)).into_response());
+    }
+    Ok(NOTHING.into_response())
 }
 
 fn set_cookie(value: &str, seconds: i64) -> [(HeaderName, String); 1] {

@@ -110,10 +110,8 @@ pub(crate) async fn list(
         let own = services.store.tenant_show(own).await?;
         return Ok(Answer(Page { items: own.iter().map(tenant).collect(), next: None }));
     }
-    let member = match caller.platform_may(Permission::TenantsRead) {
-        true => None,
-        false => Some(&caller.person()?.id),
-    };
+    let sees_all = caller.platform_may(Permission::TenantsRead);
+    let member = if sees_all { None } else { Some(&caller.person()?.id) };
     let tenants = services.store.tenant_list(member, after.as_deref(), fetch).await?;
     Ok(Answer(page.page(tenants, |tenant| tenant.id.clone(), tenant)?))
 }

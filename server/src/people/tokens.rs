@@ -22,6 +22,7 @@ const REFRESH_HOURS: i64 = 7 * 24;
 /// What somebody shows for tokens: a password, or the refresh token of before.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
+#[expect(clippy::struct_field_names, reason = "OAuth calls it so")]
 pub(crate) struct Grant {
     /// `password` or `refresh_token`.
     grant_type: String,

@@ -147,7 +147,7 @@ async fn what_databases_and_shells_would_understand_is_only_text() {
             "\u{1F600}",
             "\u{202E}x",
         ] {
-            let path: String = odd.bytes().map(|byte| format!("%{byte:02X}")).collect();
+            let path = odd.bytes().fold(String::new(), |path, byte| path + &format!("%{byte:02X}"));
             for path in [format!("/v1/tenants/{path}"), format!("/v1/audit?tenant={path}")] {
                 let answer = server.call(&alice, "GET", &path, None).await;
                 assert_eq!(answer.status, StatusCode::NOT_FOUND, "{odd} {answer:?}");

@@ -11,11 +11,11 @@ use crate::fixture::{BACKENDS, Server, nobody};
 #[tokio::test]
 async fn the_description_is_served_and_lists_every_route() {
     let server = Server::new(BACKENDS[0]).await;
-    let served = server.call(&nobody(), "GET", "/v1/openapi.json", None).await;
-    assert_eq!(served.body, openapi());
-    assert_eq!(served.body["openapi"], "3.1.0");
+    let answer = server.call(&nobody(), "GET", "/v1/openapi.json", None).await;
+    assert_eq!(answer.body, openapi());
+    assert_eq!(answer.body["openapi"], "3.1.0");
 
-    let paths = served.body["paths"].as_object().unwrap();
+    let paths = answer.body["paths"].as_object().unwrap();
     let described: BTreeSet<_> = paths
         .iter()
         .flat_map(|(path, item)| {

@@ -14,6 +14,6 @@ mod keys;
 mod listening;
 mod logins;
 #[path = "../../../tests/src/postgres.rs"]
-#[expect(unreachable_pub, reason = "tests of other crates use it too")]
+#[expect(unreachable_pub, dead_code, reason = "tests of other crates use it too")]
 mod postgres;
 mod tenants;

@@ -23,13 +23,13 @@ async fn a_tenant_is_made_changed_by_version_and_listed_for_its_members() {
 
         let change = json!({ "display_name": "Acme Inc." });
         let path = "/v1/tenants/acme";
-        let patch = async |headers: &[(&str, &str)]| {
+        let change_it = async |headers: &[(&str, &str)]| {
             server.call_with(&alice, "PATCH", path, headers, Some(change.clone())).await
         };
-        assert_eq!(patch(&[]).await.status, StatusCode::PRECONDITION_REQUIRED);
-        let changed = patch(&[("if-match", made.header("etag"))]).await;
+        assert_eq!(change_it(&[]).await.status, StatusCode::PRECONDITION_REQUIRED);
+        let changed = change_it(&[("if-match", made.header("etag"))]).await;
         assert_eq!(changed.body["display_name"], "Acme Inc.");
-        let late = patch(&[("if-match", made.header("etag"))]).await;
+        let late = change_it(&[("if-match", made.header("etag"))]).await;
         assert_eq!(late.status, StatusCode::PRECONDITION_FAILED);
 
         let listed = server.call(&alice, "GET", "/v1/tenants", None).await;
