@@ -81,6 +81,7 @@ fn help_goes_to_stdout_and_names_the_exit_codes() {
       explain      Say why a thing is as it is, or what a code means
       destroy      Remove what a spec directory made. Data is kept for as long as the policy says
       doctor       Check the connections and this machine, and say what to do. Changes nothing
+      db           Look after the database in which things are remembered
       serve        Answer over HTTP, until Ctrl-C
       user         Accounts: who there is, and what they may do
       apikey       Keys of programs
