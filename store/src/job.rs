@@ -193,9 +193,9 @@ impl Store {
         open: Open,
         now: Timestamp,
     ) -> Result<JobClaim, StoreError> {
-        let taken = JobClaim::Taken { holder: open.holder, until: open.until };
+        let theirs = JobClaim::Taken { holder: open.holder, until: open.until };
         if open.until > now {
-            return Ok(taken);
+            return Ok(theirs);
         }
         let failed = |error: sqlx::Error| self.error(&error);
         let token = job_token(&mut work, terms.job).await.map_err(failed)?;
@@ -215,7 +215,7 @@ impl Store {
         .await
         .map_err(failed)?;
         if taken_over.rows_affected() == 0 {
-            return Ok(taken);
+            return Ok(theirs);
         }
         self.commit(work).await?;
         Ok(JobClaim::Ours(JobHold { token, tries: open.hold.tries + 1, ..open.hold }))
@@ -474,7 +474,7 @@ mod tests {
 
     /// Every ten seconds.
     fn tens(after: Timestamp) -> Option<Timestamp> {
-        Some(at((after.as_second() / 10 + 1) * 10))
+        Timestamp::from_second((after.as_second() / 10 + 1) * 10).ok()
     }
 
     #[test]

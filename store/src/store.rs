@@ -70,12 +70,9 @@ impl Store {
     /// reading has to be held by a condition of the statement that writes, by a constraint, or by
     /// [`Store::begin_alone`].
     pub(crate) async fn begin(&self) -> Result<Transaction<'static, Any>, StoreError> {
-        let begin = match self.location {
-            Location::File(_) => "BEGIN IMMEDIATE",
-            Location::Server { .. } => "BEGIN",
-        };
-        let begun = self.pool.begin_with(begin).await;
-        let mut work = begun.map_err(|error| self.error(&error))?;
+        let begin = self.either("BEGIN IMMEDIATE", "BEGIN");
+        let work = self.pool.begin_with(begin).await;
+        let mut work = work.map_err(|error| self.error(&error))?;
         if self.clock.is_old() {
             self.time(&mut work).await?;
         }

@@ -9,6 +9,9 @@ use std::time::{SystemTime, UNIX_EPOCH};
 /// Says where the PostgreSQL for tests is.
 pub const SERVER: &str = "LESSOR_TEST_POSTGRES";
 
+/// How many this process has made.
+static MADE: AtomicU32 = AtomicU32::new(0);
+
 /// An empty database that is gone after the test.
 #[derive(Debug)]
 pub struct Postgres {
@@ -28,7 +31,6 @@ impl Postgres {
                  `export {SERVER}=$(tests/postgres.sh start)` just that"
             )
         });
-        static MADE: AtomicU32 = AtomicU32::new(0);
         let number = MADE.fetch_add(1, Ordering::Relaxed);
         let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |now| now.as_micros());
         let name = format!("lessor_{}_{now}_{number}", std::process::id());

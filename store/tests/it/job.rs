@@ -24,11 +24,11 @@ fn ours(claim: JobClaim) -> JobHold {
 
 /// Due again and again.
 fn always(after: Timestamp) -> Option<Timestamp> {
-    Some(after + SignedDuration::from_micros(1))
+    after.checked_add(SignedDuration::from_micros(1)).ok()
 }
 
 fn every_ten_minutes(after: Timestamp) -> Option<Timestamp> {
-    Some(after + SignedDuration::from_mins(10))
+    after.checked_add(SignedDuration::from_mins(10)).ok()
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
@@ -53,7 +53,7 @@ async fn of_many_servers_one_at_a_time_does_a_job_and_none_does_a_run_that_was_d
         for racer in race.collect::<Vec<_>>() {
             racer.await.unwrap();
         }
-        let runs = runs.lock().unwrap();
+        let runs = runs.lock().unwrap().clone();
         assert_eq!(runs.len(), 64);
         let later = |a: &(Timestamp, i64), b: &(Timestamp, i64)| a.0 < b.0 && a.1 < b.1;
         assert!(runs.is_sorted_by(later), "{runs:?}");
