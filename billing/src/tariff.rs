@@ -85,7 +85,7 @@ impl FromStr for Part {
 }
 
 /// The sizes a customer chose of an offer that leaves them open; the least where nothing was said.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Choices {
     /// Cores.
     pub cpu: Option<u32>,

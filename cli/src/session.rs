@@ -14,7 +14,7 @@ use lessor_plans::{Claim, ClaimKey, InstallationId, Plan};
 use lessor_providers::{Connection, Entry, Found, Secrets, SurveyError, connect, survey};
 use lessor_specs::load::{load, parse};
 use lessor_specs::{Address, Kind, Loaded, Specs, Tree};
-use lessor_store::Store;
+use lessor_store::{Revision, Store};
 
 use crate::args::{Common, Selecting};
 use crate::config::{self, Config};
@@ -169,7 +169,10 @@ impl Session {
             wishes.claims = store.claim_list().await?;
             wishes.applied = store.applied_list().await?;
             wishes.kept = store.keep_list().await?;
-            wishes.revision = store.revision_latest().await?.map_or(0, |revision| revision.number);
+            if let Some(latest) = store.revision_latest().await? {
+                wishes.revision = latest.number;
+                wishes.before = before(store, &latest, &wishes).await?;
+            }
         }
         Ok(wishes)
     }
@@ -188,6 +191,21 @@ impl Session {
             hosts => format!("looking at {hosts} hosts"),
         }
     }
+}
+
+/// What the files asked for when somebody applied last, where they were others and anything has a
+/// price. A later version may read them otherwise, or not at all; then nobody knows.
+async fn before(
+    store: &Store,
+    latest: &Revision,
+    wishes: &Wishes,
+) -> anyhow::Result<Option<Arc<Specs>>> {
+    let is_priced = wishes.specs.offer.values().any(|offer| offer.price.currency.is_some());
+    if !is_priced || latest.digest == wishes.digest {
+        return Ok(None);
+    }
+    let Some(tree) = store.revision_tree(latest.number).await? else { return Ok(None) };
+    Ok(parse(tree).ok().map(|loaded| loaded.specs))
 }
 
 /// What is wrong with the specs is said in full; the error only counts it.

@@ -20,6 +20,8 @@ pub struct Wishes {
     pub digest: String,
     /// The last applied revision; 0 when there was none.
     pub revision: u64,
+    /// What its files asked for, if they were others: what is changed cost what it said there.
+    pub before: Option<Arc<Specs>>,
     /// Ports, subnets and hosts that were given out.
     pub claims: BTreeMap<ClaimKey, Claim>,
     /// Digest of the body that was last applied to each thing.
@@ -49,6 +51,7 @@ impl Wishes {
             specs,
             digest,
             revision: 0,
+            before: None,
             claims: BTreeMap::new(),
             applied: BTreeMap::new(),
             kept: BTreeMap::new(),

@@ -13,6 +13,7 @@ mod mark;
 mod name;
 mod observation;
 mod plan;
+mod prices;
 pub mod render;
 pub mod saved;
 mod taken;
@@ -33,4 +34,5 @@ pub use observation::{
 pub use plan::{
     Claim, ClaimKey, Digest, FORMAT_VERSION, Forget, GateRules, Keep, Note, NoteKind, Plan, Step,
 };
+pub use prices::{Price, Prices, RunRate};
 pub use taken::Taken;

@@ -10,7 +10,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
-use crate::{Act, Action, Change, Code, Gap, InstallationId};
+use crate::{Act, Action, Change, Code, Gap, InstallationId, Prices};
 
 /// The version of a plan's form; raised when an old reader would misread a new plan.
 pub const FORMAT_VERSION: u32 = 1;
@@ -41,6 +41,9 @@ pub struct Plan {
     pub gaps: Vec<Gap>,
     /// Ports and subnets that are given out, to be remembered before the first step.
     pub claims: BTreeMap<ClaimKey, Claim>,
+    /// What it does to what everything that is rented comes to.
+    #[serde(default, skip_serializing_if = "Prices::is_empty")]
+    pub prices: Prices,
     /// Data that is kept although nobody asks for it, to be remembered before the first step.
     pub keeps: Vec<Keep>,
     /// What need not be remembered any more.
@@ -59,7 +62,7 @@ pub struct Plan {
 }
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks so")]
-fn is_zero(count: &usize) -> bool {
+pub(crate) fn is_zero(count: &usize) -> bool {
     *count == 0
 }
 

@@ -34,6 +34,7 @@ fn line(symbol: Symbol, about: &str, host: &str) -> Line {
         Symbol::Note => None,
     };
     Line {
+        price: None,
         symbol,
         about: about.into(),
         place: Some(host.into()),

@@ -4,6 +4,7 @@ mod adopted;
 mod compare;
 mod holdings;
 mod orphans;
+mod prices;
 mod steps;
 
 use std::collections::BTreeMap;
@@ -215,6 +216,7 @@ impl Planner<'_> {
         self.keeps.sort_by(|a, b| (&a.address, &a.place).cmp(&(&b.address, &b.place)));
         self.notes.sort();
         self.notes.dedup();
+        let prices = self.prices(settled);
         let steps = steps::steps(&self.changes, settled);
         let claims = self.new_claims(allocation);
         Plan {
@@ -228,6 +230,7 @@ impl Planner<'_> {
             notes: self.notes,
             gaps: self.world.observations().values().flat_map(gaps).collect(),
             claims,
+            prices,
             keeps: self.keeps,
             forget,
             left_out: self.left_out,

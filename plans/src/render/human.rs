@@ -6,7 +6,7 @@ use lessor_specs::{visible, visible_lines};
 
 use super::value::Shown;
 use super::view::{Line, Purpose, Summary, Symbol, View};
-use crate::Difference;
+use crate::{Difference, Price, RunRate};
 
 const RESET: &str = "\x1b[0m";
 const DIM: &str = "\x1b[2m";
@@ -39,6 +39,9 @@ pub(super) fn write_line(out: &mut String, line: &Line, width: usize, color: boo
     out.push_str(&visible_lines(&line.why));
     for fact in &line.facts {
         let _ = write!(out, "  {}", visible(fact));
+    }
+    if let Some(price) = &line.price {
+        let _ = write!(out, "  {}", more_or_less(price));
     }
     if line.destroys_data {
         let (on, off) = if color { (RED, RESET) } else { ("", "") };
@@ -132,6 +135,9 @@ pub(super) fn sentence(summary: &Summary, purpose: Purpose) -> String {
     if summary.unseen > 0 {
         let _ = write!(text, " {} could not be seen.", connections(summary.unseen));
     }
+    if purpose == Purpose::Plan {
+        text.push_str(&run_rate(summary));
+    }
     if !nothing && purpose == Purpose::Plan {
         text.push_str(match summary.destroys_data {
             0 => " No data is destroyed.",
@@ -139,6 +145,36 @@ pub(super) fn sentence(summary: &Summary, purpose: Purpose) -> String {
         });
     }
     text
+}
+
+/// “EUR +0.014900/h”.
+pub(super) fn more_or_less(price: &Price) -> String {
+    let sign = if price.hourly.micros() < 0 { "" } else { "+" };
+    format!("{} {sign}{}/h", price.currency, price.hourly)
+}
+
+/// “ Run-rate EUR 412.10 → 428.14 a month.”, if it changes.
+fn run_rate(summary: &Summary) -> String {
+    let changing = summary.run_rate.iter().filter(|rate| rate.before != rate.after);
+    let rates: Vec<_> = changing.map(before_and_after).collect();
+    let without = match summary.unpriced {
+        0 => String::new(),
+        1 => ", without the instance that goes".into(),
+        count => format!(", without the {count} instances that go"),
+    };
+    match rates.as_slice() {
+        [] => String::new(),
+        rates => format!(" Run-rate {} a month{without}.", rates.join(", ")),
+    }
+}
+
+/// To the cent, unless only millionths differ.
+fn before_and_after(rate: &RunRate) -> String {
+    let RunRate { currency, before, after } = rate;
+    match (before.to_the_cent(), after.to_the_cent()) {
+        (from, to) if from == to => format!("{currency} {before} → {after}"),
+        (from, to) => format!("{currency} {from} → {to}"),
+    }
 }
 
 /// What is said when nothing would be done.

@@ -142,6 +142,9 @@ fn line_row(line: &Line) -> String {
     for fact in &line.facts {
         let _ = write!(row, ", {}", prose(fact));
     }
+    if let Some(price) = &line.price {
+        let _ = write!(row, ", {}", prose(&human::more_or_less(price)));
+    }
     if line.destroys_data {
         row.push_str("; **its data is destroyed**");
     }

@@ -8,7 +8,9 @@ use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::observation::HIDDEN;
-use crate::{Action, Change, Code, Difference, Gap, Keep, Note, NoteKind, Plan, Reason};
+use crate::{
+    Action, Change, Code, Difference, Gap, Keep, Note, NoteKind, Plan, Price, Reason, RunRate,
+};
 
 /// What a view is for. It decides only words, never which lines there are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -92,6 +94,9 @@ pub struct Line {
     pub code: Option<Code>,
     /// What there is to know before one agrees: its ports, its subnet.
     pub facts: Vec<String>,
+    /// What it costs more or less from then on.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub price: Option<Price>,
     /// The attributes that differ, when there was something before.
     #[schemars(with = "Vec<DifferenceSchema>")]
     pub differences: Vec<Difference>,
@@ -208,6 +213,12 @@ pub struct Summary {
     pub owned: usize,
     /// Changes that lose data.
     pub destroys_data: usize,
+    /// What all instances come to in a month, by currency; empty where nothing has a price.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub run_rate: Vec<RunRate>,
+    /// Instances that go and are missing there, since nobody knows what they cost.
+    #[serde(default, skip_serializing_if = "crate::plan::is_zero")]
+    pub unpriced: usize,
     /// Connections that could not be seen in full.
     pub unseen: usize,
     /// Things that could not be seen or compared on connections that could.
@@ -218,7 +229,11 @@ impl View {
     /// Of a plan.
     pub fn of(plan: &Plan, purpose: Purpose) -> View {
         let sorts = Sorts::of(plan);
-        let changes = plan.changes.iter().map(|change| change_line(&sorts, change));
+        let prices = &plan.prices.changes;
+        let changes = plan.changes.iter().map(|change| Line {
+            price: prices.get(&change.address).copied(),
+            ..change_line(&sorts, change)
+        });
         let keeps = plan.keeps.iter().map(|keep| keep_line(&sorts, keep));
         let notes = plan.notes.iter().map(note_line);
         View {
@@ -310,6 +325,8 @@ fn summary(plan: &Plan) -> Summary {
         notes: plan.notes.len() - plan.fatal().count(),
         owned: plan.owned,
         destroys_data: plan.changes.iter().filter(|change| change.destroys_data()).count(),
+        run_rate: plan.prices.run_rate.clone(),
+        unpriced: plan.prices.unknown,
         unseen: plan.gaps.len(),
         not_compared: plan.notes.iter().filter(|note| note.kind == NoteKind::Unseen).count(),
         ..Summary::default()
@@ -352,6 +369,7 @@ fn change_line(sorts: &Sorts<'_>, change: &Change) -> Line {
         why: why(change),
         code: None,
         facts,
+        price: None,
         differences,
         destroys_data: change.destroys_data(),
         hint: match &change.reason {
@@ -466,6 +484,7 @@ fn keep_line(sorts: &Sorts<'_>, keep: &Keep) -> Line {
         why: format!("no longer declared; its data is kept for {length}"),
         code: None,
         facts: Vec::new(),
+        price: None,
         differences: Vec::new(),
         destroys_data: false,
         hint: sorts.rename_hint(&keep.address, &keep.place),
@@ -488,6 +507,7 @@ fn note_line(note: &Note) -> Line {
         why,
         code: note.code,
         facts: Vec::new(),
+        price: None,
         differences: Vec::new(),
         destroys_data: false,
         hint: note.hint.clone(),

@@ -21,6 +21,15 @@ impl Money {
     pub const fn micros(self) -> i64 {
         self.0
     }
+
+    /// To two decimal places, half to even; for people, who do not read millionths.
+    pub fn to_the_cent(self) -> String {
+        let (cents, rest) = (self.0.unsigned_abs() / 10_000, self.0.unsigned_abs() % 10_000);
+        let up = rest > 5_000 || rest == 5_000 && cents % 2 == 1;
+        let cents = cents + u64::from(up);
+        let sign = if self.0 < 0 && cents > 0 { "-" } else { "" };
+        format!("{sign}{}.{:02}", cents / 100, cents % 100)
+    }
 }
 
 impl fmt::Display for Money {
@@ -91,3 +100,24 @@ impl TextQuantity for Currency {
 }
 
 text_quantity!(Currency, "Currency");
+
+#[cfg(test)]
+mod tests {
+    use super::Money;
+
+    #[test]
+    fn money_is_shown_to_the_cent_half_to_even() {
+        for (exact, shown) in [
+            ("428.138", "428.14"),
+            ("0.005", "0.00"),
+            ("0.015", "0.02"),
+            ("0.025", "0.02"),
+            ("0.025001", "0.03"),
+            ("-0.004", "0.00"),
+            ("-1.999", "-2.00"),
+            ("0.999999", "1.00"),
+        ] {
+            assert_eq!(exact.parse::<Money>().unwrap().to_the_cent(), shown, "{exact}");
+        }
+    }
+}
