@@ -107,6 +107,8 @@ impl Store {
     async fn apply_begin_once(&self, begin: Begin<'_>) -> Result<ApplyId, StoreError> {
         let mut work = self.begin_alone("apply").await?;
         let now = self.now();
+        // Orders are given nothing meanwhile.
+        self.placement_advance(&mut work).await?;
         let revision = self.revision_advance(&mut work, &begin, now).await?;
         // What is given back may be given out again in the same breath.
         self.claim_delete(&mut work, &begin.forget.claims).await?;

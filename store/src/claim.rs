@@ -7,7 +7,7 @@ use lessor_engine::Clock as _;
 use lessor_plans::{Claim, ClaimKey};
 use sqlx::any::AnyRow;
 use sqlx::error::ErrorKind;
-use sqlx::{Any, Transaction};
+use sqlx::{Any, Executor, Transaction};
 
 use crate::row::{self, Misread};
 use crate::{Store, StoreError};
@@ -15,8 +15,15 @@ use crate::{Store, StoreError};
 impl Store {
     /// Everything that is given out.
     pub async fn claim_list(&self) -> Result<BTreeMap<ClaimKey, Claim>, StoreError> {
+        self.claim_list_by(self.pool()).await
+    }
+
+    pub(crate) async fn claim_list_by<'c>(
+        &self,
+        by: impl Executor<'c, Database = Any>,
+    ) -> Result<BTreeMap<ClaimKey, Claim>, StoreError> {
         let rows = sqlx::query("SELECT pool, holder, value FROM claim")
-            .fetch_all(self.pool())
+            .fetch_all(by)
             .await
             .map_err(|error| self.error(&error))?;
         let claim = |row: &AnyRow| {

@@ -5,7 +5,7 @@ use lessor_specs::Address;
 use sqlx::error::DatabaseError;
 use sqlx::migrate::MigrateError;
 
-use crate::{Holder, Location};
+use crate::{Decline, Holder, Location};
 
 /// Why something could not be remembered or looked up.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -133,6 +133,9 @@ pub enum StoreError {
         /// The job.
         job: String,
     },
+    /// An order, or a movement of money, was declined, and nothing was changed.
+    #[error(transparent)]
+    Declined(Box<Decline>),
     /// There is one already, and there can be only one.
     #[error("there is {what} already")]
     Exists {
@@ -163,6 +166,7 @@ impl StoreError {
     /// Something one can do now.
     pub fn hint(&self) -> Option<String> {
         Some(match self {
+            StoreError::Declined(decline) => return decline.hint().map(ToOwned::to_owned),
             StoreError::Exists { .. } | StoreError::Absent { .. } | StoreError::JobLost { .. } => {
                 return None;
             }
@@ -201,6 +205,16 @@ impl StoreError {
     /// Whether the world moved since the plan was made.
     pub fn is_stale(&self) -> bool {
         matches!(self, StoreError::RevisionMoved { .. } | StoreError::ClaimTaken { .. })
+    }
+
+    /// Whether somebody else was faster, and another try may well go through.
+    pub(crate) fn is_contended(&self) -> bool {
+        matches!(
+            self,
+            StoreError::Contended { .. }
+                | StoreError::Exists { .. }
+                | StoreError::ClaimTaken { .. }
+        )
     }
 
     /// Of an error the database at `location` gave.
@@ -331,3 +345,9 @@ const SQLITE_BUSY: i32 = 5;
 const SQLITE_LOCKED: i32 = 6;
 const SQLITE_CORRUPT: i32 = 11;
 const SQLITE_NOTADB: i32 = 26;
+
+impl From<Decline> for StoreError {
+    fn from(decline: Decline) -> Self {
+        StoreError::Declined(Box::new(decline))
+    }
+}

@@ -6,6 +6,9 @@
 //! database loses history and nothing else. What customers are and did stands only here: who may do
 //! what ([accounts](Account)), and who did it ([audit events](Audited)).
 //!
+//! Orders are kept from placing on ([`Order`]), with what may happen to them ([`next()`]), what they cost
+//! ([`UsageLine`]) and where the money went ([`LedgerEntry`]).
+//!
 //! [`Store`] is concrete. Its methods are named thing first, so that a search for `claim_` finds
 //! all there is about claims. Not here: what any of it means. The store decides nothing.
 //!
@@ -20,22 +23,28 @@ mod apply;
 mod audit;
 mod claim;
 mod clock;
+mod decline;
 mod error;
 mod file;
 mod id;
+mod ident;
 mod job;
 mod journal;
 mod keep;
 mod lease;
+mod ledger;
 mod location;
 mod open;
+mod order;
 mod revision;
 mod row;
 mod secret;
 mod server;
 mod status;
 mod store;
+mod usage;
 mod verify;
+mod work;
 
 pub use account::{
     Account, ApiKey, Attempts, Declared, Invitation, KeyOwner, Member, NewAccount, NewKey, NewLink,
@@ -44,16 +53,26 @@ pub use account::{
 };
 pub use apply::{Begin, Outcome, Run};
 pub use audit::{Actor, AuditEvent, AuditVerdict, Audited, Broken, Seal};
+pub use decline::Decline;
 pub use error::StoreError;
 pub use id::{AccountId, KeyId, NotAnId, SessionId};
 pub use job::{CatchUp, JobClaim, JobHold, JobOutcome, JobRun, JobTerms};
 pub use journal::{Applied, LeasedJournal, Recorded, read_applied};
 pub use lease::{Holder, LeaseTerms, Leases, Waiting};
+pub use ledger::{
+    Account as LedgerAccount, Booking, BookingKind, Hold, HoldPhase, LedgerEntry, LedgerFault,
+    LedgerReport, Movement, Posting, Wallet,
+};
 pub use location::Location;
 pub use open::known_schema;
+pub use order::{
+    Happening, Need, Order, OrderChange, OrderEvent, OrderFilter, OrderRequest, Placed, Reason,
+    RequestKey, next,
+};
 pub use revision::{Revision, read_tree};
 pub use row::{Columns, Misread};
 pub use secret::SecretDigest;
 pub use status::{HeldLease, Status as DatabaseStatus};
 pub use store::Store;
+pub use usage::{Metered, UsageLine};
 pub use verify::Verdict;

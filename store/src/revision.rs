@@ -49,6 +49,14 @@ impl Store {
 
     /// The spec files of a revision; `None` when there is no such revision.
     pub async fn revision_tree(&self, number: u64) -> Result<Option<Tree>, StoreError> {
+        self.revision_tree_by(self.pool(), number).await
+    }
+
+    pub(crate) async fn revision_tree_by<'c>(
+        &self,
+        by: impl Executor<'c, Database = Any>,
+        number: u64,
+    ) -> Result<Option<Tree>, StoreError> {
         let found = async {
             let found = sqlx::query(
                 "SELECT tree.files FROM revision
@@ -56,7 +64,7 @@ impl Store {
                  WHERE revision.number = $1",
             )
             .bind(row::column(number))
-            .fetch_optional(self.pool())
+            .fetch_optional(by)
             .await?;
             Ok(found.map(|row| read_tree(&row)).transpose()?)
         };
@@ -86,7 +94,7 @@ impl Store {
         Ok(next)
     }
 
-    async fn revision_latest_by<'c>(
+    pub(crate) async fn revision_latest_by<'c>(
         &self,
         by: impl Executor<'c, Database = Any>,
     ) -> Result<Option<Revision>, StoreError> {

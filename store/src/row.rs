@@ -118,6 +118,9 @@ pub(crate) fn storable(text: &str) -> String {
     text.replace('\0', "\u{fffd}")
 }
 
+/// Behind every id, however a database orders text.
+pub(crate) const LAST: &str = "zzz";
+
 /// A count as a column. What does not fit is as good as the most that does.
 pub(crate) fn column(count: impl TryInto<i64>) -> i64 {
     count.try_into().unwrap_or(i64::MAX)

@@ -12,6 +12,7 @@ use tracing::debug;
 use crate::clock::DatabaseClock;
 use crate::file::Snapshot;
 use crate::location::Location;
+use crate::order::Desk;
 use crate::{StoreError, server};
 
 /// How often work is done anew that others came in between of, before it is given up.
@@ -26,6 +27,7 @@ pub struct Store {
     pool: AnyPool,
     location: Location,
     clock: Arc<DatabaseClock>,
+    desk: Arc<Desk>,
     /// What is open in place of the file; kept for as long as it is.
     _snapshot: Option<Arc<Snapshot>>,
 }
@@ -47,7 +49,7 @@ impl Store {
         debug!(path = %path.display(), is_snapshot = snapshot.is_some(), "opened the database");
         let location = Location::of_file(path);
         let clock = Arc::new(DatabaseClock::Ours);
-        Store { pool, location, clock, _snapshot: snapshot.map(Arc::new) }
+        Store { pool, location, clock, desk: Arc::default(), _snapshot: snapshot.map(Arc::new) }
     }
 
     pub(crate) async fn of_server(pool: AnyPool, location: Location) -> Result<Self, StoreError> {
@@ -55,11 +57,22 @@ impl Store {
         let (_, reading) = asked.map_err(|error| StoreError::of(&error, &location))?;
         debug!(database = %location, "opened the database");
         let clock = Arc::new(DatabaseClock::Theirs(Mutex::new(reading)));
-        Ok(Store { pool, location, clock, _snapshot: None })
+        Ok(Store { pool, location, clock, desk: Arc::default(), _snapshot: None })
     }
 
     pub(crate) fn pool(&self) -> &AnyPool {
         &self.pool
+    }
+
+    /// What is at hand for placing orders.
+    pub(crate) fn desk(&self) -> &Desk {
+        &self.desk
+    }
+
+    /// A transaction that only reads, all of it at one moment.
+    pub(crate) async fn begin_snapshot(&self) -> Result<Transaction<'static, Any>, StoreError> {
+        let begin = self.either("BEGIN", "BEGIN ISOLATION LEVEL REPEATABLE READ");
+        self.pool.begin_with(begin).await.map_err(|error| self.error(&error))
     }
 
     /// A transaction that writes.

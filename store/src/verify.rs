@@ -33,6 +33,7 @@ impl Store {
         verdict.add("what is given out", self.verify_claims().await)?;
         verdict.add("the rest of what runs remember", self.verify_rows().await)?;
         verdict.add("the chain of audit events", self.verify_audit().await)?;
+        verdict.add("the ledger", self.verify_ledger().await)?;
         Ok(verdict)
     }
 
@@ -176,6 +177,12 @@ impl Store {
     }
 
     /// What a statement answers, each row in words.
+    /// Every sum of money is that of the rows it sums up, and each row is as it was written.
+    async fn verify_ledger(&self) -> Checked {
+        let report = self.ledger_verify().await?;
+        Ok(report.faults.iter().map(ToString::to_string).collect())
+    }
+
     async fn texts(
         &self,
         statement: &'static str,

@@ -199,6 +199,7 @@ fn a_database_says_what_it_is_and_what_is_in_it() {
     sound: what is given out
     sound: the rest of what runs remember
     sound: the chain of audit events
+    sound: the ledger
     exit 0
     ");
     assert_snapshot!(served.shown(&served.lessor("db backup copy.dump")), @"
@@ -259,6 +260,7 @@ fn a_database_in_a_file_is_verified_and_copied_and_no_copy_takes_the_place_of_an
     sound: what is given out
     sound: the rest of what runs remember
     sound: the chain of audit events
+    sound: the ledger
     exit 0
     ");
     assert_eq!(shop.lessor("plan --detailed-exitcode").code, 0);

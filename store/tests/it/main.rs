@@ -6,6 +6,14 @@
     reason = "what a test sets up and does not find is the test's failure"
 )]
 
+/// What is shown is the same on every sort of database.
+macro_rules! same_snapshot {
+    ($value:expr, @$shown:literal) => {
+        let value = $value;
+        insta::allow_duplicates! { insta::assert_snapshot!(value, @$shown) }
+    };
+}
+
 mod account;
 mod apply;
 mod audit;
@@ -14,9 +22,14 @@ mod fixture;
 mod job;
 mod journal;
 mod lease;
+mod ledger;
 mod open;
+mod orders;
 #[path = "../../../tests/src/postgres.rs"]
 #[expect(unreachable_pub, reason = "tests of other crates use it too")]
 mod postgres;
+mod races;
 mod server;
+mod shop;
+mod usage;
 mod verify;

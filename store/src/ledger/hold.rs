@@ -1,0 +1,271 @@
+//! Money that is promised: placed first, and then captured or released.
+
+use std::fmt;
+use std::str::FromStr;
+
+use jiff::Timestamp;
+use lessor_engine::Clock as _;
+use lessor_specs::{Currency, Money};
+
+use super::{Account, Booking, BookingKind};
+use crate::ident::ident;
+use crate::row::{self, Columns, Misread};
+use crate::work::Work;
+use crate::{Decline, Store, StoreError};
+
+/// A promise of money.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Hold {
+    /// Its id, `hld_…`.
+    pub id: String,
+    /// Who promised.
+    pub tenant: String,
+    /// The currency.
+    pub currency: Currency,
+    /// How much.
+    pub amount: Money,
+    /// The order it is for.
+    pub order: Option<String>,
+    /// What became of it.
+    pub phase: HoldPhase,
+}
+
+/// What became of a promise.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum HoldPhase {
+    /// It stands.
+    Placed,
+    /// The money was moved.
+    Captured,
+    /// It is not needed any more.
+    Released,
+}
+
+impl Hold {
+    fn read(row: &impl Columns) -> Result<Self, Misread> {
+        Ok(Hold {
+            id: row::text(row, "id")?,
+            tenant: row::text(row, "tenant")?,
+            currency: row::parsed(row, "currency")?,
+            amount: Money::from_micros(row::number(row, "amount")?),
+            order: row.text("order_id")?,
+            phase: row::parsed(row, "phase")?,
+        })
+    }
+}
+
+impl Store {
+    /// Promises money of a tenant, and answers with the id of the promise.
+    ///
+    /// # Errors
+    /// [`Decline::WalletShort`] when there is not enough.
+    pub async fn hold_place(
+        &self,
+        tenant: &str,
+        currency: Currency,
+        amount: Money,
+    ) -> Result<String, StoreError> {
+        let now = self.now();
+        let mut work = self.begin().await?;
+        let id = self.hold_insert(&mut work, tenant, (currency, amount), None, now).await?;
+        self.commit(work).await?;
+        Ok(id)
+    }
+
+    /// Moves what was promised, or less; the rest is free again.
+    ///
+    /// # Errors
+    /// [`Decline::HoldEnded`] when the promise does not stand any more.
+    pub async fn hold_capture(
+        &self,
+        id: &str,
+        amount: Money,
+        memo: &str,
+    ) -> Result<String, StoreError> {
+        let now = self.now();
+        let mut work = self.begin().await?;
+        let hold = self.hold_end(&mut work, id, HoldPhase::Captured, now).await?;
+        let booking = Booking::new(BookingKind::Charge, &hold.tenant, memo);
+        let booking = match &hold.order {
+            Some(order) => booking.about(order),
+            None => booking,
+        };
+        let wallet = Account::Wallet(hold.tenant.clone());
+        let booking = booking.moving(wallet, Account::Income, hold.currency, amount);
+        self.hold_take(&mut work, &hold, &booking).await?;
+        let entry = booking.closed(now)?;
+        let id = entry.id.clone();
+        self.ledger_write_all(&mut work, &[entry]).await?;
+        self.commit(work).await?;
+        Ok(id)
+    }
+
+    /// Gives back what was promised.
+    ///
+    /// # Errors
+    /// [`Decline::HoldEnded`] when the promise does not stand any more.
+    pub async fn hold_release(&self, id: &str) -> Result<(), StoreError> {
+        let now = self.now();
+        let mut work = self.begin().await?;
+        let hold = self.hold_end(&mut work, id, HoldPhase::Released, now).await?;
+        self.hold_free(&mut work, &hold).await?;
+        self.commit(work).await
+    }
+
+    pub(crate) async fn hold_insert(
+        &self,
+        work: &mut Work,
+        tenant: &str,
+        (currency, amount): (Currency, Money),
+        order: Option<&str>,
+        now: Timestamp,
+    ) -> Result<String, StoreError> {
+        if amount.micros() <= 0 {
+            return Err(Decline::BadAmount { currency, amount }.into());
+        }
+        let held = sqlx::query(
+            "UPDATE wallet SET held = held + $1
+             WHERE tenant = $2 AND currency = $3 AND posted - held - $1 >= floor",
+        )
+        .bind(amount.micros())
+        .bind(tenant)
+        .bind(currency.to_string())
+        .execute(&mut **work)
+        .await
+        .map_err(|error| self.error(&error))?;
+        if held.rows_affected() == 0 {
+            return Err(self.wallet_short(work, tenant, currency, amount).await);
+        }
+        let id = ident("hld", now);
+        sqlx::query(
+            "INSERT INTO hold (id, tenant, currency, amount, order_id, phase, placed_at)
+             VALUES ($1, $2, $3, $4, $5, 'placed', $6)",
+        )
+        .bind(&id)
+        .bind(tenant)
+        .bind(currency.to_string())
+        .bind(amount.micros())
+        .bind(order)
+        .bind(now.as_microsecond())
+        .execute(&mut **work)
+        .await
+        .map_err(|error| self.error(&error))?;
+        Ok(id)
+    }
+
+    /// Ends a promise that stands, once. The wallet is seen to next.
+    pub(crate) async fn hold_end(
+        &self,
+        work: &mut Work,
+        id: &str,
+        phase: HoldPhase,
+        now: Timestamp,
+    ) -> Result<Hold, StoreError> {
+        let ended = async {
+            let ended = sqlx::query(
+                "UPDATE hold SET phase = $1, ended_at = $2 WHERE id = $3 AND phase = 'placed'",
+            )
+            .bind(phase.to_string())
+            .bind(now.as_microsecond())
+            .bind(id)
+            .execute(&mut **work)
+            .await?;
+            let found = sqlx::query("SELECT * FROM hold WHERE id = $1")
+                .bind(id)
+                .fetch_optional(&mut **work)
+                .await?;
+            let found = found.as_ref().map(Hold::read).transpose()?;
+            Ok((ended.rows_affected() == 1, found))
+        };
+        let ended = ended.await.map_err(|error: sqlx::Error| self.error(&error))?;
+        let id = id.to_owned();
+        match ended {
+            (true, Some(hold)) => Ok(hold),
+            (_, Some(hold)) => Err(Decline::HoldEnded { id, phase: hold.phase.to_string() }.into()),
+            (_, None) => Err(Decline::HoldEnded { id, phase: "not there".into() }.into()),
+        }
+    }
+
+    /// The promise of an order that stands, if there is one.
+    pub(crate) async fn hold_of(
+        &self,
+        work: &mut Work,
+        order: &str,
+    ) -> Result<Option<Hold>, StoreError> {
+        let found = async {
+            let found =
+                sqlx::query("SELECT * FROM hold WHERE order_id = $1 AND phase = 'placed' LIMIT 1")
+                    .bind(order)
+                    .fetch_optional(&mut **work)
+                    .await?;
+            Ok(found.as_ref().map(Hold::read).transpose()?)
+        };
+        found.await.map_err(|error: sqlx::Error| self.error(&error))
+    }
+
+    /// Takes out of the wallet what was promised, in one step: it is not held any more. The
+    /// transaction is written next.
+    pub(crate) async fn hold_take(
+        &self,
+        work: &mut Work,
+        hold: &Hold,
+        booking: &Booking,
+    ) -> Result<(), StoreError> {
+        let postings = booking.postings()?;
+        let wallet = Account::Wallet(hold.tenant.clone());
+        let is_it = |p: &&super::Posting| p.account == wallet && p.currency == hold.currency;
+        let taken = postings.iter().find(is_it).map_or(0, |posting| -posting.amount.micros());
+        if taken > hold.amount.micros() || taken < 0 {
+            let amount = Money::from_micros(taken);
+            return Err(Decline::BadAmount { currency: hold.currency, amount }.into());
+        }
+        let moved = sqlx::query(
+            "UPDATE wallet SET held = held - $1, posted = posted - $2
+             WHERE tenant = $3 AND currency = $4 AND held >= $1",
+        )
+        .bind(hold.amount.micros())
+        .bind(taken)
+        .bind(&hold.tenant)
+        .bind(hold.currency.to_string())
+        .execute(&mut **work)
+        .await
+        .map_err(|error| self.error(&error))?;
+        if moved.rows_affected() == 0 {
+            return Err(self.wallet_short(work, &hold.tenant, hold.currency, hold.amount).await);
+        }
+        Ok(())
+    }
+
+    /// Frees what was promised.
+    pub(crate) async fn hold_free(&self, work: &mut Work, hold: &Hold) -> Result<(), StoreError> {
+        sqlx::query("UPDATE wallet SET held = held - $1 WHERE tenant = $2 AND currency = $3")
+            .bind(hold.amount.micros())
+            .bind(&hold.tenant)
+            .bind(hold.currency.to_string())
+            .execute(&mut **work)
+            .await
+            .map_err(|error| self.error(&error))?;
+        Ok(())
+    }
+}
+
+impl fmt::Display for HoldPhase {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            HoldPhase::Placed => "placed",
+            HoldPhase::Captured => "captured",
+            HoldPhase::Released => "released",
+        })
+    }
+}
+
+impl FromStr for HoldPhase {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        [HoldPhase::Placed, HoldPhase::Captured, HoldPhase::Released]
+            .into_iter()
+            .find(|phase| phase.to_string() == text)
+            .ok_or_else(|| format!("`{text}` is no phase of a hold"))
+    }
+}

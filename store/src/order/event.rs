@@ -1,0 +1,146 @@
+//! What happened to orders.
+
+use jiff::Timestamp;
+use lessor_specs::OrderPhase;
+use serde_json::{Value, json};
+
+use super::{Happening, Order, next};
+use crate::ident::ident;
+use crate::row::{self, Columns, Misread};
+use crate::work::Work;
+use crate::{Decline, Store, StoreError};
+
+/// Something that happened to an order.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OrderEvent {
+    /// Its id, `evt_…`.
+    pub id: String,
+    /// The order.
+    pub order: String,
+    /// The version that the order had from then on.
+    pub number: u64,
+    /// When.
+    pub at: Timestamp,
+    /// What.
+    pub kind: Happening,
+    /// The phase that it left the order in.
+    pub phase: OrderPhase,
+    /// More about it.
+    pub data: Value,
+}
+
+impl OrderEvent {
+    /// Reads a row of `order_event`.
+    ///
+    /// # Errors
+    /// When a column holds what is never written.
+    pub fn read(row: &impl Columns) -> Result<Self, Misread> {
+        let data = row::text(row, "data")?;
+        Ok(OrderEvent {
+            id: row::text(row, "id")?,
+            order: row::text(row, "order_id")?,
+            number: row::count(row, "number")?,
+            at: row::time(row, "at")?,
+            kind: row::parsed(row, "kind")?,
+            phase: row::parsed(row, "phase")?,
+            data: serde_json::from_str(&data).map_err(|why| Misread::new("data", &why))?,
+        })
+    }
+}
+
+impl Store {
+    /// What happened to an order behind event number `after`, in order.
+    pub async fn order_events(
+        &self,
+        order: &str,
+        after: u64,
+        limit: u32,
+    ) -> Result<Vec<OrderEvent>, StoreError> {
+        let rows = sqlx::query(
+            "SELECT * FROM order_event WHERE order_id = $1 AND number > $2
+             ORDER BY number LIMIT $3",
+        )
+        .bind(order)
+        .bind(row::column(after))
+        .bind(i64::from(limit))
+        .fetch_all(self.pool())
+        .await
+        .map_err(|error| self.error(&error))?;
+        let events = rows.iter().map(OrderEvent::read).collect::<Result<_, _>>();
+        events.map_err(|error| self.error(&error.into()))
+    }
+}
+
+/// Lets something happen to an order: in the value alone. [`event_insert`] writes the event.
+///
+/// # Errors
+/// [`Decline::NotNow`] when it cannot happen to an order in its phase.
+pub(super) fn happen(
+    order: &mut Order,
+    what: Happening,
+    data: Value,
+    now: Timestamp,
+) -> Result<OrderEvent, Decline> {
+    let phase = next(order.phase, what, &order.reasons).ok_or_else(|| Decline::NotNow {
+        order: order.id.clone(),
+        phase: order.phase.to_string(),
+        what: what.wish(),
+    })?;
+    order.phase = phase;
+    order.version += 1;
+    Ok(OrderEvent {
+        id: ident("evt", now),
+        order: order.id.clone(),
+        number: order.version,
+        at: now,
+        kind: what,
+        phase,
+        data,
+    })
+}
+
+/// The first event of an order.
+pub(super) fn placed(order: &Order, data: Value, now: Timestamp) -> OrderEvent {
+    OrderEvent {
+        id: ident("evt", now),
+        order: order.id.clone(),
+        number: order.version,
+        at: now,
+        kind: Happening::Placed,
+        phase: order.phase,
+        data,
+    }
+}
+
+/// Remembers an event, and that others are to be told of it.
+pub(super) async fn event_insert(
+    work: &mut Work,
+    tenant: &str,
+    event: &OrderEvent,
+) -> Result<(), sqlx::Error> {
+    sqlx::query(
+        "INSERT INTO order_event (order_id, number, id, at, kind, phase, data)
+         VALUES ($1, $2, $3, $4, $5, $6, $7)",
+    )
+    .bind(&event.order)
+    .bind(row::column(event.number))
+    .bind(&event.id)
+    .bind(event.at.as_microsecond())
+    .bind(event.kind.as_str())
+    .bind(event.phase.as_str())
+    .bind(event.data.to_string())
+    .execute(&mut **work)
+    .await?;
+    let data = json!({
+        "id": event.id, "order": event.order, "number": event.number,
+        "phase": event.phase.as_str(), "data": event.data,
+    });
+    sqlx::query("INSERT INTO outbox (at, topic, tenant, data) VALUES ($1, $2, $3, $4)")
+        .bind(event.at.as_microsecond())
+        .bind(format!("order.{}", event.kind))
+        .bind(tenant)
+        .bind(data.to_string())
+        .execute(&mut **work)
+        .await?;
+    Ok(())
+}

@@ -1,0 +1,366 @@
+//! What an order is given: a host, ports, a network, addresses.
+
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+use lessor_engine::{AllocateError, Amount, Given, Limit, Placement, Placer, Promised};
+use lessor_plans::{Claim, ClaimKey, Taken};
+use lessor_specs::orders::Version;
+use lessor_specs::{Address, Kind, Orders};
+use serde::{Deserialize, Serialize};
+use sqlx::any::AnyRow;
+
+use super::desk::{Gathered, Ground};
+use super::{Need, Order, wishes};
+use crate::row::{self, Columns};
+use crate::work::{Work, rows_at_once, with_rows};
+use crate::{Decline, Store, StoreError};
+
+/// What an order is given, or why there is nothing.
+pub(super) type Room = Result<Placement, Decline>;
+
+/// What an order is promised on its host.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Promise {
+    cpu: i64,
+    memory: i64,
+    disk: i64,
+}
+
+impl Promise {
+    pub(super) fn of(amount: Amount) -> Self {
+        Promise {
+            cpu: row::column(amount.cpu),
+            memory: row::column(amount.memory),
+            disk: row::column(amount.disk),
+        }
+    }
+
+    pub(super) fn plus(self, other: Promise) -> Promise {
+        Promise {
+            cpu: self.cpu.saturating_add(other.cpu),
+            memory: self.memory.saturating_add(other.memory),
+            disk: self.disk.saturating_add(other.disk),
+        }
+    }
+
+    fn since(self, before: Promise) -> Promise {
+        Promise {
+            cpu: self.cpu.saturating_sub(before.cpu),
+            memory: self.memory.saturating_sub(before.memory),
+            disk: self.disk.saturating_sub(before.disk),
+        }
+    }
+
+    fn amount(self) -> Amount {
+        let part = |part: i64| u64::try_from(part).unwrap_or_default();
+        Amount { cpu: part(self.cpu), memory: part(self.memory), disk: part(self.disk) }
+    }
+
+    pub(super) fn read(row: &impl Columns) -> Result<Self, row::Misread> {
+        Ok(Promise {
+            cpu: row::number(row, "cpu")?,
+            memory: row::number(row, "memory")?,
+            disk: row::number(row, "disk")?,
+        })
+    }
+}
+
+/// What each of these orders is given, one after the other. What one is given is taken for the next.
+pub(super) fn rooms(
+    ground: &Ground,
+    gathered: &Gathered,
+    orders: &[(&Order, &Version)],
+    now: Timestamp,
+) -> Vec<Room> {
+    let fits: Vec<_> =
+        orders.iter().map(|order| merged(ground, gathered, &[*order], now).map(drop)).collect();
+    let good = orders.iter().zip(&fits).filter(|(_, fits)| fits.is_ok());
+    let good: Vec<_> = good.map(|(order, _)| *order).collect();
+    let specs = match merged(ground, gathered, &good, now) {
+        Ok(specs) => specs,
+        Err(decline) => return orders.iter().map(|_| Err(decline.clone())).collect(),
+    };
+    let given = gathered.given(&Promise::default(), None);
+    let mut placer = Placer::new(&specs, &given);
+    let place = |((order, _), fits): (&(&Order, &Version), Result<(), Decline>)| {
+        fits?;
+        placer.place(&order.full_name()).map_err(|error| exhausted(&error))
+    };
+    orders.iter().zip(fits).map(place).collect()
+}
+
+/// What was applied with these orders beside it.
+fn merged(
+    ground: &Ground,
+    gathered: &Gathered,
+    orders: &[(&Order, &Version)],
+    now: Timestamp,
+) -> Result<lessor_specs::Specs, Decline> {
+    let mut beside = Orders::default();
+    for (order, version) in orders {
+        if !beside.offers.contains_key(&version.name) {
+            beside.add_version((*version).clone());
+        }
+        beside.orders.insert(order.full_name(), wishes::entry_of(order));
+        let tenant = gathered.tenant(&order.tenant);
+        beside.tenants.extend(tenant.map(|tenant| (order.tenant.clone(), tenant)));
+    }
+    ground.specs.with_orders(&beside, now).map_err(|report| {
+        // Whoever orders does not know the id yet.
+        let ids = orders.iter().map(|(order, _)| format!(" (order `{}`)", order.id));
+        let without = |text: String, id: String| text.replace(&id, "");
+        let problems = report.diagnostics().iter().map(|problem| problem.message.as_str());
+        let why = ids.fold(problems.collect::<Vec<_>>().join("; "), without);
+        Decline::Unfit { field: "instance", why }
+    })
+}
+
+fn exhausted(error: &AllocateError) -> Decline {
+    Decline::Exhausted { why: error.to_string() }
+}
+
+impl Gathered {
+    /// What is given out, without what an order was promised itself.
+    fn given(&self, own: &Promise, host: Option<&str>) -> Given {
+        let mut promised = Promised::default();
+        for (place, sum) in &self.promised {
+            let own = if Some(place.as_str()) == host { *own } else { Promise::default() };
+            if let Ok(address) = place.parse() {
+                promised.add(address, sum.since(own).amount());
+            }
+        }
+        Given::new(self.claims.clone(), self.taken.clone(), promised)
+    }
+}
+
+impl Store {
+    /// Remembers what others held at a connection when it was last seen in full.
+    pub async fn taken_write(&self, place: &Address, taken: &Taken) -> Result<(), StoreError> {
+        let at = self.moment().as_microsecond();
+        let mut work = self.begin().await?;
+        self.placement_advance(&mut work).await?;
+        sqlx::query(
+            "INSERT INTO taken (place, holds, seen_at) VALUES ($1, $2, $3)
+             ON CONFLICT (place) DO UPDATE SET holds = excluded.holds, seen_at = excluded.seen_at",
+        )
+        .bind(place.to_string())
+        .bind(super::read::text_of(taken))
+        .bind(at)
+        .execute(&mut *work)
+        .await
+        .map_err(|error| self.error(&error))?;
+        self.commit(work).await
+    }
+
+    /// What others held at each connection when it was last seen in full.
+    pub(super) async fn taken_list(
+        &self,
+        work: &mut Work,
+    ) -> Result<BTreeMap<Address, Taken>, StoreError> {
+        let rows = sqlx::query("SELECT place, holds FROM taken").fetch_all(&mut **work).await;
+        let rows = rows.map_err(|error| self.error(&error))?;
+        let taken = |row: &AnyRow| {
+            let taken = serde_json::from_str(&row::text(row, "holds")?);
+            let taken = taken.map_err(|why| row::Misread::new("holds", &why))?;
+            Ok((row::parsed(row, "place")?, taken))
+        };
+        let taken = rows.iter().map(taken).collect::<Result<_, row::Misread>>();
+        taken.map_err(|error| self.error(&error.into()))
+    }
+
+    /// What was promised on each host.
+    pub(super) async fn promises(
+        &self,
+        work: &mut Work,
+    ) -> Result<BTreeMap<String, Promise>, StoreError> {
+        let rows = sqlx::query("SELECT * FROM promise").fetch_all(&mut **work).await;
+        let rows = rows.map_err(|error| self.error(&error))?;
+        let promise = |row: &AnyRow| Ok((row::text(row, "host")?, Promise::read(row)?));
+        let promises = rows.iter().map(promise).collect::<Result<_, row::Misread>>();
+        promises.map_err(|error| self.error(&error.into()))
+    }
+
+    /// Promises more on a host, while that stays within what may be promised there.
+    pub(super) async fn promise_add(
+        &self,
+        work: &mut Work,
+        host: &str,
+        more: Promise,
+        limit: Limit,
+    ) -> Result<(), StoreError> {
+        let most = |limit: Option<u64>| limit.map_or(i64::MAX, row::column);
+        let room = |limit: i64, more: i64| if more > 0 { limit - more } else { i64::MAX };
+        let opened = sqlx::query(
+            "INSERT INTO promise (host, cpu, memory, disk) VALUES ($1, 0, 0, 0)
+             ON CONFLICT (host) DO NOTHING",
+        );
+        let opened = opened.bind(host).execute(&mut **work).await;
+        opened.map_err(|error| self.error(&error))?;
+        let promised = sqlx::query(
+            "UPDATE promise SET cpu = cpu + $1, memory = memory + $2, disk = disk + $3
+             WHERE host = $4 AND cpu <= $5 AND memory <= $6 AND disk <= $7",
+        )
+        .bind(more.cpu)
+        .bind(more.memory)
+        .bind(more.disk)
+        .bind(host)
+        .bind(room(most(limit.cpu), more.cpu))
+        .bind(room(most(limit.memory), more.memory))
+        .bind(room(most(limit.disk), more.disk))
+        .execute(&mut **work)
+        .await
+        .map_err(|error| self.error(&error))?;
+        if promised.rows_affected() == 0 {
+            let why = format!("there is no room for it on `{host}`");
+            return Err(Decline::Exhausted { why }.into());
+        }
+        Ok(())
+    }
+
+    /// Takes back what an order was given, of which nothing is left.
+    pub(super) async fn room_give_back(
+        &self,
+        work: &mut Work,
+        order: &mut Order,
+    ) -> Result<(), StoreError> {
+        self.claims_give_back(work, order).await?;
+        let Some(host) = order.host.take() else { return Ok(()) };
+        let promised = std::mem::take(&mut order.promised);
+        sqlx::query(
+            "UPDATE promise SET cpu = cpu - $1, memory = memory - $2, disk = disk - $3
+             WHERE host = $4",
+        )
+        .bind(promised.cpu)
+        .bind(promised.memory)
+        .bind(promised.disk)
+        .bind(host)
+        .execute(&mut **work)
+        .await
+        .map_err(|error| self.error(&error))?;
+        Ok(())
+    }
+
+    /// Gives out what an order got.
+    pub(super) async fn claim_add(
+        &self,
+        work: &mut Work,
+        claims: &BTreeMap<ClaimKey, Claim>,
+        now: Timestamp,
+    ) -> Result<(), StoreError> {
+        let claims: Vec<_> = claims.iter().collect();
+        for claims in claims.chunks(rows_at_once(5)) {
+            let text = "INSERT INTO claim (pool, holder, value, sole, at) VALUES";
+            let text = with_rows(text, claims.len(), 5);
+            let mut query = sqlx::query(sqlx::AssertSqlSafe(text));
+            for (key, value) in claims {
+                query = query
+                    .bind(&key.pool)
+                    .bind(&key.holder)
+                    .bind(value.as_str())
+                    .bind((!key.is_shared()).then_some(value.as_str()))
+                    .bind(now.as_microsecond());
+            }
+            query.execute(&mut **work).await.map_err(|error| self.error(&error))?;
+        }
+        Ok(())
+    }
+
+    /// Takes back what an order was given that nobody else has a part in. What came with its
+    /// tenant stays until a plan finds that nobody needs it.
+    async fn claims_give_back(&self, work: &mut Work, order: &Order) -> Result<(), StoreError> {
+        let holders = async {
+            let rows = sqlx::query("SELECT pool, holder FROM claim").fetch_all(&mut **work).await?;
+            let key = |row: &AnyRow| {
+                let (pool, holder) = (row::text(row, "pool")?, row::text(row, "holder")?);
+                Ok(ClaimKey { pool, holder })
+            };
+            rows.iter().map(key).collect::<Result<Vec<_>, sqlx::Error>>()
+        };
+        let keys = holders.await.map_err(|error| self.error(&error))?;
+        let name = order.full_name();
+        let own: Vec<_> = keys
+            .into_iter()
+            .filter(|key| instance_of(&key.holder).as_ref() == Some(&name))
+            .collect();
+        self.claim_delete(work, &own).await
+    }
+
+    /// What a tenant may have of everything, without what operators declared for it.
+    pub(super) async fn quota_limit(
+        &self,
+        work: &mut Work,
+        ground: &Ground,
+        tenant: &str,
+    ) -> Result<Need, StoreError> {
+        let quota = match ground.specs.tenant.get(tenant) {
+            Some(declared) => declared.quota.clone(),
+            None => self.quota_name(work, tenant).await?,
+        };
+        let quota = quota.and_then(|quota| ground.specs.quota.get(&quota));
+        if quota.is_none() {
+            return Ok(Need::limit(None));
+        }
+        let prefix = format!("{tenant}/");
+        let declared = ground.specs.instance.range(prefix.clone()..);
+        let declared = declared.take_while(|(name, _)| name.starts_with(&prefix));
+        let needs = declared.filter_map(|(_, instance)| {
+            Some(Need::of(ground.specs.offer.get(&instance.offer)?, instance))
+        });
+        let declared = needs.fold(Need::default(), Need::plus);
+        Ok(Need::limit(quota).since(declared))
+    }
+
+    async fn quota_name(
+        &self,
+        work: &mut Work,
+        tenant: &str,
+    ) -> Result<Option<String>, StoreError> {
+        let found = sqlx::query("SELECT quota FROM tenant WHERE id = $1")
+            .bind(tenant)
+            .fetch_optional(&mut **work)
+            .await
+            .map_err(|error| self.error(&error))?;
+        let quota = found.map(|found| found.text("quota")).transpose();
+        quota.map(Option::flatten).map_err(|error| self.error(&error.into()))
+    }
+
+    /// Takes what an order needs more in its new size: of its quota, and of its host.
+    pub(super) async fn resize_take(
+        &self,
+        work: &mut Work,
+        (ground, gathered): (&Ground, &mut Gathered),
+        order: &mut Order,
+        now: Timestamp,
+    ) -> Result<(), StoreError> {
+        let version = self.offer_version(work, &order.instance.offer).await?;
+        let need = Need::of(&version.offer, &order.instance);
+        let more = need.since(order.need);
+        let limit = self.quota_limit(work, ground, &order.tenant).await?;
+        self.quota_take(work, &order.tenant, more, limit).await?;
+        order.need = need;
+        let specs = merged(ground, gathered, &[(order, &*version)], now)?;
+        let given = gathered.given(&order.promised, order.host.as_deref());
+        let placed = Placer::new(&specs, &given).place(&order.full_name());
+        let placement = placed.map_err(|error| exhausted(&error))?;
+        let host = placement.host.to_string();
+        if order.host.as_ref().is_some_and(|here| *here != host) {
+            let why = "it would have to move to another host".to_owned();
+            return Err(Decline::Exhausted { why }.into());
+        }
+        let promised = Promise::of(placement.amount);
+        self.promise_add(work, &host, promised.since(order.promised), placement.limit).await?;
+        self.claim_add(work, &placement.claims, now).await?;
+        (order.host, order.promised) = (Some(host), promised);
+        Ok(())
+    }
+}
+
+/// The instance, `tenant/name`, that a claim is for or comes with; `None` where it is a tenant's.
+fn instance_of(holder: &str) -> Option<String> {
+    let address: Address = holder.split(':').next()?.parse().ok()?;
+    let instance = if address.kind() == Kind::Instance { Some(address) } else { address.bringer() };
+    let instance = instance.filter(|address| address.kind() == Kind::Instance)?;
+    Some(instance.name().to_owned())
+}

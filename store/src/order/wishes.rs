@@ -1,0 +1,76 @@
+//! Orders as entries beside spec files.
+
+use std::collections::BTreeMap;
+
+use lessor_specs::kinds::Tenant;
+use lessor_specs::orders::{EndedOrder, OrderEntry};
+use lessor_specs::{OrderPhase, Orders};
+use sqlx::any::AnyRow;
+
+use super::Order;
+use crate::row;
+use crate::work::Work;
+use crate::{Store, StoreError};
+
+impl Store {
+    /// Everything customers ordered that is not gone yet, at one moment.
+    pub async fn order_wishes(&self) -> Result<Orders, StoreError> {
+        let mut work = self.begin_snapshot().await?;
+        let orders = self.order_wishes_by(&mut work).await?;
+        work.rollback().await.map_err(|error| self.error(&error))?;
+        Ok(orders)
+    }
+
+    pub(super) async fn order_wishes_by(&self, work: &mut Work) -> Result<Orders, StoreError> {
+        let rows = sqlx::query("SELECT * FROM orders WHERE cleared_at IS NULL")
+            .fetch_all(&mut **work)
+            .await
+            .map_err(|error| self.error(&error))?;
+        let mut orders = Orders { tenants: self.tenants(work).await?, ..Orders::default() };
+        for row in &rows {
+            let order = Order::read(row).map_err(|error| self.error(&error.into()))?;
+            if order.phase.is_end() {
+                let name = order.full_name();
+                let event = order.ended_by.unwrap_or_else(|| order.id.clone());
+                orders.ended.insert(order.id, EndedOrder { name, event });
+                continue;
+            }
+            let offer = &order.instance.offer;
+            if !orders.offers.contains_key(offer) {
+                let version = self.offer_version(work, offer).await?;
+                orders.add_version((*version).clone());
+            }
+            orders.orders.insert(order.full_name(), entry_of(&order));
+        }
+        Ok(orders)
+    }
+
+    /// Tenants that no file declares.
+    async fn tenants(&self, work: &mut Work) -> Result<BTreeMap<String, Tenant>, StoreError> {
+        let rows = sqlx::query("SELECT id, quota FROM tenant WHERE origin = 'api'")
+            .fetch_all(&mut **work)
+            .await
+            .map_err(|error| self.error(&error))?;
+        let tenant = |row: &AnyRow| {
+            let quota = row::Columns::text(row, "quota")?;
+            Ok((row::text(row, "id")?, Tenant { quota, ..Tenant::default() }))
+        };
+        let tenants = rows.iter().map(tenant).collect::<Result<_, row::Misread>>();
+        tenants.map_err(|error| self.error(&error.into()))
+    }
+}
+
+/// The entry that an order stands for.
+pub(super) fn entry_of(order: &Order) -> OrderEntry {
+    // On its way to rest, it is stopped already.
+    let stopped = !order.running || !order.reasons.is_empty();
+    let is_over = order.phase == OrderPhase::Terminating;
+    OrderEntry {
+        id: order.id.clone(),
+        phase: order.phase,
+        stopped,
+        ended_by: order.ended_by.clone().filter(|_| is_over),
+        keep_until: order.retain_until.filter(|_| is_over),
+        instance: order.instance.clone(),
+    }
+}

@@ -1,0 +1,59 @@
+//! A transaction that is open, and what is done in the middle of it.
+
+use std::fmt::Write as _;
+
+use sqlx::{Any, Executor as _, Transaction};
+
+/// A transaction that writes.
+pub(crate) type Work = Transaction<'static, Any>;
+
+/// Marks a place in a transaction to which it can be taken back.
+pub(crate) async fn mark(work: &mut Work) -> Result<(), sqlx::Error> {
+    work.execute("SAVEPOINT mark").await.map(drop)
+}
+
+/// Keeps what was done since the mark.
+pub(crate) async fn keep(work: &mut Work) -> Result<(), sqlx::Error> {
+    work.execute("RELEASE SAVEPOINT mark").await.map(drop)
+}
+
+/// Takes back what was done since the mark.
+pub(crate) async fn take_back(work: &mut Work) -> Result<(), sqlx::Error> {
+    work.execute("ROLLBACK TO SAVEPOINT mark").await?;
+    keep(work).await
+}
+
+/// How many values one statement takes: SQLite's limit, which is the lower one.
+const VALUES_AT_ONCE: usize = 32_766;
+
+/// How many rows of so many columns one statement takes.
+pub(crate) fn rows_at_once(columns: usize) -> usize {
+    VALUES_AT_ONCE / columns.max(1)
+}
+
+/// A statement with a list of rows behind it: `($1, $2), ($3, $4)`.
+pub(crate) fn with_rows(statement: &str, rows: usize, columns: usize) -> String {
+    let mut text = String::with_capacity(statement.len() + rows * columns * 6);
+    text.push_str(statement);
+    for row in 0..rows {
+        text.push_str(if row == 0 { " (" } else { ", (" });
+        for column in 1..=columns {
+            let comma = if column == 1 { "" } else { ", " };
+            // Writing to a string cannot fail.
+            let _ = write!(text, "{comma}${}", row * columns + column);
+        }
+        text.push(')');
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::with_rows;
+
+    #[test]
+    fn rows_are_numbered_through() {
+        let text = with_rows("INSERT INTO t (a, b) VALUES", 2, 2);
+        assert_eq!(text, "INSERT INTO t (a, b) VALUES ($1, $2), ($3, $4)");
+    }
+}

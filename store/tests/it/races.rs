@@ -1,0 +1,273 @@
+//! Races of 64 clients, through two servers. Beside each stands what happens where nothing guards:
+//! the same race, with the guard left out.
+
+use std::sync::Arc;
+
+use lessor_store::{OrderRequest, Placed, Store, StoreError};
+use tokio::sync::Barrier;
+
+use crate::fixture::{BACKENDS, Backend, Database};
+use crate::shop::{SHOP, apply, assert_ledger, eur, key, money, order, pay, successes, wallet};
+
+/// How many clients race.
+const CLIENTS: usize = 64;
+
+const CODES: &str = r#"
+[promo_code.FEW]
+percent = "50"
+max_uses = 5
+[promo_code.EACH]
+percent = "50"
+max_per_tenant = 2
+[promo_code.FIRST]
+percent = "50"
+first_order = true
+[promo_code.MANY]
+percent = "50"
+"#;
+
+/// All at once, half of them at another server.
+async fn race(
+    database: &Database,
+    request: impl Fn(usize) -> OrderRequest,
+) -> Vec<Result<Placed, StoreError>> {
+    let stores = [database.store.clone(), database.another().await];
+    let start = Arc::new(Barrier::new(CLIENTS));
+    let clients = (0..CLIENTS).map(|number| {
+        let (store, request) = (stores[number % 2].clone(), request(number));
+        let start = start.clone();
+        tokio::spawn(async move {
+            start.wait().await;
+            store.order_place(&request).await
+        })
+    });
+    let mut placed = Vec::new();
+    for client in clients.collect::<Vec<_>>() {
+        placed.push(client.await.unwrap());
+    }
+    placed
+}
+
+async fn shop(backend: Backend) -> Database {
+    let database = Database::new(backend).await;
+    // With ports for all.
+    let shop = SHOP.replace("25565-25596", "25565-25700");
+    apply(&database.store, &format!("{shop}{CODES}")).await;
+    database
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn of_a_quota_no_more_is_taken_than_it_allows() {
+    for backend in BACKENDS {
+        let database = shop(backend).await;
+        let name = |number| format!("one-{number}");
+        let limited = race(&database, |number| order("small", &name(number), "free")).await;
+        let unlimited = race(&database, |number| order("acme", &name(number), "free")).await;
+        assert_eq!((successes(&limited), successes(&unlimited)), (3, CLIENTS));
+        assert_eq!(database.store.quota_use("small").await.unwrap().instances, 3);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn no_money_is_promised_twice() {
+    for backend in BACKENDS {
+        let database = shop(backend).await;
+        // Ten and a half of the first hours.
+        pay(&database.store, "acme", "5.25").await;
+        let name = |number| format!("one-{number}");
+        let priced = race(&database, |number| order("acme", &name(number), "large")).await;
+        let free = race(&database, |number| order("globex", &name(number), "free")).await;
+        assert_eq!((successes(&priced), successes(&free)), (10, CLIENTS));
+        let wallet = wallet(&database.store, "acme").await;
+        assert_eq!(wallet, "EUR 5.250000 held 5.000000 free 0.250000");
+        assert_ledger(&database.store).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn a_code_is_used_as_often_as_it_may_be() {
+    for backend in BACKENDS {
+        let database = shop(backend).await;
+        let mut found = Vec::new();
+        for (code, tenant) in
+            [("FEW", "acme"), ("EACH", "acme"), ("FIRST", "globex"), ("MANY", "acme")]
+        {
+            pay(&database.store, tenant, "100").await;
+            let placed = race(&database, |number| {
+                let name = format!("{}-{number}", code.to_lowercase());
+                let promo = Some(code.to_owned());
+                OrderRequest { promo, ..order(tenant, &name, "survival") }
+            });
+            let placed = successes(&placed.await);
+            let uses = database.store.promo_uses(code).await.unwrap();
+            assert_eq!(uses, placed as u64, "{code}");
+            found.push((code, placed));
+        }
+        assert_eq!(found, [("FEW", 5), ("EACH", 2), ("FIRST", 1), ("MANY", CLIENTS)]);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn no_port_is_given_out_twice() {
+    for backend in BACKENDS {
+        let database = Database::new(backend).await;
+        // 32 ports.
+        apply(&database.store, SHOP).await;
+        pay(&database.store, "acme", "100").await;
+        let name = |number| format!("one-{number}");
+        let port = |placed: &Placed| {
+            let port = placed.claims.iter().find(|(key, _)| key.pool == "port_range.games");
+            port.map(|(_, port)| port.clone()).unwrap()
+        };
+        let tried = race(&database, |number| OrderRequest {
+            dry_run: true,
+            ..order("acme", &name(number), "survival")
+        });
+        let mut tried: Vec<_> = tried.await.iter().flatten().map(port).collect();
+        let told = tried.len();
+        tried.sort();
+        tried.dedup();
+
+        let placed = race(&database, |number| order("acme", &name(number), "survival")).await;
+
+        assert_eq!(successes(&placed), 32);
+        let mut ports: Vec<_> = placed.iter().flatten().map(port).collect();
+        ports.sort();
+        let all: Vec<_> = (25_565..=25_596).map(|port: u16| port.to_string()).collect();
+        assert_eq!(ports, all);
+        assert!(tried.len() < told, "without a claim, several are told the same port");
+        assert_ledger(&database.store).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn one_key_is_one_order() {
+    for backend in BACKENDS {
+        let database = shop(backend).await;
+        let request = |with_key: bool| {
+            move |number: usize| OrderRequest {
+                key: if with_key { key("once", "a") } else { None },
+                ..order("acme", &format!("{with_key}-{number}"), "free")
+            }
+        };
+        let keyed = race(&database, request(true)).await;
+        let unkeyed = race(&database, request(false)).await;
+        assert_eq!((successes(&keyed), successes(&unkeyed)), (CLIENTS, CLIENTS));
+        let fresh =
+            |placed: &&Result<Placed, StoreError>| placed.as_ref().is_ok_and(|p| !p.repeated);
+        assert_eq!(keyed.iter().filter(fresh).count(), 1);
+        assert_eq!(unkeyed.iter().filter(fresh).count(), CLIENTS);
+        let first = &keyed[0].as_ref().unwrap().order.id;
+        assert!(keyed.iter().flatten().all(|placed| placed.order.id == *first));
+        let used = database.store.quota_use("acme").await.unwrap();
+        assert_eq!(used.instances, 1 + 64);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn who_looks_first_and_acts_later_sells_too_much() {
+    for backend in BACKENDS {
+        let database = shop(backend).await;
+        let store = &database.store;
+        pay(store, "acme", "10").await;
+        let url = match backend {
+            Backend::Sqlite => format!("sqlite:{}", database.url()),
+            Backend::Postgres => database.url(),
+        };
+        let mut connection =
+            <sqlx::AnyConnection as sqlx::Connection>::connect(&url).await.unwrap();
+        // The table has the last word; here it is silenced.
+        let silence = match backend {
+            Backend::Sqlite => "PRAGMA ignore_check_constraints = ON",
+            Backend::Postgres => "ALTER TABLE wallet DROP CONSTRAINT wallet_check",
+        };
+        sqlx::query(silence).execute(&mut connection).await.unwrap();
+        let mut seen = Vec::new();
+        for _ in 0..CLIENTS {
+            seen.push(store.wallet_list("acme").await.unwrap()[0].available());
+        }
+        for available in seen {
+            if available >= money("1") {
+                sqlx::query("UPDATE wallet SET held = held + 1000000")
+                    .execute(&mut connection)
+                    .await
+                    .unwrap();
+            }
+        }
+        let faults = store.ledger_verify().await.unwrap().faults;
+        assert_eq!(faults.len(), 2, "below the floor, and held without a hold: {faults:?}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn whatever_happens_to_money_at_once_the_ledger_is_right() {
+    for backend in BACKENDS {
+        let database = Database::new(backend).await;
+        let stores = [database.store.clone(), database.another().await];
+        for tenant in ["acme", "globex"] {
+            pay(&database.store, tenant, "20").await;
+        }
+        let clients = (0..CLIENTS).map(|number| {
+            let store = stores[number % 2].clone();
+            tokio::spawn(async move {
+                let mut chance = Chance(0x9E37_79B9 + number as u64);
+                for _ in 0..16 {
+                    act(&store, &mut chance).await;
+                }
+            })
+        });
+        for client in clients.collect::<Vec<_>>() {
+            client.await.unwrap();
+        }
+        let report = database.store.ledger_verify().await.unwrap();
+        assert_eq!(report.faults, []);
+        assert!(report.transactions > 200, "{report:?}");
+    }
+}
+
+/// A sequence that looks like chance, and is the same in every run.
+struct Chance(u64);
+
+impl Chance {
+    fn below(&mut self, limit: u64) -> u64 {
+        self.0 ^= self.0 << 13;
+        self.0 ^= self.0 >> 7;
+        self.0 ^= self.0 << 17;
+        self.0 % limit
+    }
+}
+
+/// Something somebody may do with money. What is declined is declined; all else is a failure.
+async fn act(store: &Store, chance: &mut Chance) {
+    let tenant = ["acme", "globex"][usize::from(chance.below(2) == 1)];
+    let amount =
+        lessor_specs::Money::from_micros(i64::try_from(1 + chance.below(4_000_000)).unwrap());
+    let done = match chance.below(6) {
+        0 => store.credit(tenant, eur(), amount, "a payment").await.map(drop),
+        1 => match store.hold_place(tenant, eur(), amount).await {
+            Ok(hold) if chance.below(3) == 0 => store.hold_release(&hold).await,
+            placed => placed.map(drop),
+        },
+        2 | 3 => match store.hold_place(tenant, eur(), amount).await {
+            Ok(hold) => store.hold_capture(&hold, amount, "an hour").await.map(drop),
+            Err(error) => Err(error),
+        },
+        4 => {
+            let last = store.ledger_list(tenant, None, 5).await.unwrap();
+            match last.get(usize::try_from(chance.below(5)).unwrap()) {
+                Some(last) => store.refund(&last.id, amount, "a refund").await.map(drop),
+                None => Ok(()),
+            }
+        }
+        _ => {
+            let last = store.ledger_list(tenant, None, 5).await.unwrap();
+            match last.get(usize::try_from(chance.below(5)).unwrap()) {
+                Some(last) => store.ledger_reverse(&last.id, "a mistake").await.map(drop),
+                None => Ok(()),
+            }
+        }
+    };
+    if let Err(error) = done {
+        assert!(matches!(error, StoreError::Declined(_)), "{error:?}");
+    }
+}
