@@ -3,6 +3,7 @@
 use jiff::Timestamp;
 use lessor_specs::Currency;
 use lessor_specs::kinds::PromoCode;
+use lessor_specs::quantity::Moment;
 
 /// An order that wants to take a promo code, and what is known of those before it.
 #[derive(Clone, Copy, Debug)]
@@ -63,8 +64,8 @@ pub enum Refusal {
 /// transaction that adds to them.
 pub fn refusal(promo: &PromoCode, taking: &Taking<'_>) -> Option<Refusal> {
     let (from, until) = (promo.valid_from, promo.valid_until);
-    let early = from.map(|from| from.timestamp()).filter(|from| taking.now < *from);
-    let late = until.map(|until| until.timestamp()).filter(|until| taking.now >= *until);
+    let early = from.map(Moment::timestamp).filter(|from| taking.now < *from);
+    let late = until.map(Moment::timestamp).filter(|until| taking.now >= *until);
     let is_reached =
         |limit: Option<u32>, count: u64| limit.is_some_and(|limit| count >= u64::from(limit));
     let is_other = !promo.offers.is_empty() && !promo.offers.iter().any(|o| o == taking.offer);
