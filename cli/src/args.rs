@@ -407,6 +407,17 @@ pub(crate) struct DoctorArgs {
     /// The form of the result; `lessor schema --of doctor` describes its JSON.
     #[arg(long, value_enum, default_value_t = Format::Human)]
     pub(crate) format: Format,
+    /// Print the commands that let us into each system of this sort, with the rights that the
+    /// entries need and no more. Looks at nothing.
+    #[arg(long, value_enum, value_name = "SYSTEM", conflicts_with = "format")]
+    pub(crate) bootstrap: Option<Bootstrap>,
+}
+
+/// What can be told how to let us in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Bootstrap {
+    /// Clusters of Proxmox VE.
+    Proxmox,
 }
 
 #[derive(Debug, clap::Args)]

@@ -172,6 +172,135 @@ fn a_place_where_nothing_can_be_written_is_said() {
     ");
 }
 
+/// Two clusters, one with networks of a zone.
+const CLUSTERS: &str = r#"
+[proxmox.ams]
+endpoint = "https://pve.ams1.example.net:8006"
+token = "secret://env/PVE_AMS_TOKEN"
+nodes = ["n1"]
+storage = "ceph-vm"
+vmid_range = "20000-29999"
+[proxmox.fra]
+endpoint = "https://pve.fra1.example.net:8006"
+token = "secret://file/keys/fra.token"
+nodes = ["n1"]
+storage = "local-lvm"
+vmid_range = "30000-39999"
+[pfsense.edge]
+endpoint = "https://fw.example.net"
+api_key = "secret://env/PF"
+[vlan_range.ams]
+ids = "2100-2199"
+proxmox = "ams"
+bridge = "vmbr1"
+pfsense = "edge"
+parent = "igb1"
+supernet = "10.100.0.0/16"
+per_tenant_prefix = 28
+[vlan_range.fra]
+ids = "2200-2299"
+proxmox = "fra"
+sdn_zone = "tenants"
+pfsense = "edge"
+parent = "igb1"
+supernet = "10.101.0.0/16"
+per_tenant_prefix = 28
+"#;
+
+#[test]
+fn how_clusters_let_us_in_is_said_for_each_and_nobody_is_asked() {
+    assert_snapshot!(Shop::new(CLUSTERS).lessor("doctor --bootstrap proxmox"), @r#"
+    # proxmox.ams: as root on any node of the cluster at https://pve.ams1.example.net:8006
+    pveum user add lessor@pve --comment "speaks for lessor"
+    pveum role add lessor-nodes --privs "Sys.Audit" || pveum role modify lessor-nodes --privs "Sys.Audit"
+    pveum role add lessor-pool --privs "Pool.Allocate,Pool.Audit" || pveum role modify lessor-pool --privs "Pool.Allocate,Pool.Audit"
+    pveum role add lessor-sdn-zones-localnetwork-vmbr1 --privs "SDN.Use" || pveum role modify lessor-sdn-zones-localnetwork-vmbr1 --privs "SDN.Use"
+    pveum role add lessor-storage-ceph-vm --privs "Datastore.AllocateSpace,Datastore.Audit" || pveum role modify lessor-storage-ceph-vm --privs "Datastore.AllocateSpace,Datastore.Audit"
+    pveum role add lessor-vms --privs "VM.Allocate,VM.Audit,VM.Clone,VM.Config.CDROM,VM.Config.CPU,VM.Config.Cloudinit,VM.Config.Disk,VM.Config.Memory,VM.Config.Network,VM.Config.Options,VM.PowerMgmt" || pveum role modify lessor-vms --privs "VM.Allocate,VM.Audit,VM.Clone,VM.Config.CDROM,VM.Config.CPU,VM.Config.Cloudinit,VM.Config.Disk,VM.Config.Memory,VM.Config.Network,VM.Config.Options,VM.PowerMgmt"
+    pveum acl modify /nodes --users lessor@pve --roles lessor-nodes
+    pveum acl modify /pool --users lessor@pve --roles lessor-pool
+    pveum acl modify /sdn/zones/localnetwork/vmbr1 --users lessor@pve --roles lessor-sdn-zones-localnetwork-vmbr1
+    pveum acl modify /storage/ceph-vm --users lessor@pve --roles lessor-storage-ceph-vm
+    pveum acl modify /vms --users lessor@pve --roles lessor-vms
+    pveum user token add lessor@pve lessor --privsep 0
+    # The last one shows a `value`, this once. Where lessor runs:
+    #   export PVE_AMS_TOKEN='lessor@pve!lessor=VALUE'
+
+    # proxmox.fra: as root on any node of the cluster at https://pve.fra1.example.net:8006
+    pveum user add lessor@pve --comment "speaks for lessor"
+    pveum role add lessor-nodes --privs "Sys.Audit" || pveum role modify lessor-nodes --privs "Sys.Audit"
+    pveum role add lessor-pool --privs "Pool.Allocate,Pool.Audit" || pveum role modify lessor-pool --privs "Pool.Allocate,Pool.Audit"
+    pveum role add lessor-sdn --privs "SDN.Allocate" || pveum role modify lessor-sdn --privs "SDN.Allocate"
+    pveum role add lessor-sdn-zones-tenants --privs "SDN.Allocate,SDN.Audit,SDN.Use" || pveum role modify lessor-sdn-zones-tenants --privs "SDN.Allocate,SDN.Audit,SDN.Use"
+    pveum role add lessor-storage-local-lvm --privs "Datastore.AllocateSpace,Datastore.Audit" || pveum role modify lessor-storage-local-lvm --privs "Datastore.AllocateSpace,Datastore.Audit"
+    pveum role add lessor-vms --privs "VM.Allocate,VM.Audit,VM.Clone,VM.Config.CDROM,VM.Config.CPU,VM.Config.Cloudinit,VM.Config.Disk,VM.Config.Memory,VM.Config.Network,VM.Config.Options,VM.PowerMgmt" || pveum role modify lessor-vms --privs "VM.Allocate,VM.Audit,VM.Clone,VM.Config.CDROM,VM.Config.CPU,VM.Config.Cloudinit,VM.Config.Disk,VM.Config.Memory,VM.Config.Network,VM.Config.Options,VM.PowerMgmt"
+    pveum acl modify /nodes --users lessor@pve --roles lessor-nodes
+    pveum acl modify /pool --users lessor@pve --roles lessor-pool
+    pveum acl modify /sdn --users lessor@pve --roles lessor-sdn
+    pveum acl modify /sdn/zones/tenants --users lessor@pve --roles lessor-sdn-zones-tenants
+    pveum acl modify /storage/local-lvm --users lessor@pve --roles lessor-storage-local-lvm
+    pveum acl modify /vms --users lessor@pve --roles lessor-vms
+    pveum user token add lessor@pve lessor --privsep 0
+    # The last one shows a `value`, this once. One line in `keys/fra.token`, from the spec directory:
+    #   lessor@pve!lessor=VALUE
+    exit 0
+    "#);
+}
+
+#[test]
+fn who_declares_no_cluster_cannot_be_told_how_it_lets_us_in() {
+    assert_snapshot!(Shop::new(WEB).lessor("doctor --bootstrap proxmox"), @"
+    err| error: `.` declares no cluster of Proxmox VE
+    err|   hint: write an entry such as `[proxmox.ams]` first: its nodes, its storage and its networks say which rights are needed
+    exit 1
+    ");
+    assert_snapshot!(Shop::new("[proxmox.ams]\n").lessor("doctor --bootstrap proxmox"), @r#"
+    err| error[E0303]: `proxmox.ams` has no `endpoint`
+    err|  --> web.toml:1:10
+    err|   |
+    err| 1 | [proxmox.ams]
+    err|   |          ^^^
+    err|   |
+    err|   = hint: add a line such as `endpoint = "https://host"`
+    err| 
+    err| error[E0303]: `proxmox.ams` has no `nodes`
+    err|  --> web.toml:1:10
+    err|   |
+    err| 1 | [proxmox.ams]
+    err|   |          ^^^
+    err|   |
+    err|   = hint: add a line such as `nodes = […]`
+    err| 
+    err| error[E0303]: `proxmox.ams` has no `storage`
+    err|  --> web.toml:1:10
+    err|   |
+    err| 1 | [proxmox.ams]
+    err|   |          ^^^
+    err|   |
+    err|   = hint: add a line such as `storage = "local-lvm"`
+    err| 
+    err| error[E0303]: `proxmox.ams` has no `token`
+    err|  --> web.toml:1:10
+    err|   |
+    err| 1 | [proxmox.ams]
+    err|   |          ^^^
+    err|   |
+    err|   = hint: add a line such as `token = "secret://env/NAME"`
+    err| 
+    err| error[E0303]: `proxmox.ams` has no `vmid_range`
+    err|  --> web.toml:1:10
+    err|   |
+    err| 1 | [proxmox.ams]
+    err|   |          ^^^
+    err|   |
+    err|   = hint: add a line such as `vmid_range = "200-299"`
+    err| error: `.` has 5 problems; nothing was done
+    exit 1
+    "#);
+    let ran = Shop::new(CLUSTERS).lessor("doctor --bootstrap proxmox --format json");
+    assert_eq!(ran.code, 64, "{ran}");
+}
+
 #[test]
 fn a_database_that_git_would_keep_is_a_warning() {
     let shop = Shop::new(WEB);

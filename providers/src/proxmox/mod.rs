@@ -42,7 +42,7 @@ use crate::seen::not_held;
 use crate::transition::transition;
 use client::{Client, Login};
 
-pub use privileges::{Needed, bootstrap, needed};
+pub use privileges::{Needed, TOKEN, bootstrap, needed};
 
 /// Drives one cluster of Proxmox VE, from 8.4 on: its guests, its pools, and networks of its zones.
 ///

@@ -56,9 +56,13 @@ pub fn needed(entry: &kinds::Proxmox, networks: &Networks) -> Vec<Needed> {
     needed
 }
 
+/// Who speaks for us, as a token's secret begins: `USER@REALM!NAME`.
+pub const TOKEN: &str = "lessor@pve!lessor";
+
 /// Commands for a node, by which a user and a token come to what is needed and nothing else.
 ///
-/// The last one shows the token's secret, once.
+/// The last one shows the token's secret, once. All of them may be given again, after something
+/// new is needed: what is there already says so and stays.
 pub fn bootstrap(needed: &[Needed]) -> String {
     let mut roles: BTreeMap<&[&str], String> = BTreeMap::new();
     for Needed { path, privileges } in needed {
@@ -69,7 +73,8 @@ pub fn bootstrap(needed: &[Needed]) -> String {
         roles.iter().map(|(privileges, role)| (role, privileges.join(","))).collect();
     made.sort();
     for (role, privileges) in made {
-        lines.push(format!("pveum role add {role} --privs \"{privileges}\""));
+        let privileges = format!("{role} --privs \"{privileges}\"");
+        lines.push(format!("pveum role add {privileges} || pveum role modify {privileges}"));
     }
     for Needed { path, privileges } in needed {
         let role = &roles[privileges];
@@ -96,9 +101,9 @@ mod tests {
         let text = bootstrap(&[at("/nodes", NODES), at("/pool", POOLS), at("/sdn", BRIDGES)]);
         let expected = "\
 pveum user add lessor@pve --comment \"speaks for lessor\"
-pveum role add lessor-nodes --privs \"Sys.Audit\"
-pveum role add lessor-pool --privs \"Pool.Allocate,Pool.Audit\"
-pveum role add lessor-sdn --privs \"SDN.Use\"
+pveum role add lessor-nodes --privs \"Sys.Audit\" || pveum role modify lessor-nodes --privs \"Sys.Audit\"
+pveum role add lessor-pool --privs \"Pool.Allocate,Pool.Audit\" || pveum role modify lessor-pool --privs \"Pool.Allocate,Pool.Audit\"
+pveum role add lessor-sdn --privs \"SDN.Use\" || pveum role modify lessor-sdn --privs \"SDN.Use\"
 pveum acl modify /nodes --users lessor@pve --roles lessor-nodes
 pveum acl modify /pool --users lessor@pve --roles lessor-pool
 pveum acl modify /sdn --users lessor@pve --roles lessor-sdn

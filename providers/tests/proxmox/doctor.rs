@@ -186,13 +186,13 @@ async fn the_commands_for_a_node_give_what_the_provider_needs() {
     let world = World::new().await;
     assert_snapshot!(bootstrap(&needs(&world)), @r#"
     pveum user add lessor@pve --comment "speaks for lessor"
-    pveum role add lessor-nodes --privs "Sys.Audit"
-    pveum role add lessor-pool --privs "Pool.Allocate,Pool.Audit"
-    pveum role add lessor-sdn --privs "SDN.Allocate"
-    pveum role add lessor-sdn-zones-localnetwork-vmbr0 --privs "SDN.Use"
-    pveum role add lessor-sdn-zones-zvlan --privs "SDN.Allocate,SDN.Audit,SDN.Use"
-    pveum role add lessor-storage-local --privs "Datastore.AllocateSpace,Datastore.Audit"
-    pveum role add lessor-vms --privs "VM.Allocate,VM.Audit,VM.Clone,VM.Config.CDROM,VM.Config.CPU,VM.Config.Cloudinit,VM.Config.Disk,VM.Config.Memory,VM.Config.Network,VM.Config.Options,VM.PowerMgmt"
+    pveum role add lessor-nodes --privs "Sys.Audit" || pveum role modify lessor-nodes --privs "Sys.Audit"
+    pveum role add lessor-pool --privs "Pool.Allocate,Pool.Audit" || pveum role modify lessor-pool --privs "Pool.Allocate,Pool.Audit"
+    pveum role add lessor-sdn --privs "SDN.Allocate" || pveum role modify lessor-sdn --privs "SDN.Allocate"
+    pveum role add lessor-sdn-zones-localnetwork-vmbr0 --privs "SDN.Use" || pveum role modify lessor-sdn-zones-localnetwork-vmbr0 --privs "SDN.Use"
+    pveum role add lessor-sdn-zones-zvlan --privs "SDN.Allocate,SDN.Audit,SDN.Use" || pveum role modify lessor-sdn-zones-zvlan --privs "SDN.Allocate,SDN.Audit,SDN.Use"
+    pveum role add lessor-storage-local --privs "Datastore.AllocateSpace,Datastore.Audit" || pveum role modify lessor-storage-local --privs "Datastore.AllocateSpace,Datastore.Audit"
+    pveum role add lessor-vms --privs "VM.Allocate,VM.Audit,VM.Clone,VM.Config.CDROM,VM.Config.CPU,VM.Config.Cloudinit,VM.Config.Disk,VM.Config.Memory,VM.Config.Network,VM.Config.Options,VM.PowerMgmt" || pveum role modify lessor-vms --privs "VM.Allocate,VM.Audit,VM.Clone,VM.Config.CDROM,VM.Config.CPU,VM.Config.Cloudinit,VM.Config.Disk,VM.Config.Memory,VM.Config.Network,VM.Config.Options,VM.PowerMgmt"
     pveum acl modify /nodes --users lessor@pve --roles lessor-nodes
     pveum acl modify /pool --users lessor@pve --roles lessor-pool
     pveum acl modify /sdn --users lessor@pve --roles lessor-sdn

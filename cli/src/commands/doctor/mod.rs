@@ -2,8 +2,9 @@
 //! it is not. Changes nothing.
 //!
 //! In reading order: what a check comes to (here), what is [`here`] on this machine, and what is
-//! behind each of the [`connections`].
+//! behind each of the [`connections`]. How we are let into a system stands in [`bootstrap`].
 
+mod bootstrap;
 mod connections;
 mod here;
 
@@ -66,6 +67,10 @@ pub(crate) async fn run(
     args: &DoctorArgs,
     streams: &Streams,
 ) -> anyhow::Result<Exit> {
+    if let Some(system) = args.bootstrap {
+        output::print(&bootstrap::text(&args.dir, system, streams)?)?;
+        return Ok(Exit::Done);
+    }
     let report = Report { format_version: FORMAT_VERSION, checks: examine(common, args).await };
     output::print(&match args.format {
         Format::Human => report.human(streams.stdout_color),
