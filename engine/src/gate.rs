@@ -4,7 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::str::FromStr;
 
-use lessor_plans::{Action, Change, Code, Digest, Plan, Reason};
+use jiff::Timestamp;
+use lessor_plans::{Action, Body, Change, Code, Digest, Plan, Reason};
 use lessor_specs::{Address, Kind};
 
 /// A plan that may run. Only [`gate`] makes one.
@@ -24,6 +25,24 @@ impl ApprovedPlan {
     pub fn id(&self) -> Digest {
         self.id
     }
+
+    /// The same plan, in which what is put away says until when: `kept` is what is remembered since
+    /// its run began. It is what was agreed to, so it keeps its id.
+    #[must_use]
+    pub fn dated(mut self, kept: &BTreeMap<Address, Timestamp>) -> Self {
+        for change in self.plan.changes.iter_mut().filter(|change| is_put_away(change)) {
+            let guest = change.after.as_mut().and_then(Body::guest_mut);
+            if let (Some(guest), Some(until)) = (guest, kept.get(&change.address)) {
+                guest.kept_until = Some(*until);
+            }
+        }
+        self
+    }
+}
+
+/// Whether it is about a thing that stays for its data alone.
+fn is_put_away(change: &Change) -> bool {
+    change.action == Action::Update && change.reason == Reason::Unwanted
 }
 
 /// A person's yes to what a plan takes away. It holds for one plan only.
@@ -140,8 +159,8 @@ pub fn gate(plan: Plan, consent: &Consent) -> Result<ApprovedPlan, Box<Held>> {
 }
 
 /// A tenant's network goes with its last instance, and data that is given up was named by somebody:
-/// neither is counted once more. A guest that is stopped for good is gone for its tenant.
-fn counts(change: &Change) -> bool {
+/// neither is counted once more. A guest that is put away is gone for its tenant, once.
+fn counts(plan: &Plan, change: &Change) -> bool {
     let of_tenant = match change.address.kind() {
         Kind::Bridge | Kind::VlanRange | Kind::Proxmox => true,
         Kind::FirewallRule => change.address.name().starts_with("vlan_range/"),
@@ -149,9 +168,18 @@ fn counts(change: &Change) -> bool {
     };
     match change.action {
         Action::Delete => !of_tenant && change.reason != Reason::DataGivenUp,
-        Action::Update => change.reason == Reason::Unwanted,
+        Action::Update => is_put_away(change) && is_news(plan, change),
         Action::Create | Action::Replace => false,
     }
+}
+
+/// Whether nobody knew yet that a thing is put away.
+fn is_news(plan: &Plan, change: &Change) -> bool {
+    let says_so = match &change.before {
+        Some(Body::Guest(guest)) => guest.kept_until.is_some(),
+        _ => false,
+    };
+    !says_so && plan.keeps.iter().any(|keep| keep.address == change.address)
 }
 
 /// Whether it comes with an instance that goes as well, and is counted with that.
@@ -164,7 +192,7 @@ fn goes_along(change: &Change, going: &BTreeSet<&str>) -> bool {
 }
 
 fn removals(plan: &Plan, consent: &Consent) -> Option<HeldRule> {
-    let counted = || plan.changes.iter().filter(|change| counts(change));
+    let counted = || plan.changes.iter().filter(|change| counts(plan, change));
     let is_instance = |change: &&Change| change.address.kind() == Kind::Instance;
     let going = counted().filter(is_instance).map(|change| change.address.name()).collect();
     let count = counted().filter(|change| !goes_along(change, &going)).count();
@@ -214,7 +242,7 @@ fn data(plan: &Plan, consent: &Consent) -> Vec<HeldRule> {
 
 fn tenants(plan: &Plan) -> Vec<HeldRule> {
     let mut losses: BTreeMap<&str, usize> = BTreeMap::new();
-    for change in plan.changes.iter().filter(|change| counts(change)) {
+    for change in plan.changes.iter().filter(|change| counts(plan, change)) {
         if let (Kind::Instance, Some((tenant, _))) =
             (change.address.kind(), change.address.name().split_once('/'))
         {

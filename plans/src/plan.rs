@@ -167,6 +167,9 @@ pub struct Keep {
     pub place: Address,
     /// For how many seconds from the apply.
     pub seconds: u64,
+    /// Not before this date, in any case: it stands with the thing since it was kept before.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub until: Option<jiff::Timestamp>,
 }
 
 /// What need not be remembered any more.

@@ -11,6 +11,9 @@ use sqlx::{Any, Transaction};
 use crate::row::{self, Misread};
 use crate::{Store, StoreError};
 
+/// In microseconds.
+const SECOND: i64 = 1_000_000;
+
 impl Store {
     /// What is kept, and when it falls due.
     pub async fn keep_list(&self) -> Result<BTreeMap<Address, Timestamp>, StoreError> {
@@ -47,14 +50,13 @@ impl Store {
         now: Timestamp,
     ) -> Result<(), StoreError> {
         for keep in keeps {
-            let micros = row::column(keep.seconds).saturating_mul(1_000_000);
             sqlx::query(
                 "INSERT INTO keep (address, place, due_at) VALUES ($1, $2, $3)
                  ON CONFLICT (address) DO NOTHING",
             )
             .bind(keep.address.to_string())
             .bind(keep.place.to_string())
-            .bind(latest_micros().min(now.as_microsecond().saturating_add(micros)))
+            .bind(due_micros(keep, now))
             .execute(&mut **work)
             .await
             .map_err(|error| self.error(&error))?;
@@ -63,7 +65,18 @@ impl Store {
     }
 }
 
+/// When it falls due that is kept from `now` on: at a whole second, since people read it, unless that
+/// is at once.
+fn due_micros(keep: &Keep, now: Timestamp) -> i64 {
+    let micros = row::column(keep.seconds).saturating_mul(SECOND);
+    let due = now.as_microsecond().saturating_add(micros);
+    let due = due.max(keep.until.map_or(due, Timestamp::as_microsecond));
+    let beyond = if keep.seconds == 0 { 0 } else { due.rem_euclid(SECOND) };
+    let whole = if beyond == 0 { due } else { due.saturating_add(SECOND - beyond) };
+    whole.min(latest_micros())
+}
+
 /// The last second there is: a date beyond it could not be read again.
 fn latest_micros() -> i64 {
-    Timestamp::MAX.as_second().saturating_mul(1_000_000)
+    Timestamp::MAX.as_second().saturating_mul(SECOND)
 }

@@ -97,8 +97,9 @@ impl Remembered {
             rows.claims.retain(|key, _| !plan.forget.claims.contains(key));
             rows.kept.retain(|address, _| !plan.forget.keeps.contains(address));
             rows.claims.extend(plan.claims.clone());
-            for Keep { address, seconds, .. } in &plan.keeps {
+            for Keep { address, seconds, until, .. } in &plan.keeps {
                 let due = now + Duration::from_secs(*seconds);
+                let due = until.map_or(due, |until| until.max(due));
                 rows.kept.entry(address.clone()).or_insert(due);
             }
         });
@@ -273,6 +274,7 @@ impl Sim {
         consent.rules = [Rule::Removals, Rule::Empty, Rule::Tenant, Rule::Rename].into();
         let approved = gate(plan, &consent).unwrap_or_else(|held| panic!("{held:#?}"));
         self.memory.begin(approved.plan(), self.now);
+        let approved = approved.dated(&self.memory.rows().kept);
         let (_keep, stop) = watch::channel(Stop::No);
         let run = Run {
             apply: ApplyId(format!("run-{:06}", self.memory.rows().revision)),

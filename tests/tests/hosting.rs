@@ -191,7 +191,65 @@ async fn a_machine_nobody_declares_is_stopped_and_kept_with_its_network() {
     ? vlan_range.customers/acme            no longer declared; `instance.acme/web` is kept and still on it
     In sync: 2 things are as declared; 3 notes.
     ");
+    let back = rendered(&sim.plan(VPS).await);
+    let own = back.lines().skip_while(|line| !line.starts_with("~ instance")).take(4);
+    assert_snapshot!(own.collect::<Vec<_>>().join("\n"), @"
+    ~ instance.acme/web                         ams       kept_until, on_boot and running changed
+          kept_until: 2026-11-28T12:00:00Z → (none)
+          on_boot: false → true
+          running: false → true
+    ");
     sim.settle(VPS).await;
+}
+
+#[tokio::test]
+async fn a_machine_that_is_kept_says_until_when_and_is_never_gone_sooner() {
+    let mut sim = Sim::new();
+    sim.settle(VPS).await;
+    let gone = VPS.split("[instance.").next().unwrap().to_owned();
+    let kept_until =
+        |sim: &Sim| match sim.hardware("proxmox.ams").inside().body("instance.acme/web") {
+            Body::Guest(guest) => guest.kept_until.map(|until| until.to_string()),
+            other => panic!("{other:?}"),
+        };
+    sim.apply(&gone).await;
+    assert_eq!(kept_until(&sim).as_deref(), Some("2026-11-28T12:00:00Z"));
+
+    // What was remembered is lost, and the policy is another by now.
+    sim.now += jiff::SignedDuration::from_hours(24);
+    let soon = gone.clone() + "[policy.retention]\nkeep = \"1h\"\n";
+    sim.memory.edit(|rows| rows.kept.clear());
+    assert_snapshot!(rendered(&sim.plan(&soon).await), @"
+    ~ instance.acme/web          ams       no longer declared
+    ? instance.acme/web          ams       no longer declared; its data is kept for 1h, and until 2026-11-28T12:00:00Z in any case
+    ? proxmox.ams/acme                     no longer declared; `instance.acme/web` is kept and still on it
+    ? vlan_range.customers/acme            no longer declared; `instance.acme/web` is kept and still on it
+    1 to change, 1 to keep, 2 notes. No data is destroyed.
+    ");
+    assert!(sim.held(&soon).await.is_ok(), "it was agreed to once");
+    sim.apply(&soon).await;
+    assert_eq!(kept_until(&sim).as_deref(), Some("2026-11-28T12:00:00Z"));
+
+    sim.memory.edit(|rows| rows.kept.clear());
+    sim.settle(&gone).await;
+    assert_eq!(kept_until(&sim).as_deref(), Some("2026-11-29T12:00:00Z"), "it starts again");
+}
+
+#[tokio::test]
+async fn a_date_that_somebody_took_away_is_written_again() {
+    let sim = Sim::new();
+    sim.settle(VPS).await;
+    let gone = VPS.split("[instance.").next().unwrap();
+    sim.apply(gone).await;
+    sim.hardware("proxmox.ams").edit(|inside| {
+        inside.body("instance.acme/web").guest_mut().unwrap().kept_until = None;
+    });
+    let plan = rendered(&sim.plan(gone).await);
+    assert_snapshot!(plan.lines().take(2).collect::<Vec<_>>().join("\n"), @"
+    ~ instance.acme/web          ams       no longer declared
+          kept_until: (none) → 2026-11-28T12:00:00Z
+    ");
+    sim.settle(gone).await;
 }
 
 #[tokio::test]

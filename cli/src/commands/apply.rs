@@ -217,6 +217,7 @@ impl Work<'_> {
             Err(error) => return Err(error.into()),
         };
         self.events.begun(&apply, &plan);
+        let approved = approved.dated(&store.keep_list().await?);
         let outcome = self.execute(&approved, leases, &apply).await?;
         self.events.outcome(&plan, &outcome);
         store.apply_end(&apply, ending(&outcome)).await?;

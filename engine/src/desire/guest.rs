@@ -230,6 +230,7 @@ impl<'s> GuestRental<'s> {
             firewall: rules,
             on_boot: true,
             running: true,
+            kept_until: None,
         }
     }
 

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use jiff::Timestamp;
 use lessor_plans::{
     Action, Body, Change, GuestBody, Keep, NoteKind, Origin, Present, Reason, Transition,
 };
@@ -67,27 +68,40 @@ impl Planner<'_> {
             }
             Some(due) => {
                 self.due.push(*due);
-                self.stop(place, birth, present);
+                self.put_away(place, birth, present, Some(*due));
                 let text = format!("no longer declared; its data is kept until {due}");
                 self.note(NoteKind::Waiting, birth, text).hint = Some(format!(
                     "declare it again to take it back, or `lessor apply --destroy-data {birth}` to end it now"
                 ));
             }
             None => {
-                self.stop(place, birth, present);
+                self.put_away(place, birth, present, None);
                 let (address, place) = (birth.clone(), place.clone());
-                self.keeps.push(Keep { address, place, seconds: self.keep_seconds() });
+                let until = said_to_be_kept(&present.body);
+                self.keeps.push(Keep { address, place, seconds: self.keep_seconds(), until });
             }
         }
     }
 
-    /// What is kept for its data does not run meanwhile.
-    fn stop(&mut self, place: &Address, birth: &Address, present: &Present) {
+    /// What is kept for its data does not run meanwhile, and says until when that is. A date that
+    /// is not known yet is when the run begins that keeps it.
+    fn put_away(
+        &mut self,
+        place: &Address,
+        birth: &Address,
+        present: &Present,
+        until: Option<Timestamp>,
+    ) {
         let before = present.beside(None);
         let mut after = before.clone();
-        let Some(guest) = after.guest_mut().filter(|guest| guest.running) else { return };
-        guest.running = false;
-        guest.on_boot = false;
+        let Some(guest) = after.guest_mut() else { return };
+        (guest.running, guest.on_boot) = (false, false);
+        if until.is_some() {
+            guest.kept_until = until;
+            if after == before {
+                return;
+            }
+        }
         self.changes.push(Change {
             address: birth.clone(),
             place: place.clone(),
@@ -153,5 +167,13 @@ impl Planner<'_> {
             after: None,
             ready: None,
         });
+    }
+}
+
+/// Until when a thing is kept, as it says itself.
+fn said_to_be_kept(body: &Body) -> Option<Timestamp> {
+    match body {
+        Body::Guest(guest) => guest.kept_until,
+        _ => None,
     }
 }

@@ -48,6 +48,11 @@ pub struct GuestBody {
     pub on_boot: bool,
     /// Whether it runs.
     pub running: bool,
+    /// Until when it is kept for its data, since nobody declares it any more. The date stands with
+    /// the guest for people to read, and for whoever lost what was remembered of it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<String>")]
+    pub kept_until: Option<jiff::Timestamp>,
 }
 
 impl GuestBody {

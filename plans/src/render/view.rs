@@ -474,6 +474,8 @@ fn list(paths: &[String]) -> String {
 
 fn keep_line(sorts: &Sorts<'_>, keep: &Keep) -> Line {
     let length = lessor_specs::Duration::from_secs(keep.seconds);
+    let anyway = keep.until.map(|until| format!(", and until {until} in any case"));
+    let anyway = anyway.unwrap_or_default();
     Line {
         symbol: Symbol::Note,
         about: keep.address.to_string(),
@@ -481,7 +483,7 @@ fn keep_line(sorts: &Sorts<'_>, keep: &Keep) -> Line {
         connection: Some(keep.place.clone()),
         action: None,
         note: None,
-        why: format!("no longer declared; its data is kept for {length}"),
+        why: format!("no longer declared; its data is kept for {length}{anyway}"),
         code: None,
         facts: Vec::new(),
         price: None,

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::net::Ipv4Addr;
 
+use jiff::Timestamp;
 use lessor_plans::{CloudInit, GuestBody, GuestNetwork, MadeFrom};
 use lessor_specs::ByteSize;
 
@@ -15,12 +16,38 @@ use super::whose::Seen;
 /// What stands before the name of an image in a description.
 const IMAGE: &str = "image ";
 
+/// What stands before the date until which a guest is kept for its data.
+const KEPT: &str = "kept until ";
+
 /// Memory of a machine that does not say how much it has.
 const MEMORY_MIB: u64 = 512;
 
 /// A description that tells which image a guest was made from, below its mark.
 pub(super) fn described(mark: &str, image: &str) -> String {
     format!("{mark}\n{IMAGE}{image}")
+}
+
+/// Until when a guest is kept, as its description says.
+fn kept_until(description: &str) -> Option<Timestamp> {
+    description.lines().find_map(kept_line)
+}
+
+fn kept_line(line: &str) -> Option<Timestamp> {
+    line.trim().strip_prefix(KEPT)?.trim().parse().ok()
+}
+
+/// A description that says until when its guest is kept, below the image it was made from; nothing
+/// else of it is touched. `None` when it says so already.
+pub(super) fn kept_by(description: &str, until: Option<Timestamp>) -> Option<String> {
+    if kept_until(description) == until {
+        return None;
+    }
+    let said = until.map(|until| format!("{KEPT}{until}"));
+    let mut lines: Vec<&str> = description.split('\n').filter(|l| kept_line(l).is_none()).collect();
+    let image = lines.iter().position(|line| line.trim().starts_with(IMAGE));
+    let below = image.map_or(lines.len(), |image| image + 1);
+    lines.splice(below..below, said.as_deref());
+    Some(lines.join("\n"))
 }
 
 /// How a guest of ours looks. What waits for a restart does not count yet.
@@ -53,6 +80,7 @@ pub(super) fn body(seen: &Seen) -> Result<GuestBody, String> {
         firewall: seen.filter.as_ref().and_then(|filter| filter.rules(&card(kind, values))),
         on_boot: flag(values.now("onboot")),
         running: seen.running,
+        kept_until: kept_until(values.description()),
     })
 }
 

@@ -9,7 +9,7 @@ use super::client::{Form, GuestKind};
 use super::error::refused;
 use super::property::text::{ssh_keys, tags, tags_text};
 use super::property::{Property, PropertyError, Shape};
-use super::read::{address, card_of, cores, flag, keys, mac_key, memory_mib};
+use super::read::{address, card_of, cores, flag, kept_by, keys, mac_key, memory_mib};
 use super::values::Values;
 use super::whose::Seen;
 
@@ -85,6 +85,9 @@ pub(super) fn edit(wish: &GuestBody, seen: &Seen) -> Result<Edit, ApplyError> {
     if there != wish.tags {
         let text = tags_text(&wish.tags);
         edit.text("tags", values.to_be("tags"), text.as_deref());
+    }
+    if let Some(text) = kept_by(values.description(), wish.kept_until) {
+        edit.set("description", &text);
     }
     network(&mut edit, wish, kind, values).map_err(|error| unfit(wish, &error))?;
     if kind == GuestKind::Qemu {

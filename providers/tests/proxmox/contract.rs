@@ -75,7 +75,7 @@ async fn each_act_twice_equals_once() {
 /// Changes one attribute of a wish.
 type Edit = fn(&mut GuestBody);
 
-const EDITS: [(&str, Edit); 14] = [
+const EDITS: [(&str, Edit); 17] = [
     ("cpu", |body| body.cpu = 4),
     ("memory", |body| body.memory = ByteSize::from_bytes(GIB)),
     ("disk", |body| body.disk = ByteSize::from_bytes(5 * GIB)),
@@ -91,6 +91,9 @@ const EDITS: [(&str, Edit); 14] = [
     ("firewall", |body| body.firewall.as_mut().unwrap().reverse()),
     ("on_boot", |body| body.on_boot = false),
     ("running", |body| body.running = false),
+    ("kept_until", |body| body.kept_until = Some("2026-12-06T12:00:00Z".parse().unwrap())),
+    ("kept_until", |body| body.kept_until = Some("2026-12-07T12:00:00Z".parse().unwrap())),
+    ("kept_until", |body| body.kept_until = None),
     ("running", |body| body.running = true),
 ];
 
@@ -136,6 +139,34 @@ async fn who_may_log_in_changes_and_so_does_the_pool() {
         assert_eq!(way, Transition::InPlace(vec![path.into()]));
         update(&world, &body).await;
         assert_as_wished(&world, &body).await;
+    }
+}
+
+#[tokio::test]
+async fn until_when_a_guest_is_kept_stands_below_its_image_and_beside_what_people_wrote() {
+    let world = World::new().await;
+    create(&world, &pool()).await;
+    for body in [vm(20_001), container(20_003)] {
+        create(&world, &body).await;
+        let image =
+            if matches!(&body, Body::Guest(guest) if guest.lxc) { "debian-ct" } else { "debian" };
+        let mark = mark(&body).to_line();
+        let told =
+            format!("ask Alice first\n{mark}\nimage {image}\nkept until spring\n\nlast line");
+        describe(&world, &body, &told).await;
+        let kept = with(&body, |body| {
+            body.running = false;
+            body.kept_until = Some("2026-12-06T12:00:00Z".parse().unwrap());
+        });
+
+        update(&world, &kept).await;
+
+        assert_as_wished(&world, &kept).await;
+        let below = format!("image {image}\n");
+        let dated = told.replace(&below, &format!("{below}kept until 2026-12-06T12:00:00Z\n"));
+        assert_eq!(description(&world, &body).await.trim_end(), dated);
+        update(&world, &body).await;
+        assert_eq!(description(&world, &body).await.trim_end(), told);
     }
 }
 
@@ -352,6 +383,26 @@ async fn assert_left_alone(world: &World, body: &Body) {
 }
 
 /// The volume that a guest starts from.
+/// Where a guest is, by its body.
+fn listed(body: &Body) -> Guest {
+    let Body::Guest(guest) = body else { panic!("{body:?}") };
+    let vmid = guest.name.parse().unwrap();
+    if guest.lxc { Guest::lxc(&guest.node, vmid) } else { Guest::qemu(&guest.node, vmid) }
+}
+
+/// Somebody writes another description.
+async fn describe(world: &World, body: &Body, text: &str) {
+    let form = Form::new().with("description", text);
+    let client = world.root();
+    let task = client.guest_update(&listed(body), None, form).await.unwrap();
+    client.task_wait(task.as_ref(), crate::world::PATIENCE).await.unwrap();
+}
+
+async fn description(world: &World, body: &Body) -> String {
+    let state = world.state().await;
+    state["guests"][body.name()]["config"]["description"].as_str().unwrap().to_owned()
+}
+
 async fn disk(world: &World, body: &Body) -> String {
     let state = world.state().await;
     let config = &state["guests"][body.name()]["config"];

@@ -110,6 +110,7 @@ pub(crate) fn guest(id: u32) -> GuestBody {
         ]),
         on_boot: true,
         running: true,
+        kept_until: None,
     }
 }
 

@@ -166,7 +166,12 @@ impl Plan {
     }
 
     pub(crate) fn keep(mut self, address: &str, seconds: u64) -> Self {
-        self.keeps.push(Keep { address: self::address(address), place: place(), seconds });
+        self.keeps.push(Keep {
+            address: self::address(address),
+            place: place(),
+            seconds,
+            until: None,
+        });
         self
     }
 
