@@ -6,7 +6,7 @@ use foldhash::{HashMap, HashMapExt, HashSet, HashSetExt};
 use lessor_plans::{Body, Naming, Origin, Present, name_for};
 use lessor_specs::kinds::Ready;
 use lessor_specs::quantity::Adopted;
-use lessor_specs::{Address, Specs};
+use lessor_specs::{Address, Kind, Specs};
 
 use crate::allocate::{Allocation, Guests, network_draft};
 use crate::desire::{
@@ -117,7 +117,7 @@ impl Names {
             let present = present.map(|present| present.body.name());
             let named = draft.named.as_deref().or(present);
             let Some(name) = named.or_else(|| draft.adopted_name()) else { continue };
-            if draft.named.is_none() && name != name_for(Naming::Docker, &draft.address) {
+            if draft.named.is_none() && name != name_for(draft.naming, &draft.address) {
                 taken.insert((draft.place.clone(), draft.body.sort(), name.to_owned()));
             }
             by_address.insert(draft.address.clone(), name.to_owned());
@@ -128,7 +128,7 @@ impl Names {
                     || !taken.contains(&(draft.place.clone(), draft.body.sort(), name.clone()))
             };
             by_address.entry(draft.address.clone()).or_insert_with(|| {
-                let plain = name_for(Naming::Docker, &draft.address);
+                let plain = name_for(draft.naming, &draft.address);
                 let numbered = (2..).map(|n| format!("{plain}_{n}"));
                 std::iter::once(plain.clone()).chain(numbered).find(free).unwrap_or(plain)
             });
@@ -145,6 +145,11 @@ fn wish<'w>(draft: Draft, present: Option<&'w Present>, names: &Names) -> Wish<'
     let Draft { address, place, moved, adopted, mut body, networks, mounts, .. } = draft;
     let Draft { mut needs, ready, .. } = draft;
     body.set_name(names.get(&address));
+    for end in body.ends_mut() {
+        if let Some(alias) = needs.iter().find(|need| is_end(need, end)) {
+            *end = names.get(alias);
+        }
+    }
     if let Some(container) = body.container_mut() {
         container.networks = networks.iter().map(|network| names.get(network)).collect();
         container.mounts = mounts.iter().map(|m| m.body(names.get(&m.volume))).collect();
@@ -155,6 +160,11 @@ fn wish<'w>(draft: Draft, present: Option<&'w Present>, names: &Names) -> Wish<'
     let births = std::iter::once(address.clone()).chain(moved).collect();
     let origin = Origin::File;
     Wish { address, place, origin, body, needs, ready, present, births, adopted }
+}
+
+/// Whether an end of a rule is an alias that stands there by its address.
+fn is_end(need: &Address, end: &str) -> bool {
+    need.kind() == Kind::Alias && need.to_string() == *end
 }
 
 /// The things of ours that no wish means, by connection and the address in their mark. What carries

@@ -91,6 +91,8 @@ pub enum Reason {
     Changed(Vec<String>),
     /// Somebody else changed it. Holds the attributes that differ.
     Drifted(Vec<String>),
+    /// It was there before its entry, and gets our mark. Holds the attributes that differ as well.
+    Adopted(Vec<String>),
     /// Something it uses is replaced.
     Follows(#[schemars(with = "String")] Address),
     /// No spec asks for it any more.

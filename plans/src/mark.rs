@@ -180,6 +180,18 @@ impl Mark {
         })
     }
 
+    /// The installation whose valid mark stands in the description of a thing called `own_name`, if
+    /// it is another one.
+    pub fn anothers_in<'t>(
+        text: &'t str,
+        installation: &InstallationId,
+        own_name: &str,
+    ) -> Option<&'t str> {
+        let mut words = mark_line(text)?.split_ascii_whitespace();
+        let owner = words.nth(1).filter(|owner| *owner != installation.as_str())?;
+        (words.nth(2) == Some(own_name)).then_some(owner)
+    }
+
     /// The name that the mark in a description was made for, whosever it is.
     pub fn name_in(text: &str) -> Option<&str> {
         mark_line(text)?.split_ascii_whitespace().nth(4)
@@ -233,6 +245,10 @@ mod tests {
         assert_eq!(read(&text.replace("/1 ", "/2 "), "20417"), Err(MarkError::Unreadable));
         assert_eq!(read("lessor/1 inst-1 instance.a/b", "1"), Err(MarkError::Unreadable));
         assert_eq!(Mark::name_in(&text), Some("20417"));
+        let anothers = |text, own_name| Mark::anothers_in(text, &installation, own_name);
+        assert_eq!(anothers(&text, "20417"), None);
+        let foreign = text.replace("inst-1", "inst-2");
+        assert_eq!((anothers(&foreign, "20417"), anothers(&foreign, "1")), (Some("inst-2"), None));
     }
 
     #[test]

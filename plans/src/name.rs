@@ -59,7 +59,7 @@ fn host(name: &str) -> String {
 
 /// The name of the thing that the entry at `address` adopts; `None` when it is known by its id.
 pub fn adopted_name<'a>(address: &Address, adopted: &'a Adopted) -> Option<&'a str> {
-    let has_id = address.kind() != Kind::Volume;
+    let has_id = matches!(address.kind(), Kind::Container | Kind::Network);
     (!(has_id && adopted.is_id())).then(|| adopted.as_str())
 }
 

@@ -128,6 +128,8 @@ pub struct Adoption {
     pub id: String,
     /// What it has that no entry can say: left alone, and lost when it is made anew.
     pub beyond: Vec<String>,
+    /// Whether it can be given a mark, and is ours like any other from then on.
+    pub takes_mark: bool,
 }
 
 /// Stands for a secret value: two are equal when the values are, within one run of the program.
@@ -207,6 +209,11 @@ impl Observation {
 }
 
 impl Present {
+    /// Whether it is adopted, and still lacks the mark that it can be given.
+    pub fn lacks_mark(&self) -> bool {
+        self.adopted.as_ref().is_some_and(|adoption| adoption.takes_mark)
+    }
+
     /// A value to put into a body in place of one that may be secret.
     pub fn hidden() -> lessor_specs::EnvValue {
         lessor_specs::EnvValue::Plain(HIDDEN.into())

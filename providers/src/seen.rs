@@ -161,6 +161,32 @@ pub(crate) fn stand_in(
     }
 }
 
+/// The mark that a thing gets which an entry adopts, and which may have a description already.
+///
+/// # Errors
+/// Why the thing cannot be adopted: it carries a mark that counts.
+pub(crate) fn adopted_mark(
+    address: &Address,
+    name: &str,
+    text: &str,
+    installation: &InstallationId,
+) -> Result<Mark, String> {
+    if let Some(owner) = Mark::anothers_in(text, installation, name) {
+        return Err(format!("`{name}` belongs to installation `{owner}`"));
+    }
+    match Mark::from_text(text, installation, name) {
+        Ok(mark) => Err(format!("`{name}` is `{}` already, by its mark", mark.address)),
+        Err(error @ MarkError::Unreadable) => Err(format!("of `{name}`, {}", why_not(&error))),
+        // A copied mark was never that of this thing.
+        Err(MarkError::Foreign | MarkError::Copied { .. }) => Ok(Mark {
+            installation: installation.clone(),
+            address: address.clone(),
+            origin: Origin::File,
+            name: name.into(),
+        }),
+    }
+}
+
 /// What tells adopted things from all others: they are no strangers.
 pub(crate) fn adopted_ids(seen: &Observation) -> impl Iterator<Item = &str> {
     let adopted = seen.present.values().filter_map(|present| present.adopted.as_ref());

@@ -177,6 +177,7 @@ codes! {
             E0722 MalformedUser = "a user has a name that no system takes",
             E0723 NoCluster = "a virtual machine has no cluster to run on",
             E0724 NoPublicAddress = "a virtual machine is to have a public address, and there are none",
+            E0725 AdoptedWhere = "a machine is adopted from one of several clusters",
             E0740 PriceTooHigh = "a price is higher than can be billed",
             E0741 CapWithoutPrice = "a price is capped that is none",
             E0742 UnknownTimezone = "nobody knows the time zone",

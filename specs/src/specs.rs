@@ -189,8 +189,19 @@ impl Specs {
         moved.into_iter().flatten().cloned().chain(along).collect()
     }
 
-    /// What entries adopt, each with the connection it lives on, in order of address.
-    pub fn adopted(&self) -> impl Iterator<Item = (Address, &str, &Adopted)> {
+    /// What entries adopt, each with the connection it lives on, in order of kind, then of name.
+    pub fn adopted(&self) -> impl Iterator<Item = (Address, Address, &Adopted)> {
+        let firewalls = self.adopted_from_firewalls();
+        let machines = self.instance.iter().filter_map(|(name, instance)| {
+            let adopted = instance.adopted.as_ref()?;
+            let [cluster] = *self.clusters_for(instance) else { return None };
+            let place = Address::new(Kind::Proxmox, cluster);
+            Some((Address::new(Kind::Instance, &**name), place, adopted))
+        });
+        self.adopted_from_hosts().chain(firewalls).chain(machines)
+    }
+
+    fn adopted_from_hosts(&self) -> impl Iterator<Item = (Address, Address, &Adopted)> {
         let containers = self.container.iter().map(|(name, entry)| {
             (Address::new(Kind::Container, &**name), &entry.docker, &entry.adopted)
         });
@@ -200,9 +211,42 @@ impl Specs {
         let volumes = self.volume.iter().map(|(name, entry)| {
             (Address::new(Kind::Volume, &**name), &entry.docker, &entry.adopted)
         });
-        containers.chain(networks).chain(volumes).filter_map(|(address, docker, adopted)| {
-            Some((address, self.docker_of(docker.as_deref())?, adopted.as_ref()?))
+        let all = containers.chain(networks).chain(volumes);
+        all.filter_map(|(address, docker, adopted)| {
+            let docker = self.docker_of(docker.as_deref())?;
+            Some((address, Address::new(Kind::Docker, docker), adopted.as_ref()?))
         })
+    }
+
+    fn adopted_from_firewalls(&self) -> impl Iterator<Item = (Address, Address, &Adopted)> {
+        let vlans = self.vlan.iter().map(|(name, entry)| {
+            (Address::new(Kind::Vlan, &**name), &entry.pfsense, &entry.adopted)
+        });
+        let aliases = self.alias.iter().map(|(name, entry)| {
+            (Address::new(Kind::Alias, &**name), &entry.pfsense, &entry.adopted)
+        });
+        let rules = self.firewall_rule.iter().map(|(name, entry)| {
+            (Address::new(Kind::FirewallRule, &**name), &entry.pfsense, &entry.adopted)
+        });
+        let forwards = self.port_forward.iter().map(|(name, entry)| {
+            (Address::new(Kind::PortForward, &**name), &entry.pfsense, &entry.adopted)
+        });
+        let all = vlans.chain(aliases).chain(rules).chain(forwards);
+        all.filter_map(|(address, pfsense, adopted)| {
+            let pfsense = self.pfsense_of(pfsense.as_deref())?;
+            Some((address, Address::new(Kind::PfSense, pfsense), adopted.as_ref()?))
+        })
+    }
+
+    /// The clusters a declared instance may run on, in order of name; none when it is no virtual
+    /// machine.
+    pub fn clusters_for(&self, instance: &Instance) -> Vec<&str> {
+        let found = || {
+            let offer = self.offer.get(&instance.offer).filter(|offer| offer.vm.is_some())?;
+            let image = self.image.get(self.image_of(instance, offer)?)?.vm.as_ref()?;
+            Some(self.proxmoxes_for(offer, image, instance.location.as_deref()))
+        };
+        found().unwrap_or_default()
     }
 
     /// Every secret an entry refers to.

@@ -530,3 +530,30 @@ fn secret_fields(part: &Value, schema: &Value) -> Vec<String> {
     });
     own.collect()
 }
+
+#[test]
+fn what_is_adopted_is_named_as_its_host_names_it() {
+    let wrong = "[vlan.mgmt]\nid = 20\npfsense = \"edge\"\nparent = \"igb1\"\nadopted = \"igb1.21\"\n\
+        [vlan.inside]\nid = 21\nadopted = \"igb1.21\"\n\
+        [firewall_rule.in]\ninterface = \"wan\"\naction = \"pass\"\nadopted = \"web\"\n\
+        [port_forward.ssh]\nport = 22\ntarget = \"10.0.0.9\"\nadopted = \"wan\"\n";
+    assert_snapshot!(told(wrong), @"
+    E0413 5: `adopted` of `vlan.mgmt` should be its own card and tag, `igb1.20`, found `igb1.21`
+    E0508 5: `vlan.mgmt` and `vlan.inside` both adopt the vlan `igb1.21`
+      hint: one thing has one entry; remove the other
+    E0720 8: `vlan.inside` has no use for `adopted`: no firewall has it
+      hint: remove it, or add `parent`
+    E0413 12: `adopted` of `firewall_rule.in` should be the tracker of a rule, such as `1700000001`, found `web`
+    E0413 16: `adopted` of `port_forward.ssh` should be an interface and the port it takes packets at, such as `wan.2201`, found `wan`
+    ");
+}
+
+#[test]
+fn a_thing_of_a_firewall_is_adopted_by_one_entry() {
+    let twice = "[alias.a]\naddresses = [\"10.0.0.0/8\"]\nadopted = \"NETS\"\n\
+        [alias.b]\naddresses = [\"10.0.0.0/8\"]\nadopted = \"NETS\"\n";
+    assert_snapshot!(told(twice), @"
+    E0508 6: `alias.b` and `alias.a` both adopt the alias `NETS`
+      hint: one thing has one entry; remove the other
+    ");
+}

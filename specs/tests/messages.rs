@@ -799,7 +799,7 @@ fn a_thing_has_one_entry_that_adopts_it() {
 #[test]
 fn what_is_adopted_is_named_as_docker_names_it() {
     assert_snapshot!(report(&format!("{HOST}[volume.data]\nadopted = \"/shop data\"\n")), @r#"
-    error[E0413]: `adopted` of `volume.data` should be the name or the id of a thing as `docker` shows it, such as `shop_db_1`, found `/shop data`
+    error[E0413]: `adopted` of `volume.data` should be the name or the id of a thing as its host shows it, such as `shop_db_1`, found `/shop data`
      --> web.toml:4:11
       |
     4 | adopted = "/shop data"

@@ -7,8 +7,8 @@ use std::sync::{Arc, Mutex};
 use async_trait::async_trait;
 use lessor_engine::{ApplyError, Provider};
 use lessor_plans::{
-    Act, Body, Change, Gap, Hold, Node, Observation, Present, Sighting, Stranger, Template,
-    Transition, Wanted,
+    Act, Adoption, Body, Change, Gap, Hold, Naming, Node, Observation, Present, Sighting, Stranger,
+    Template, Transition, Wanted, name_for,
 };
 use lessor_providers::transition;
 use lessor_specs::{Address, ByteSize, Kind};
@@ -25,6 +25,8 @@ pub struct Hardware {
 pub struct Inside {
     /// Ours, by the address in the mark, in the order in which rules stand.
     pub things: Vec<(Address, Body)>,
+    /// What others made and an entry may adopt.
+    pub by_hand: Vec<Body>,
     /// What others hold.
     pub strangers: Vec<Stranger>,
     /// The nodes of a cluster.
@@ -76,6 +78,17 @@ pub fn template(node: &str, shared: bool, lxc: bool) -> Template {
     Template { node: node.into(), shared, lxc, disk: ByteSize::from_bytes(2 << 30) }
 }
 
+fn present(birth: &Address, body: Body) -> Present {
+    Present {
+        birth: birth.clone(),
+        origin: lessor_plans::Origin::File,
+        adopted: None,
+        body,
+        inherited: BTreeSet::new(),
+        secrets: BTreeMap::new(),
+    }
+}
+
 impl Inside {
     /// The body of a thing, to be changed by somebody else.
     pub fn body(&mut self, address: &str) -> &mut Body {
@@ -87,6 +100,26 @@ impl Inside {
     pub fn strange(&mut self, sort: &'static str, name: &str) {
         let hold = Hold::Name { sort, name: name.into() };
         self.strangers.push(Stranger { hold, holder: format!("{sort} `{name}`") });
+    }
+
+    /// What others made that is called so: a port forward after where it takes packets.
+    fn made_by_hand(&self, id: &str) -> Option<usize> {
+        self.by_hand.iter().position(|body| match body {
+            Body::Forward(forward) => format!("{}.{}", forward.interface, forward.port) == id,
+            body => body.name() == id,
+        })
+    }
+
+    /// What others made, as the thing of an entry that adopts it.
+    fn adopted(&self, address: &Address, id: &str) -> Option<Present> {
+        let mut body = self.by_hand[self.made_by_hand(id)?].clone();
+        match &mut body {
+            Body::Rule(rule) => rule.after = Some(String::new()),
+            Body::Forward(forward) => forward.name = name_for(Naming::Identifier, address),
+            _ => {}
+        }
+        let adopted = Adoption { id: id.to_owned(), beyond: Vec::new(), takes_mark: true };
+        Some(Present { adopted: Some(adopted), ..present(address, body) })
     }
 
     fn present(&self, birth: &Address) -> Option<Present> {
@@ -102,14 +135,7 @@ impl Inside {
         if let Some(guest) = body.guest_mut() {
             (guest.made_from.template, guest.made_from.storage) = (None, None);
         }
-        Some(Present {
-            birth: birth.clone(),
-            origin: lessor_plans::Origin::File,
-            adopted: None,
-            body,
-            inherited: BTreeSet::new(),
-            secrets: BTreeMap::new(),
-        })
+        Some(present(birth, body))
     }
 
     fn put(&mut self, address: &Address, body: &Body) {
@@ -149,15 +175,23 @@ impl Provider for Hardware {
         &self.place
     }
 
-    async fn observe(&self, _: &[Wanted]) -> Observation {
+    async fn observe(&self, wanted: &[Wanted]) -> Observation {
         let inside = self.inside();
         if let Some(why) = inside.silent {
             let gap = Gap { place: self.place.clone(), what: "anything".into(), why, hint: None };
             return Observation { gaps: vec![gap], ..Observation::default() };
         }
         let births = inside.things.iter().map(|(birth, _)| birth);
+        let mut present: BTreeMap<Address, Present> =
+            births.filter_map(|b| Some((b.clone(), inside.present(b)?))).collect();
+        for Wanted { address, adopted, .. } in wanted {
+            let found = adopted.as_ref().and_then(|id| inside.adopted(address, id.as_str()));
+            if let Some(found) = found {
+                present.entry(address.clone()).or_insert(found);
+            }
+        }
         Observation {
-            present: births.filter_map(|b| Some((b.clone(), inside.present(b)?))).collect(),
+            present,
             strangers: inside.strangers.clone(),
             nodes: inside.nodes.clone(),
             templates: inside.templates.clone(),
@@ -166,7 +200,9 @@ impl Provider for Hardware {
     }
 
     async fn sight(&self, change: &Change) -> Sighting {
-        match self.inside().present(&change.address) {
+        let inside = self.inside();
+        let adopted = || inside.adopted(&change.address, change.adopted.as_deref()?);
+        match inside.present(&change.address).or_else(adopted) {
             Some(present) => Sighting::Present(present.into()),
             None => Sighting::Absent,
         }
@@ -177,9 +213,15 @@ impl Provider for Hardware {
     }
 
     async fn apply(&self, act: Act, change: &Change) -> Result<(), ApplyError> {
-        self.edit(|inside| match (act, &change.after) {
-            (Act::Create | Act::Update, Some(body)) => inside.put(&change.address, body),
-            _ => inside.things.retain(|(birth, _)| *birth != change.address),
+        self.edit(|inside| {
+            let by_hand = change.adopted.as_deref().filter(|_| act != Act::Create);
+            if let Some(index) = by_hand.and_then(|id| inside.made_by_hand(id)) {
+                inside.by_hand.remove(index);
+            }
+            match (act, &change.after) {
+                (Act::Create | Act::Update, Some(body)) => inside.put(&change.address, body),
+                _ => inside.things.retain(|(birth, _)| *birth != change.address),
+            }
         });
         Ok(())
     }

@@ -469,3 +469,86 @@ async fn a_range_that_is_used_up_is_said_of_the_machine_that_gets_nothing() {
 fn problems(plan: &lessor_plans::Plan) -> String {
     rendered(plan).lines().filter(|line| line.contains("cannot be done")).collect()
 }
+
+#[tokio::test]
+async fn what_a_tenant_has_on_one_cluster_does_not_stay_for_a_machine_on_another() {
+    let second = VPS
+        .split_once("[address_pool.v4]")
+        .unwrap()
+        .0
+        .replace("ams1", "fra1")
+        .replace("proxmox.ams", "proxmox.fra")
+        .replace("pfsense.edge", "pfsense.out")
+        .replace("customers", "abroad")
+        .replace("proxmox = \"ams\"", "proxmox = \"fra\"")
+        .replace("pfsense = \"edge\"", "pfsense = \"out\"");
+    let first = VPS.replace("template = { ams = 9001 }", "template = { ams = 9001, fra = 9001 }");
+    let first = first.replace("cpu = 2\n", "cpu = 2\nlocation = \"ams1\"\n") + &second;
+    let both = format!("{first}[instance.\"acme/old\"]\noffer = \"flex\"\nlocation = \"fra1\"\n");
+    let sim = Sim::new();
+    sim.settle(&both).await;
+    let mut wishes = sim.wishes(&first);
+    wishes.destroy_data = ["instance.acme/old".parse().unwrap()].into();
+    let plan = rendered(&sim.plan_for(&wishes).await);
+    let gone: Vec<_> = plan.lines().filter(|line| line.starts_with('-')).collect();
+    assert_snapshot!(gone.join("\n"), @"
+    - alias.acme/old                            out       no longer declared
+    - firewall_rule.acme/old/web                out       no longer declared
+    - firewall_rule.vlan_range/abroad/acme/firewall  out       no longer declared
+    - firewall_rule.vlan_range/abroad/acme/others  out       no longer declared
+    - firewall_rule.vlan_range/abroad/acme/world  out       no longer declared
+    - instance.acme/old                         fra       its data is given up  its data is destroyed
+    - proxmox.fra/acme                          fra       no longer declared
+    - vlan_range.abroad/acme                    out       no longer declared
+    ");
+    assert!(!plan.contains("kept"), "{plan}");
+}
+
+#[tokio::test]
+async fn another_card_and_what_waits_for_a_restart_are_found() {
+    let sim = Sim::new();
+    sim.settle(VPS).await;
+    sim.hardware("proxmox.ams").edit(|inside| {
+        let guest = inside.body("instance.acme/web").guest_mut().unwrap();
+        guest.network.mac = "02:00:00:00:00:09".into();
+        guest.waiting.insert("cores".into());
+    });
+    assert_snapshot!(rendered(&sim.plan(VPS).await), @"
+    ! instance.acme/web  ams       network.mac and waiting changed outside, will be set back
+          network.mac: 02:00:00:00:00:09 → 02:E5:1D:27:56:F8
+          waiting: [cores] → (none)
+    1 drifted. No data is destroyed.
+    ");
+    sim.settle(VPS).await;
+}
+
+#[tokio::test]
+async fn a_machine_whose_mark_was_written_over_is_said_to_be_there() {
+    let sim = Sim::new();
+    sim.settle(VPS).await;
+    sim.hardware("proxmox.ams").edit(|inside| {
+        inside.things.retain(|(birth, _)| birth.to_string() != "instance.acme/web");
+        inside.strange("guest", "20000");
+    });
+    assert_snapshot!(rendered(&sim.plan(VPS).await), @r#"
+    + instance.acme/web  ams       new  id 20001  on n1  10.100.0.2
+    ? instance.acme/web            guest `20000`, which it was, carries no mark of ours any more
+          hint: write `adopted = "20000"` in its entry to take that one back
+    1 to add, 1 note. No data is destroyed.
+    "#);
+}
+
+#[tokio::test]
+async fn who_comes_while_a_machine_is_kept_gets_another_network() {
+    let sim = Sim::new();
+    sim.settle(VPS).await;
+    let other = VPS.replace("[instance.\"acme/web\"]", "[instance.\"globex/web\"]");
+    let plan = rendered(&sim.plan(&other).await);
+    let vlans: Vec<_> =
+        plan.lines().filter(|line| line.contains(" vlan_range.customers")).collect();
+    assert_snapshot!(vlans.join("\n"), @"
+    + vlan_range.customers/globex               edge      new  tag 2101  subnet 10.100.0.16/28
+    ? vlan_range.customers/acme                           no longer declared; `instance.acme/web` is kept and still on it
+    ");
+    sim.settle(&other).await;
+}

@@ -48,6 +48,7 @@ fn found(plan: &Plan) -> impl Iterator<Item = DriftKind> {
         Reason::Missing => DriftKind::Missing,
         Reason::Wanted
         | Reason::Changed(_)
+        | Reason::Adopted(_)
         | Reason::Follows(_)
         | Reason::Unwanted
         | Reason::Renamed(_)

@@ -189,6 +189,20 @@ impl<'s, 'w> Chooser<'s, 'w> {
             || present.body.has_data()
             || present.origin != lessor_plans::Origin::File
             || self.world.has_blind_spot()
+            || self.carries_guests(&present.body)
+    }
+
+    /// Whether it is a VLAN that guests are on, which stays for as long as they are kept.
+    fn carries_guests(&self, body: &Body) -> bool {
+        let Body::Vlan(vlan) = body else { return false };
+        let vnet = TenantVlan::vnet_name_of(vlan.tag);
+        let all = self.world.observations().values().flat_map(|seen| seen.present.values());
+        { all }.any(|present| match &present.body {
+            Body::Guest(guest) => {
+                guest.network.tag == Some(vlan.tag) || guest.network.bridge == vnet
+            }
+            _ => false,
+        })
     }
 
     fn strange(&mut self, place: &Address, hold: &Hold) {
@@ -370,7 +384,7 @@ impl<'s, 'w> Chooser<'s, 'w> {
             self.chosen.claims.insert(cluster_key(&rental.address), cluster.to_owned());
         }
         self.chosen.claims.insert(node_key(cluster, &rental.address), node.clone());
-        let mac = own.map_or_else(|| mac(cluster, id), |guest| guest.network.mac);
+        let mac = self.mac(rental, cluster, id, own.as_ref());
         Some(GuestHome {
             cluster: name,
             proxmox,
@@ -551,6 +565,25 @@ impl<'s, 'w> Chooser<'s, 'w> {
         Some(id)
     }
 
+    /// The hardware address of its card: of a guest that is there, what it was given once, since its
+    /// system may know the card by that, else what it has; of a new one, what follows from its id.
+    fn mac(
+        &mut self,
+        rental: &GuestRental<'s>,
+        cluster: &str,
+        id: u32,
+        own: Option<&GuestBody>,
+    ) -> String {
+        let key = |address: &Address| mac_key(cluster, address);
+        let mac = own.map(|guest| {
+            let given = names(rental).find_map(|address| self.claims.get(&key(address)));
+            given.unwrap_or(&guest.network.mac).clone()
+        });
+        let mac = mac.filter(|mac| !mac.is_empty()).unwrap_or_else(|| self::mac(cluster, id));
+        self.chosen.claims.insert(key(&rental.address), mac.clone());
+        mac
+    }
+
     fn address(
         &mut self,
         rental: &GuestRental<'s>,
@@ -642,7 +675,12 @@ impl<'s, 'w> Chooser<'s, 'w> {
         let present = seen.and_then(|seen| births.iter().find_map(|b| seen.present.get(*b)));
         let own = present.and_then(|present| present.body.name().parse::<u32>().ok());
         let keys: Vec<_> = births.iter().map(|birth| tracker_key(pfsense, birth)).collect();
-        let tracker = self.trackers.get_mut(pfsense)?.choose(self.claims, &keys, own)?;
+        // A rule that was adopted has the number that its firewall once gave it, for good.
+        let given = own.filter(|own| {
+            !TRACKERS.contains(own) || present.is_some_and(|present| present.adopted.is_some())
+        });
+        let trackers = self.trackers.get_mut(pfsense)?;
+        let tracker = given.or_else(|| trackers.choose(self.claims, &keys, own))?;
         self.chosen.claims.insert(tracker_key(pfsense, rule), tracker.to_string());
         Some(tracker)
     }
@@ -705,6 +743,10 @@ fn id_key(cluster: &str, address: &Address) -> ClaimKey {
 
 fn tracker_key(pfsense: &str, rule: &Address) -> ClaimKey {
     ClaimKey { pool: format!("pfsense.{pfsense}/tracker"), holder: rule.to_string() }
+}
+
+fn mac_key(cluster: &str, address: &Address) -> ClaimKey {
+    ClaimKey { pool: format!("proxmox.{cluster}/mac"), holder: address.to_string() }
 }
 
 fn address_key(range: &str, address: &Address) -> ClaimKey {

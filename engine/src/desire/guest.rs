@@ -12,6 +12,7 @@ use lessor_specs::kinds::{
     AddressPool, Direction, FirewallTemplate, Proxmox, RuleAction, RuleProtocol, VlanRange,
     VmImage, VmOffer,
 };
+use lessor_specs::quantity::Adopted;
 use lessor_specs::{Address, ByteSize, Cidr, Kind, Specs};
 
 use super::{Draft, bare};
@@ -36,6 +37,8 @@ pub(crate) struct GuestRental<'s> {
     pub(crate) public: Option<bool>,
     /// The firewall templates of its offer, each with its name.
     pub(crate) templates: Vec<(&'s str, &'s FirewallTemplate)>,
+    /// The guest that was there before.
+    adopted: Option<&'s Adopted>,
     image_name: &'s str,
     user: Option<&'s str>,
     keys: &'s [String],
@@ -87,6 +90,7 @@ pub(super) fn guest_rental<'s>(specs: &'s Specs, name: &'s str) -> Option<GuestR
         disk: instance.disk.unwrap_or(disk.min),
         public: *public,
         templates: offer.firewall.iter().filter_map(template).collect(),
+        adopted: instance.adopted.as_ref(),
         image_name,
         user: instance.user.as_deref(),
         keys: &instance.keys,
@@ -104,6 +108,7 @@ impl<'s> GuestRental<'s> {
         let guest = Draft {
             needs,
             named: Some(home.id.to_string()),
+            adopted: self.adopted.cloned(),
             ..bare(
                 self.address.clone(),
                 Address::new(Kind::Proxmox, home.cluster),
@@ -149,7 +154,7 @@ impl<'s> GuestRental<'s> {
         let addresses = BTreeSet::from([Cidr::new(home.address.into())]);
         let body = Body::Alias(AliasBody { name: String::new(), addresses });
         Draft {
-            named: Some(name_for(Naming::Identifier, &address)),
+            naming: Naming::Identifier,
             ..bare(address, place.clone(), &self.former(Kind::Alias, str::to_owned), body)
         }
     }
@@ -169,7 +174,7 @@ impl<'s> GuestRental<'s> {
             direction: Direction::In,
             protocol: template.protocol,
             source: template.source.clone(),
-            destination: name_for(Naming::Identifier, &self.alias_address()),
+            destination: self.alias_address().to_string(),
             ports: template.ports.clone(),
             action: template.action,
             log: template.log,
@@ -230,6 +235,7 @@ impl<'s> GuestRental<'s> {
             firewall: rules,
             on_boot: true,
             running: true,
+            waiting: BTreeSet::new(),
             kept_until: None,
         }
     }
@@ -278,7 +284,12 @@ impl TenantVlan<'_> {
     }
 
     fn vnet_name(&self) -> String {
-        format!("v{}", self.tag)
+        TenantVlan::vnet_name_of(self.tag)
+    }
+
+    /// What a virtual network of a tag is called.
+    pub(crate) fn vnet_name_of(tag: u16) -> String {
+        format!("v{tag}")
     }
 
     /// The VLAN on the firewall, what passes it, and the virtual network on the cluster.

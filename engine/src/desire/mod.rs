@@ -10,8 +10,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use lessor_plans::{
-    Body, ContainerBody, HealthcheckBody, ImageBody, MountBody, NetworkBody, PortBody, VolumeBody,
-    Wanted, adopted_name,
+    Body, ContainerBody, HealthcheckBody, ImageBody, MountBody, Naming, NetworkBody, PortBody,
+    VolumeBody, Wanted, adopted_name,
 };
 use lessor_specs::kinds::{
     Container, ContainerImage, ContainerOffer, Network, OfferPort, Ready, Restart, Volume,
@@ -47,9 +47,11 @@ pub(crate) struct Draft {
     /// What has to be there first beside networks, mounts and its image.
     pub(crate) needs: Vec<Address>,
     pub(crate) ready: Option<Ready>,
-    /// What it is called, where that does not follow from its address by Docker's rules. It was
-    /// chosen with regard to what is there, and holds whatever that is called.
+    /// What it is called, where that does not follow from its address. It was chosen with regard to
+    /// what is there, and holds whatever that is called.
     pub(crate) named: Option<String>,
+    /// By which rules a name follows from its address.
+    pub(crate) naming: Naming,
     /// Where a rule stands among those of its interface: lower ones come first, then by address.
     pub(crate) order: u32,
 }
@@ -112,6 +114,11 @@ impl Desired<'_> {
             .map(|draft| (draft.address.clone(), draft.wanted()))
             .collect();
         if place.kind() != Kind::Docker {
+            let adopting = specs.adopted().filter(|(_, other, _)| other == place);
+            wanted.extend(adopting.map(|(address, _, adopted)| {
+                let adopted = Some(adopted.clone());
+                (address.clone(), Wanted { adopted, ..address.into() })
+            }));
             return wanted.into_values().collect();
         }
         let docker = place.name();
@@ -174,6 +181,7 @@ pub(crate) fn bare(address: Address, place: Address, moved: &[Address], body: Bo
         needs: Vec::new(),
         ready: None,
         named: None,
+        naming: Naming::Docker,
         order: 0,
     }
 }

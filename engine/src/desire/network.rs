@@ -39,7 +39,8 @@ fn vlan_draft(specs: &Specs, name: &str, vlan: &Vlan) -> Option<Draft> {
         enabled: true,
     });
     let body = VlanBody { name: port.clone(), parent, tag: vlan.id, interface };
-    Some(Draft { named: Some(port), ..bare(address, place, &vlan.moved, Body::Vlan(body)) })
+    let draft = bare(address, place, &vlan.moved, Body::Vlan(body));
+    Some(Draft { named: Some(port), adopted: vlan.adopted.clone(), ..draft })
 }
 
 fn alias_draft(specs: &Specs, name: &str, alias: &Alias) -> Option<Draft> {
@@ -47,8 +48,8 @@ fn alias_draft(specs: &Specs, name: &str, alias: &Alias) -> Option<Draft> {
     let address = Address::new(Kind::Alias, name);
     let addresses = alias.addresses.iter().copied().collect();
     let body = Body::Alias(AliasBody { name: String::new(), addresses });
-    let named = Some(name_for(Naming::Identifier, &address));
-    Some(Draft { named, ..bare(address, place, &alias.moved, body) })
+    let draft = bare(address, place, &alias.moved, body);
+    Some(Draft { naming: Naming::Identifier, adopted: alias.adopted.clone(), ..draft })
 }
 
 fn tunnel_draft(specs: &Specs, name: &str, vpn: &Vpn) -> Option<Draft> {
@@ -76,8 +77,8 @@ fn tunnel_draft(specs: &Specs, name: &str, vpn: &Vpn) -> Option<Draft> {
         peers,
         enabled: true,
     });
-    let named = Some(name_for(Naming::Identifier, &address));
-    Some(Draft { named, ..bare(address, place, &vpn.moved, body) })
+    let draft = bare(address, place, &vpn.moved, body);
+    Some(Draft { naming: Naming::Identifier, ..draft })
 }
 
 /// A rule of the operator's own, with the tracker it was given.
@@ -96,10 +97,10 @@ pub(crate) fn rule_draft(
                 needs.push(Address::new(Kind::Vlan, name));
                 specs.vlan.get(name).and_then(port_of).unwrap_or_else(|| text.to_owned())
             }
+            // What it is called is known when all names are.
             "alias" => {
-                let address = Address::new(Kind::Alias, name);
-                needs.push(address.clone());
-                name_for(Naming::Identifier, &address)
+                needs.push(Address::new(Kind::Alias, name));
+                text.to_owned()
             }
             _ => text.to_owned(),
         }
@@ -119,7 +120,8 @@ pub(crate) fn rule_draft(
     });
     let address = Address::new(Kind::FirewallRule, name);
     let draft = bare(address, place, &rule.moved, body);
-    Some(Draft { named: Some(tracker.to_string()), needs, order: rule.order, ..draft })
+    let (named, adopted) = (Some(tracker.to_string()), rule.adopted.clone());
+    Some(Draft { named, adopted, needs, order: rule.order, ..draft })
 }
 
 fn port_of(vlan: &Vlan) -> Option<String> {
@@ -141,20 +143,17 @@ pub(crate) fn forward_draft(
     };
     let address = Address::new(Kind::PortForward, name);
     let alias: Option<Address> = forward.source.parse().ok();
-    let source = alias
-        .as_ref()
-        .map_or_else(|| forward.source.clone(), |alias| name_for(Naming::Identifier, alias));
     let body = Body::Forward(ForwardBody {
         name: String::new(),
         interface: forward.interface.clone(),
         protocol: forward.protocol,
-        source,
+        source: forward.source.clone(),
         port: forward.port,
         target,
         target_port: forward.target_port.unwrap_or(forward.port),
         enabled: true,
     });
-    let named = Some(name_for(Naming::Identifier, &address));
     let draft = bare(address, place, &forward.moved, body);
-    Some(Draft { named, needs: alias.into_iter().collect(), ..draft })
+    let (needs, adopted) = (alias.into_iter().collect(), forward.adopted.clone());
+    Some(Draft { naming: Naming::Identifier, needs, adopted, ..draft })
 }

@@ -117,7 +117,7 @@ impl Work<'_> {
             // A call of a run that was cut off may land late and leave it half-made. Whether it can
             // be finished, and whether it is ready, only the provider can tell.
             (Act::Create, _) => Ok(Look::Fits),
-            (Act::Update, Transition::None) => Ok(Look::Done),
+            (Act::Update, Transition::None) if !present.lacks_mark() => Ok(Look::Done),
             (Act::Update | Act::Delete, _) => self.not_strayed(present),
         }
     }

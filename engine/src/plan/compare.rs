@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use foldhash::{HashMap, HashSet, HashSetExt};
 use lessor_plans::{
-    Action, Body, Change, Code, Digest, Hold, Note, NoteKind, Present, Reason, Transition,
+    Action, Body, Change, ClaimKey, Code, Digest, Hold, Note, NoteKind, Present, Reason, Transition,
 };
 use lessor_specs::{Address, Kind};
 
@@ -41,7 +41,9 @@ impl Planner<'_> {
         else {
             return false;
         };
-        if wanted.disk >= there.disk || wanted.made_from.image != there.made_from.image {
+        let image = &there.made_from.image;
+        let is_same = image.is_empty() || wanted.made_from.image == *image;
+        if wanted.disk >= there.disk || !is_same {
             return false;
         }
         let text = format!("its disk is {}, and {} are asked for", there.disk, wanted.disk);
@@ -101,6 +103,12 @@ impl Planner<'_> {
         {
             (Transition::Replace(paths), _) => (Action::Replace, self.differs(wish, paths)),
             (_, Some(need)) => (Action::Replace, Reason::Follows(need.clone())),
+            (Transition::InPlace(paths), None) if present.lacks_mark() => {
+                (Action::Update, Reason::Adopted(paths))
+            }
+            (Transition::None, None) if present.lacks_mark() => {
+                (Action::Update, Reason::Adopted(Vec::new()))
+            }
             (Transition::InPlace(paths), None) => (Action::Update, self.differs(wish, paths)),
             (Transition::None, None) => return None,
         };
@@ -118,8 +126,29 @@ impl Planner<'_> {
         if !seen.gaps.is_empty() {
             return None;
         }
+        self.lost_mark(wish);
         let reason = if self.was_applied(wish) { Reason::Missing } else { Reason::Wanted };
         Some(change(wish, Action::Create, reason, None))
+    }
+
+    /// Whoever writes over the description of a guest makes it a stranger: then another one is made,
+    /// and it has to be said how the old one comes back.
+    fn lost_mark(&mut self, wish: &Wish<'_>) {
+        let place = &wish.place;
+        let (Body::Guest(_), Some(seen)) = (&wish.body, self.world.at(place)) else { return };
+        let pool = format!("{place}/id");
+        let claim = |birth: &Address| ClaimKey { pool: pool.clone(), holder: birth.to_string() };
+        let known = |birth: &&Address| self.wishes.applied.contains_key(*birth);
+        let made = wish.births.iter().filter(known);
+        let Some(id) = { made }.find_map(|birth| self.wishes.claims.get(&claim(birth))) else {
+            return;
+        };
+        let held = Hold::Name { sort: "guest", name: id.clone() };
+        if wish.adopted.is_none() && seen.strangers.iter().any(|one| one.hold == held) {
+            let text = format!("guest `{id}`, which it was, carries no mark of ours any more");
+            let hint = format!("write `adopted = \"{id}\"` in its entry to take that one back");
+            self.note(NoteKind::Info, &wish.address, text).hint = Some(hint);
+        }
     }
 
     /// Somebody else's doing, when the journal says that exactly this was applied.

@@ -43,7 +43,7 @@ impl Planner<'_> {
     }
 
     fn orphan(&mut self, place: &Address, birth: &Address, present: &Present, is_crowd: bool) {
-        if let Some(user) = self.kept_user(present) {
+        if let Some(user) = self.kept_user(place, present) {
             let text = format!("no longer declared; `{user}` is kept and still on it");
             self.note(NoteKind::Info, birth, text);
             return;
@@ -96,6 +96,7 @@ impl Planner<'_> {
         let mut after = before.clone();
         let Some(guest) = after.guest_mut() else { return };
         (guest.running, guest.on_boot) = (false, false);
+        guest.waiting.clear();
         if until.is_some() {
             guest.kept_until = until;
             if after == before {
@@ -115,24 +116,35 @@ impl Planner<'_> {
         });
     }
 
-    /// A guest that stays for its data, and with it what it stands on: its VLAN, its pool.
-    fn kept_user(&self, present: &Present) -> Option<Address> {
-        let uses = |guest: &GuestBody| match &present.body {
-            Body::Vlan(vlan) => guest.network.tag == Some(vlan.tag),
-            Body::Pool(pool) => guest.pool == pool.name,
-            Body::Vnet(vnet) => guest.network.bridge == vnet.name,
+    /// A guest that stays for its data, and with it what it stands on: its VLAN, its pool. Other
+    /// clusters have pools and tags of the same name, and those are theirs.
+    fn kept_user(&self, place: &Address, present: &Present) -> Option<Address> {
+        let uses = |cluster: &Address, guest: &GuestBody| match &present.body {
+            Body::Vlan(vlan) => {
+                guest.network.tag == Some(vlan.tag) && self.may_be_behind(cluster, place)
+            }
+            Body::Pool(pool) => guest.pool == pool.name && cluster == place,
+            Body::Vnet(vnet) => guest.network.bridge == vnet.name && cluster == place,
             _ => false,
         };
         let is_going = |birth: &Address| {
             let due = self.wishes.kept.get(birth).is_some_and(|due| *due <= self.wishes.now);
             due || self.wishes.destroy_data.contains(birth)
         };
-        let all = self.world.observations().values().flat_map(|seen| &seen.present);
-        let mut guests = all.filter_map(|(birth, present)| match &present.body {
-            Body::Guest(guest) if uses(guest) && !is_going(birth) => Some(birth.clone()),
+        let all = self.world.observations().iter();
+        let all = all.flat_map(|(cluster, seen)| seen.present.iter().map(move |p| (cluster, p)));
+        let mut guests = all.filter_map(|(cluster, (birth, present))| match &present.body {
+            Body::Guest(guest) if uses(cluster, guest) && !is_going(birth) => Some(birth.clone()),
             _ => None,
         });
         guests.next()
+    }
+
+    /// Whether guests of a cluster may have their VLANs on a firewall: unless its range says that
+    /// they are on another one.
+    fn may_be_behind(&self, cluster: &Address, firewall: &Address) -> bool {
+        let range = self.wishes.specs.vlan_range_on(cluster.name());
+        range.is_none_or(|(_, range)| range.pfsense == firewall.name())
     }
 
     /// Whether something is made that is the same but for its name.

@@ -48,6 +48,10 @@ pub struct GuestBody {
     pub on_boot: bool,
     /// Whether it runs.
     pub running: bool,
+    /// What of it others changed, or a run that was cut off, and what waits for its next start. Of a
+    /// wish, nothing.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub waiting: BTreeSet<String>,
     /// Until when it is kept for its data, since nobody declares it any more. The date stands with
     /// the guest for people to read, and for whoever lost what was remembered of it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -75,6 +79,9 @@ impl GuestBody {
     /// Takes over from a wish what cannot be seen of a guest that is there: what it was made from,
     /// rules that are not ours to say, and who may log in to a container.
     pub fn overlook(&mut self, wish: &GuestBody) {
+        if self.made_from.image.is_empty() {
+            self.made_from.image.clone_from(&wish.made_from.image);
+        }
         self.made_from.template = wish.made_from.template;
         self.made_from.storage.clone_from(&wish.made_from.storage);
         if wish.firewall.is_none() {
@@ -94,7 +101,7 @@ impl GuestBody {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct MadeFrom {
-    /// The `image` entry.
+    /// The `image` entry; empty of a guest that does not say so, since others made it.
     pub image: String,
     /// The id of the template; `None` of a guest that is there.
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -129,6 +129,15 @@ impl Body {
         }
     }
 
+    /// The ends of a rule, to be changed: whatever may name an alias.
+    pub fn ends_mut(&mut self) -> Vec<&mut String> {
+        match self {
+            Body::Rule(rule) => vec![&mut rule.source, &mut rule.destination],
+            Body::Forward(forward) => vec![&mut forward.source],
+            _ => Vec::new(),
+        }
+    }
+
     /// Whether removing it loses what cannot be made again.
     pub fn has_data(&self) -> bool {
         matches!(self, Body::Volume(_) | Body::Guest(_))

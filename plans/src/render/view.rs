@@ -384,7 +384,9 @@ fn change_line(sorts: &Sorts<'_>, change: &Change) -> Line {
 /// whose finding is the reason, and look different here in any case.
 fn is_same_secret(change: &Change, difference: &Difference) -> bool {
     let found = match &change.reason {
-        Reason::Changed(paths) | Reason::Drifted(paths) => paths.contains(&difference.path),
+        Reason::Changed(paths) | Reason::Drifted(paths) | Reason::Adopted(paths) => {
+            paths.contains(&difference.path)
+        }
         _ => false,
     };
     let is = |value: &Option<serde_json::Value>, expected: fn(&str) -> bool| {
@@ -453,6 +455,8 @@ fn why(change: &Change) -> String {
         Reason::Drifted(paths) => {
             format!("{} changed outside, will be set back{replaced}", list(paths))
         }
+        Reason::Adopted(paths) if paths.is_empty() => "adopted, gets our mark".into(),
+        Reason::Adopted(paths) => format!("adopted, gets our mark; {} changed", list(paths)),
         Reason::Follows(address) => format!("follows `{address}`{replaced}"),
         Reason::Unwanted => "no longer declared".into(),
         Reason::Renamed(new) => format!("no longer declared, and `{new}` is the same"),

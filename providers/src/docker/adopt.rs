@@ -122,7 +122,7 @@ impl Adopter<'_> {
         let installation = &self.docker.installation;
         match (stand_in(address, &Origin::File, &name, &labels, installation), look) {
             (Ok(mark), Ok(look)) => {
-                let own = Own { mark, adopted: Some(Adoption { id, beyond }) };
+                let own = Own { mark, adopted: Some(Adoption { id, beyond, takes_mark: false }) };
                 self.adoptions.insert(self.seen, present(own, look));
             }
             (Ok(_), Err(why)) => insert_unknown(self.seen, address.clone(), why),

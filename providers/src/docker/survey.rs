@@ -113,7 +113,7 @@ impl Docker {
         secrets: impl FnOnce(&Present) -> BTreeMap<String, secrecy::SecretString>,
     ) -> Found {
         let (owner, mark) = Owner::of(labels, &self.installation, name);
-        let adopted = Some(Adoption { id: id.clone(), beyond: Vec::new() });
+        let adopted = Some(Adoption { id: id.clone(), beyond: Vec::new(), takes_mark: false });
         let present = present(Own { mark, adopted }, look);
         Found {
             id,

@@ -158,7 +158,8 @@ impl Docker {
         };
         match stand_in(adopting.address, adopting.origin, name, labels, &self.installation) {
             Ok(mark) => {
-                let adopted = Some(Adoption { id: id.to_owned(), beyond: Vec::new() });
+                let adopted =
+                    Some(Adoption { id: id.to_owned(), beyond: Vec::new(), takes_mark: false });
                 Whose::Ours(Own { mark, adopted }, thing)
             }
             Err(why) => Whose::Others(why),

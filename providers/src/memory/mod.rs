@@ -384,7 +384,7 @@ fn meant(host: &Host, wanted: &[Wanted]) -> BTreeMap<Address, Thing> {
 fn adoption(thing: &Thing) -> Adoption {
     let unsafe_one = matches!(&thing.body, Body::Container(c) if !c.no_new_privileges);
     let beyond = unsafe_one.then(|| MAY_GAIN.to_owned()).into_iter().collect();
-    Adoption { id: thing.written_id(), beyond }
+    Adoption { id: thing.written_id(), beyond, takes_mark: false }
 }
 
 fn not_ours(thing: &Thing, error: &MarkError) -> ApplyError {

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use lessor_engine::ApplyError;
 use lessor_plans::{Change, GuestBody, Sighting};
+use lessor_specs::Address;
 use tokio::time::{Instant, sleep};
 
 use super::client::{CallError, Client, Guest, GuestKind, Kind, NewClone, Resource};
@@ -27,9 +28,13 @@ const PAUSE_LAST: Duration = Duration::from_secs(2);
 const PLAN_AGAIN: &str = "run `lessor plan` again: it chooses another id";
 
 /// The guest of this id.
-pub(super) async fn sight(proxmox: &Proxmox, id: &str) -> Result<Sighting, ApplyError> {
+pub(super) async fn sight(
+    proxmox: &Proxmox,
+    change: &Change,
+    id: &str,
+) -> Result<Sighting, ApplyError> {
     let unknown = |why: String| Sighting::Unknown { why };
-    Ok(match proxmox.whose(proxmox.client()?, id).await? {
+    Ok(match proxmox.whose(proxmox.client()?, id, adopting(change, id)).await? {
         Whose::Ours(seen) => match seen.present() {
             Ok(present) => Sighting::Present(present.into()),
             Err(why) => unknown(why),
@@ -46,7 +51,7 @@ pub(super) async fn create(
     change: &Change,
     wish: &GuestBody,
 ) -> Result<(), ApplyError> {
-    let mut way = Way::new(proxmox)?;
+    let mut way = Way::new(proxmox, None)?;
     loop {
         let seen = match way.whose(&wish.name).await? {
             Whose::Ours(seen) => seen,
@@ -67,8 +72,12 @@ pub(super) async fn create(
 }
 
 /// Makes a guest that is there like its wish.
-pub(super) async fn update(proxmox: &Proxmox, wish: &GuestBody) -> Result<(), ApplyError> {
-    let mut way = Way::new(proxmox)?;
+pub(super) async fn update(
+    proxmox: &Proxmox,
+    change: &Change,
+    wish: &GuestBody,
+) -> Result<(), ApplyError> {
+    let mut way = Way::new(proxmox, adopting(change, &wish.name))?;
     while let Some(seen) = way.ours(&wish.name).await? {
         if !way.forward(wish, &seen).await? {
             return Ok(());
@@ -78,8 +87,8 @@ pub(super) async fn update(proxmox: &Proxmox, wish: &GuestBody) -> Result<(), Ap
 }
 
 /// Removes a guest with its disks.
-pub(super) async fn delete(proxmox: &Proxmox, id: &str) -> Result<(), ApplyError> {
-    let mut way = Way::new(proxmox)?;
+pub(super) async fn delete(proxmox: &Proxmox, change: &Change, id: &str) -> Result<(), ApplyError> {
+    let mut way = Way::new(proxmox, adopting(change, id))?;
     while let Some(seen) = way.ours(id).await? {
         let done = if seen.running {
             way.is_allowed("its end", 3)?;
@@ -91,6 +100,11 @@ pub(super) async fn delete(proxmox: &Proxmox, id: &str) -> Result<(), ApplyError
         way.after(done.map_err(Trouble::Call))?;
     }
     Ok(())
+}
+
+/// As what a guest of this id is adopted, if the change says so.
+fn adopting<'c>(change: &'c Change, id: &str) -> Option<&'c Address> {
+    (change.adopted.as_deref() == Some(id)).then_some(&change.address)
 }
 
 async fn remove(client: &Client, guest: &Guest) -> Result<(), CallError> {
@@ -191,21 +205,23 @@ impl From<ApplyError> for Trouble {
 struct Way<'p> {
     proxmox: &'p Proxmox,
     client: &'p Client,
+    /// As what the guest is adopted, if it is.
+    adopted: Option<&'p Address>,
     setbacks: usize,
     taken: BTreeMap<&'static str, usize>,
 }
 
 impl<'p> Way<'p> {
-    fn new(proxmox: &'p Proxmox) -> Result<Self, ApplyError> {
+    fn new(proxmox: &'p Proxmox, adopted: Option<&'p Address>) -> Result<Self, ApplyError> {
         let client = proxmox.client()?;
-        Ok(Way { proxmox, client, setbacks: 0, taken: BTreeMap::new() })
+        Ok(Way { proxmox, client, adopted, setbacks: 0, taken: BTreeMap::new() })
     }
 
     /// What has the id, once it is made.
     async fn whose(&self, id: &str) -> Result<Whose, ApplyError> {
         let (begun, mut pause) = (Instant::now(), PAUSE_FIRST);
         loop {
-            match self.proxmox.whose(self.client, id).await? {
+            match self.proxmox.whose(self.client, id, self.adopted).await? {
                 Whose::Unmade(_) if begun.elapsed() < step::PATIENCE => sleep(pause).await,
                 whose => return Ok(whose),
             }
@@ -277,7 +293,8 @@ fn check_same(wish: &GuestBody, seen: &Seen) -> Result<(), ApplyError> {
     if there.lxc != wish.lxc {
         differing.push("lxc".to_owned());
     }
-    if there.made_from.image != wish.made_from.image {
+    // One that others made does not say what from.
+    if !seen.adopted && there.made_from.image != wish.made_from.image {
         differing.push("image".to_owned());
     }
     match differing.as_slice() {

@@ -146,10 +146,11 @@ impl Provider for Proxmox {
         &self.place
     }
 
-    /// Looks by listing. Guests are known by the range of ids and the tag, whatever is wanted.
-    async fn observe(&self, _wanted: &[Wanted]) -> Observation {
+    /// Looks by listing. Guests are known by the range of ids and the tag, whatever is wanted; those
+    /// that entries adopt, by their ids.
+    async fn observe(&self, wanted: &[Wanted]) -> Observation {
         match &self.client {
-            Ok(client) => observe::observe(self, client).await,
+            Ok(client) => observe::observe(self, client, wanted).await,
             Err(Closed { why, hint }) => {
                 Observation::unreachable(self.place.clone(), why, hint.clone())
             }
@@ -158,7 +159,7 @@ impl Provider for Proxmox {
 
     async fn sight(&self, change: &Change) -> Sighting {
         let sighted = match change.body() {
-            Some(Body::Guest(body)) => guest::sight(self, &body.name).await,
+            Some(Body::Guest(body)) => guest::sight(self, change, &body.name).await,
             Some(Body::Pool(body)) => pool::sight(self, &body.name).await,
             Some(Body::Vnet(body)) => vnet::sight(self, &body.name).await,
             _ => Ok(Sighting::Absent),
@@ -181,8 +182,8 @@ impl Provider for Proxmox {
         })?;
         match (act, body) {
             (Act::Create, Body::Guest(body)) => guest::create(self, change, body).await,
-            (Act::Update, Body::Guest(body)) => guest::update(self, body).await,
-            (Act::Delete, Body::Guest(body)) => guest::delete(self, &body.name).await,
+            (Act::Update, Body::Guest(body)) => guest::update(self, change, body).await,
+            (Act::Delete, Body::Guest(body)) => guest::delete(self, change, &body.name).await,
             (Act::Create, Body::Pool(body)) => pool::create(self, change, &body.name).await,
             (Act::Update, Body::Pool(body)) => pool::confirm(self, &body.name).await,
             (Act::Delete, Body::Pool(body)) => pool::delete(self, &body.name).await,

@@ -7,20 +7,20 @@ use futures_util::future::{join, join_all, join5};
 use futures_util::{StreamExt, stream};
 use lessor_plans::{
     Body, Gap, Hold, Mark, MarkError, Node, Observation, Oddity, PoolBody, Stranger, Template,
+    Wanted,
 };
-use lessor_specs::ByteSize;
+use lessor_specs::{Address, ByteSize};
 
 use super::client::{CallError, Client, Guest, GuestKind, GuestListed, Permissions, Resource};
 use super::property::text::tags;
-use super::read;
 use super::rules::Filter;
 use super::values::{Values, size};
 use super::whose::{Seen, making, mark_of, present, unmade};
 use super::{Proxmox, client, pool, vnet};
-use crate::seen::{insert, insert_unknown, why_not};
+use crate::seen::{adopted_mark, insert, insert_unknown, why_not};
 
 /// The tag that tells guests of ours outside of the range of ids.
-const TAG: &str = "lessor";
+pub(super) const TAG: &str = "lessor";
 
 /// How many guests are looked at at the same time; each node answers a few of these at once.
 const AT_ONCE: usize = 16;
@@ -30,7 +30,7 @@ const SIGHT: [(&str, &str); 3] =
     [("/vms", "VM.Audit"), ("/pool", "Pool.Audit"), ("/nodes", "Sys.Audit")];
 
 /// Everything of ours, and what of others has an id of ours.
-pub(super) async fn observe(proxmox: &Proxmox, client: &Client) -> Observation {
+pub(super) async fn observe(proxmox: &Proxmox, client: &Client, wanted: &[Wanted]) -> Observation {
     // It tells who answers, and so who is busy; what it says is in other answers, too.
     let members = client.cluster_status();
     let (_, nodes, resources, pools, permissions) = join5(
@@ -48,7 +48,8 @@ pub(super) async fn observe(proxmox: &Proxmox, client: &Client) -> Observation {
             return Observation::unreachable(proxmox.place.clone(), error.to_string(), hint);
         }
     };
-    let mut look = Look { proxmox, client, resources, seen: Observation::default() };
+    let seen = Observation::default();
+    let mut look = Look { proxmox, client, resources, adopting: adopting(wanted), seen };
     look.permissions(permissions);
     look.pools(pools);
     look.guests(nodes).await;
@@ -60,7 +61,15 @@ struct Look<'l> {
     proxmox: &'l Proxmox,
     client: &'l Client,
     resources: Vec<Resource>,
+    /// The entries that adopt guests, by their ids.
+    adopting: BTreeMap<u32, &'l Address>,
     seen: Observation,
+}
+
+/// The entries that adopt guests, by their ids.
+fn adopting(wanted: &[Wanted]) -> BTreeMap<u32, &Address> {
+    let adopts = |wanted: &'_ Wanted| wanted.adopted.as_ref()?.as_str().parse().ok();
+    wanted.iter().filter_map(|wanted| Some((adopts(wanted)?, &wanted.address))).collect()
 }
 
 /// A guest in a list, and where.
@@ -139,8 +148,11 @@ impl Look<'_> {
             .collect();
         let (looked, templates) =
             join(self.look_at_all(candidates), self.values_of(templates)).await;
+        // What carries our mark goes before what is adopted for the same entry.
+        let (marked, adopted): (Vec<_>, Vec<_>) =
+            looked.into_iter().partition(|(one, _)| !self.adopting.contains_key(&one.guest.vmid));
         let mut ours = BTreeSet::new();
-        for (one, looked) in looked {
+        for (one, looked) in marked.into_iter().chain(adopted) {
             let vmid = one.guest.vmid;
             match looked {
                 Ok(Some(found)) => {
@@ -234,6 +246,7 @@ impl Look<'_> {
             None => of_cluster().and_then(|found| found.tags.clone()),
         };
         self.proxmox.entry.vmid_range.contains(vmid)
+            || self.adopting.contains_key(&vmid)
             || text.is_some_and(|text| tags(&text, false).contains(TAG))
     }
 
@@ -259,6 +272,7 @@ impl Look<'_> {
             },
         };
         let is_ours = mark_of(self.proxmox, &one.guest.vmid.to_string(), &values).is_ok();
+        let is_ours = is_ours || self.adopting.contains_key(&one.guest.vmid);
         let filter = if self.proxmox.entry.guest_firewall && is_ours {
             Some(Filter::read(self.client, &one.guest).await?)
         } else {
@@ -300,7 +314,9 @@ impl Look<'_> {
             return false;
         }
         let in_range = self.proxmox.entry.vmid_range.contains(guest.vmid);
-        let mark = match mark_of(self.proxmox, &id, &values) {
+        let adopted = self.adopted_mark(&guest, &values);
+        let is_adopted = adopted.is_some();
+        let mark = match adopted.map_or_else(|| mark_of(self.proxmox, &id, &values), Ok) {
             Ok(mark) => mark,
             Err(error) => {
                 self.not_ours("guest", &id, &error, in_range);
@@ -315,12 +331,35 @@ impl Look<'_> {
             return true;
         };
         let pool = listed.pool.clone();
-        let seen = Seen { guest, mark, values, running, managed: false, pool, filter };
-        match read::body(&seen) {
-            Ok(body) => insert(&mut self.seen, present(&seen.mark, Body::Guest(body.into()))),
+        let adopted = is_adopted;
+        let seen = Seen { guest, mark, adopted, values, running, managed: false, pool, filter };
+        match seen.present() {
+            Ok(present) => insert(&mut self.seen, present),
+            Err(why) if adopted => drop(self.seen.refused.insert(seen.mark.address, why)),
             Err(why) => insert_unknown(&mut self.seen, seen.mark.address, why),
         }
         true
+    }
+
+    /// The mark that a guest gets which an entry adopts, unless something of ours stands for that
+    /// entry already. One that carries a mark is refused.
+    fn adopted_mark(&mut self, guest: &Guest, values: &Values) -> Option<Mark> {
+        let address = *self.adopting.get(&guest.vmid)?;
+        if self.seen.present.contains_key(address) || self.seen.unknown.contains_key(address) {
+            return None;
+        }
+        let (id, text) = (guest.vmid.to_string(), values.description());
+        match mark_of(self.proxmox, &id, values) {
+            // By now it is what was adopted.
+            Ok(mark) if mark.address == *address => None,
+            _ => match adopted_mark(address, &id, text, &self.proxmox.installation) {
+                Ok(mark) => Some(mark),
+                Err(why) => {
+                    self.seen.refused.insert(address.clone(), why);
+                    None
+                }
+            },
+        }
     }
 
     fn template(&self, guest: &Guest, values: &Values) -> Template {

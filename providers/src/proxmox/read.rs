@@ -50,7 +50,7 @@ pub(super) fn kept_by(description: &str, until: Option<Timestamp>) -> Option<Str
     Some(lines.join("\n"))
 }
 
-/// How a guest of ours looks. What waits for a restart does not count yet.
+/// How a guest of ours looks. What waits for a restart does not count yet, and is named.
 ///
 /// # Errors
 /// Why nobody can tell.
@@ -60,7 +60,8 @@ pub(super) fn body(seen: &Seen) -> Result<GuestBody, String> {
         return Err("it was made a template".into());
     }
     let image = { values.description().lines() }.find_map(|line| line.trim().strip_prefix(IMAGE));
-    let image = image.ok_or_else(|| {
+    // One that others made does not say what from.
+    let image = image.or(seen.adopted.then_some("")).ok_or_else(|| {
         format!("its description does not say its image any more; add a line `{IMAGE}NAME`")
     })?;
     let disk = values.first_disk(kind).map(|(_, disk)| size(&disk));
@@ -80,6 +81,7 @@ pub(super) fn body(seen: &Seen) -> Result<GuestBody, String> {
         firewall: seen.filter.as_ref().and_then(|filter| filter.rules(&card(kind, values))),
         on_boot: flag(values.now("onboot")),
         running: seen.running,
+        waiting: values.waiting_of_ours().map(str::to_owned).collect(),
         kept_until: kept_until(values.description()),
     })
 }

@@ -13,7 +13,7 @@ use super::property::text::size_text;
 use super::rules::RuleStep;
 use super::values::size;
 use super::whose::Seen;
-use super::write::{Edit, edit};
+use super::write::{Edit, edit, marking};
 
 /// How long a guest may take to shut down before it is stopped.
 const SHUTDOWN: Duration = Duration::from_secs(30);
@@ -29,25 +29,6 @@ const SETTLING: Duration = Duration::from_secs(30);
 
 /// The pause between two looks at that.
 const PAUSE: Duration = Duration::from_millis(250);
-
-/// What a guest keeps from its template, or others set, and may wait for its next start without
-/// being any of our business.
-const OURS: [&str; 14] = [
-    "name",
-    "hostname",
-    "cores",
-    "sockets",
-    "memory",
-    "balloon",
-    "onboot",
-    "tags",
-    "net0",
-    "ipconfig0",
-    "ciuser",
-    "sshkeys",
-    "ide2",
-    "rootfs",
-];
 
 /// One step towards a wish.
 #[derive(Debug)]
@@ -90,6 +71,9 @@ impl Step {
 /// # Errors
 /// When there is no way to what is wished.
 pub(super) fn next(wish: &GuestBody, seen: &Seen) -> Result<Option<Step>, ApplyError> {
+    if seen.adopted {
+        return Ok(Some(Step::Write(marking(wish, seen))));
+    }
     if seen.pool.as_deref() != Some(&wish.pool) {
         return Ok(Some(Step::Join { leaves: seen.pool.clone() }));
     }
@@ -109,7 +93,7 @@ pub(super) fn next(wish: &GuestBody, seen: &Seen) -> Result<Option<Step>, ApplyE
     {
         return Ok(Some(Step::Filter(step)));
     }
-    let waits = seen.values.waiting().any(|key| OURS.contains(&key));
+    let waits = seen.values.waiting_of_ours().next().is_some();
     Ok(match (seen.running, wish.running) {
         (true, true) if waits => Some(Step::Reboot),
         (false, true) => Some(Step::Start),

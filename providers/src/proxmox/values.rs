@@ -7,6 +7,25 @@ use super::property::{Property, Shape};
 /// Where disks are that a machine boots from when it does not say so.
 const FIRST_DISKS: [&str; 4] = ["scsi0", "virtio0", "sata0", "ide0"];
 
+/// What a guest keeps from its template, or others set, and may wait for its next start without
+/// being any of our business.
+const OURS: [&str; 14] = [
+    "name",
+    "hostname",
+    "cores",
+    "sockets",
+    "memory",
+    "balloon",
+    "onboot",
+    "tags",
+    "net0",
+    "ipconfig0",
+    "ciuser",
+    "sshkeys",
+    "ide2",
+    "rootfs",
+];
+
 /// Every value of a guest.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Values(Vec<Pending>);
@@ -36,8 +55,13 @@ impl Values {
     }
 
     /// The names that wait for a stop and a start.
-    pub(super) fn waiting(&self) -> impl Iterator<Item = &str> {
+    fn waiting(&self) -> impl Iterator<Item = &str> {
         self.0.iter().filter(|row| row.waits()).map(|row| row.key.as_str())
+    }
+
+    /// The names of those that we say anything about.
+    pub(super) fn waiting_of_ours(&self) -> impl Iterator<Item = &str> {
+        self.waiting().filter(|key| OURS.contains(key))
     }
 
     /// Changes with any of them.

@@ -2,7 +2,7 @@
 
 use futures_util::future::{OptionFuture, join3};
 use lessor_engine::ApplyError;
-use lessor_plans::{Mark, MarkError, Present};
+use lessor_plans::{Adoption, Mark, MarkError, Present};
 use lessor_specs::Address;
 
 use super::client::{CallError, Client, Guest, Resource};
@@ -10,7 +10,7 @@ use super::error::refused;
 use super::rules::Filter;
 use super::values::Values;
 use super::{Proxmox, read};
-use crate::seen::why_not;
+use crate::seen::{adopted_mark, why_not};
 
 /// What has an id.
 pub(super) enum Whose {
@@ -28,7 +28,10 @@ pub(super) enum Whose {
 /// A guest of ours.
 pub(super) struct Seen {
     pub(super) guest: Guest,
+    /// The mark it carries, or gets.
     pub(super) mark: Mark,
+    /// Whether it has no mark yet, and counts as ours since an entry adopts it.
+    pub(super) adopted: bool,
     pub(super) values: Values,
     pub(super) running: bool,
     /// Whether the cluster itself starts and stops it.
@@ -41,7 +44,11 @@ pub(super) struct Seen {
 impl Seen {
     /// How it looks.
     pub(super) fn present(&self) -> Result<Present, String> {
-        Ok(present(&self.mark, lessor_plans::Body::Guest(read::body(self)?.into())))
+        let body = lessor_plans::Body::Guest(read::body(self)?.into());
+        let id = || self.guest.vmid.to_string();
+        let adoption = || Adoption { id: id(), beyond: Vec::new(), takes_mark: true };
+        let adopted = self.adopted.then(adoption);
+        Ok(Present { adopted, ..present(&self.mark, body) })
     }
 }
 
@@ -67,8 +74,14 @@ pub(super) fn making(values: &Values) -> Option<&str> {
 }
 
 impl Proxmox {
-    /// The guest of this id, on whatever node it is now.
-    pub(super) async fn whose(&self, client: &Client, id: &str) -> Result<Whose, ApplyError> {
+    /// The guest of this id, on whatever node it is now. One without a mark is ours as well if it
+    /// is `adopted` as the thing at that address.
+    pub(super) async fn whose(
+        &self,
+        client: &Client,
+        id: &str,
+        adopted: Option<&Address>,
+    ) -> Result<Whose, ApplyError> {
         let vmid = number(id)?;
         let resources = client.cluster_resources(None).await?;
         let found = resources.iter().find(|one| one.vmid == Some(vmid.into()));
@@ -84,18 +97,19 @@ impl Proxmox {
         };
         check_online(&resources, node, &self.place)?;
         let guest = Guest { kind, node: node.clone(), vmid };
-        match self.look(client, guest, found.pool.clone()).await? {
+        match self.look(client, guest, found.pool.clone(), adopted).await? {
             Some(whose) => Ok(whose),
             None => Ok(Whose::Nobodys(resources)),
         }
     }
 
     /// A guest on its node; `None` when it is not there any more.
-    pub(super) async fn look(
+    async fn look(
         &self,
         client: &Client,
         guest: Guest,
         pool: Option<String>,
+        adopted: Option<&Address>,
     ) -> Result<Option<Whose>, CallError> {
         let filter = self.entry.guest_firewall.then(|| Filter::read(client, &guest));
         let asked = join3(
@@ -111,10 +125,15 @@ impl Proxmox {
             (Err(error), _) | (_, Err(error)) => return Err(error),
         };
         let id = guest.vmid.to_string();
-        Ok(Some(match (mark_of(self, &id, &values), making(&values)) {
+        let mark = mark_of(self, &id, &values);
+        let gets = |address| adopted_mark(address, &id, values.description(), &self.installation);
+        let gets = adopted.and_then(|address| gets(address).ok());
+        let is_adopted = gets.is_some();
+        Ok(Some(match (gets.map_or(mark, Ok), making(&values)) {
             (_, Some(lock)) => Whose::Unmade(unmade(&guest, lock)),
             (Ok(mark), None) => Whose::Ours(Box::new(Seen {
                 running: status.is_running(),
+                adopted: is_adopted,
                 managed: status.is_managed(),
                 filter: filter.transpose()?,
                 guest,

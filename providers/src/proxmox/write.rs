@@ -7,9 +7,10 @@ use lessor_plans::GuestBody;
 
 use super::client::{Form, GuestKind};
 use super::error::refused;
+use super::observe::TAG;
 use super::property::text::{ssh_keys, tags, tags_text};
 use super::property::{Property, PropertyError, Shape};
-use super::read::{address, card_of, cores, flag, kept_by, keys, mac_key, memory_mib};
+use super::read::{address, card_of, cores, described, flag, kept_by, keys, mac_key, memory_mib};
 use super::values::Values;
 use super::whose::Seen;
 
@@ -94,6 +95,19 @@ pub(super) fn edit(wish: &GuestBody, seen: &Seen) -> Result<Edit, ApplyError> {
         cloud_init(&mut edit, wish, values).map_err(|error| unfit(wish, &error))?;
     }
     Ok(edit)
+}
+
+/// Our mark on a guest that others made, with the tag by which it is found whatever its id: before
+/// what people wrote about it, and before anything else of it is changed.
+pub(super) fn marking(wish: &GuestBody, seen: &Seen) -> Edit {
+    let mut edit = Edit::default();
+    let (values, mark) = (&seen.values, seen.mark.to_line());
+    let told = described(&mark, &wish.made_from.image);
+    edit.set("description", format!("{told}\n{}", values.description()).trim_end());
+    let mut there = values.to_be("tags").map(|text| tags(text, false)).unwrap_or_default();
+    there.insert(TAG.to_owned());
+    edit.text("tags", values.to_be("tags"), tags_text(&there).as_deref());
+    edit
 }
 
 fn memory(

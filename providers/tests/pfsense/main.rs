@@ -4,6 +4,7 @@
 #![expect(clippy::panic, clippy::unwrap_used, reason = "what helps a test may do what a test may")]
 
 mod acting;
+mod adopting;
 mod bad_worlds;
 mod crashes;
 mod faults;

@@ -171,6 +171,23 @@ async fn until_when_a_guest_is_kept_stands_below_its_image_and_beside_what_peopl
 }
 
 #[tokio::test]
+async fn what_others_changed_and_waits_for_a_restart_is_named_and_set_back() {
+    let world = World::new().await;
+    create(&world, &pool()).await;
+    let body = vm(20_001);
+    create(&world, &body).await;
+    let form = Form::new().with("cores", 1);
+    let task = world.root().guest_update(&listed(&body), None, form).await.unwrap();
+    world.root().task_wait(task.as_ref(), crate::world::PATIENCE).await.unwrap();
+
+    let way = world.provider().compare(&body, &present(&world, &body).await);
+
+    assert_eq!(way, Transition::InPlace(vec!["waiting".into()]));
+    update(&world, &body).await;
+    assert_as_wished(&world, &body).await;
+}
+
+#[tokio::test]
 async fn a_tag_of_a_vnet_changes_in_place_and_its_zone_does_not() {
     let world = World::new().await;
     create(&world, &vnet()).await;
@@ -324,7 +341,7 @@ async fn nodes_and_templates_are_told_with_what_others_were_promised() {
 }
 
 #[tokio::test]
-async fn what_waits_for_a_restart_is_not_there_yet() {
+async fn what_waits_for_a_restart_is_named_and_not_there_yet() {
     let world = World::new().await;
     create(&world, &pool()).await;
     let body = vm(20_001);
@@ -335,9 +352,10 @@ async fn what_waits_for_a_restart_is_not_there_yet() {
 
     let before = present(&world, &body).await;
 
-    assert_eq!(world.provider().compare(&body, &before), Transition::None);
+    let way = world.provider().compare(&body, &before);
+    assert_eq!(way, Transition::InPlace(vec!["waiting".into()]));
     let way = world.provider().compare(&wish, &before);
-    assert_eq!(way, Transition::InPlace(vec!["cpu".into()]));
+    assert_eq!(way, Transition::InPlace(vec!["cpu".into(), "waiting".into()]));
     update(&world, &wish).await;
     assert_as_wished(&world, &wish).await;
 }

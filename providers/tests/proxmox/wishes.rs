@@ -110,6 +110,7 @@ pub(crate) fn guest(id: u32) -> GuestBody {
         ]),
         on_boot: true,
         running: true,
+        waiting: BTreeSet::new(),
         kept_until: None,
     }
 }

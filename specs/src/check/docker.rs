@@ -33,7 +33,6 @@ pub(super) fn check(checker: &mut Checker<'_>) {
     fixed_ports(checker);
     port_ranges(checker);
     bridges(checker);
-    adopted_once(checker);
 }
 
 /// A container and what it joins and mounts live on one host.
@@ -178,22 +177,6 @@ fn bridges(checker: &mut Checker<'_>) {
                 format!("`{from}` takes `{subnet}`, which `bridge.{name}` carves for tenants");
             let finding = checker.find(Code::NetworkInBridge, from, at!["subnet"], message);
             finding.also(Address::new(Kind::Bridge, &***name), at!["supernet"], "");
-        }
-    }
-}
-
-/// No two entries stand for the same thing.
-fn adopted_once(checker: &mut Checker<'_>) {
-    let specs = checker.specs;
-    let mut claimed = BTreeMap::new();
-    for (from, docker, adopted) in specs.adopted() {
-        let thing = (docker, from.kind(), adopted);
-        if let Some(other) = claimed.insert(thing, from.clone()) {
-            let sort = from.kind();
-            let message = format!("`{from}` and `{other}` both adopt the {sort} `{adopted}`");
-            let finding = checker.find(Code::AdoptedTwice, from, at!["adopted"], message);
-            finding.also(other, at!["adopted"], "adopted here too");
-            finding.hint = Some("one thing has one entry; remove the other".into());
         }
     }
 }

@@ -375,7 +375,7 @@ fn parts(mut bytes: &[u8]) -> Option<Vec<Vec<u8>>> {
 
 impl Checker<'_> {
     /// A field says something that nothing comes of.
-    fn no_use(&mut self, from: &Address, field: &'static str, why: &str, hint: &str) {
+    pub(super) fn no_use(&mut self, from: &Address, field: &'static str, why: &str, hint: &str) {
         let message = format!("`{from}` has no use for `{field}`: {why}");
         self.find(Code::NotApplicable, from.clone(), at![field], message).hint = Some(hint.into());
     }

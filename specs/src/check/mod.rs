@@ -2,6 +2,7 @@
 //!
 //! Each rule takes the entries and adds what it finds; none stops at the first.
 
+mod adopted;
 mod capacity;
 mod connections;
 mod cycles;
@@ -96,6 +97,7 @@ pub(crate) fn check(specs: &Specs, declared: &Declared) -> Vec<Finding> {
     renames::check(&mut checker);
     connections::check(&mut checker);
     docker::check(&mut checker);
+    adopted::check(&mut checker);
     network::check(&mut checker);
     firewall::check(&mut checker);
     vpn::check(&mut checker);

@@ -5,7 +5,7 @@ use std::net::Ipv4Addr;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::quantity::{Fingerprint, HttpsUrl};
+use crate::quantity::{Adopted, Fingerprint, HttpsUrl};
 use crate::{Address, Cidr, PortRange, SecretRef};
 
 /// A connection to one pfSense, through its package for a REST API.
@@ -52,6 +52,8 @@ pub struct Alias {
     /// The addresses; one of them alone is written with `/32`.
     #[schemars(length(min = 1))]
     pub addresses: Vec<Cidr>,
+    /// The alias that was there before this entry and gets our mark: its name at the firewall.
+    pub adopted: Option<Adopted>,
     /// Addresses this entry had before; kept for as long as the thing lives.
     #[serde(default)]
     pub moved: Vec<Address>,
@@ -89,6 +91,8 @@ pub struct FirewallRule {
     /// Where it stands among the rules of ours on its interface: lower ones come first.
     #[serde(default)]
     pub order: u32,
+    /// The rule that was there before this entry and gets our mark: its tracker, which the firewall calls its tracking id.
+    pub adopted: Option<Adopted>,
     /// Addresses this entry had before; kept for as long as the thing lives.
     #[serde(default)]
     pub moved: Vec<Address>,
@@ -141,6 +145,8 @@ pub struct PortForward {
     /// Where they may come from, as in a rule.
     #[serde(default = "any")]
     pub source: String,
+    /// The port forward that was there before this entry and gets our mark: where it takes packets, such as `wan.2201`.
+    pub adopted: Option<Adopted>,
     /// Addresses this entry had before; kept for as long as the thing lives.
     #[serde(default)]
     pub moved: Vec<Address>,

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::quantity::Adopted;
 use crate::{Address, ByteSize, Cpu, EnvValue, Money};
 
 /// Limits of a tenant. What is not said is not limited.
@@ -61,6 +62,8 @@ pub struct Instance {
     /// Environment variables, over those of the image.
     #[serde(default)]
     pub env: BTreeMap<String, EnvValue>,
+    /// The guest that was there before this entry and gets our mark: its id in the cluster.
+    pub adopted: Option<Adopted>,
     /// Addresses this entry had before; kept for as long as the thing lives.
     #[serde(default)]
     pub moved: Vec<Address>,

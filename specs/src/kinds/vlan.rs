@@ -3,7 +3,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::quantity::VlanIds;
+use crate::quantity::{Adopted, VlanIds};
 use crate::{Address, Cidr};
 
 /// One VLAN, by hand.
@@ -19,6 +19,8 @@ pub struct Vlan {
     pub parent: Option<String>,
     /// Its addresses; the firewall has the first one.
     pub subnet: Option<Cidr>,
+    /// The VLAN that was there before this entry and gets our mark: its card and its tag, such as `igb1.20`.
+    pub adopted: Option<Adopted>,
     /// Addresses this entry had before; kept for as long as the thing lives.
     #[serde(default)]
     pub moved: Vec<Address>,

@@ -11,6 +11,7 @@ use super::{EndedOrder, OrderEntry, Orders, StandingOrder};
 use crate::check::{Finding, check_order, check_version};
 use crate::declared::{Declared, Place};
 use crate::diagnostic::{Diagnostic, Report};
+use crate::kinds::Instance;
 use crate::{Address, Code, EnvValue, Kind, Specs};
 
 impl Specs {
@@ -111,7 +112,9 @@ impl Merge {
             keep_until: order.keep_until.filter(|_| !order.phase.may_run()),
         };
         self.specs.ordered.standing.insert(name.into(), standing);
-        self.specs.instance.insert(name.into(), order.instance.clone());
+        // What was there before is an operator's to give, never a customer's to take.
+        let instance = Instance { adopted: None, ..order.instance.clone() };
+        self.specs.instance.insert(name.into(), instance);
     }
 
     /// What versions and orders need of the operator is there.

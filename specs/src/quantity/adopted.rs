@@ -7,9 +7,10 @@ use crate::Code;
 /// So many digits of an id are what `docker ps` shows, and all of them.
 const ID_DIGITS: std::ops::RangeInclusive<usize> = 12..=64;
 
-/// The name or the id of a thing that was there before its entry: `shop_db_1`, `3f2a9c41b07e`.
+/// The name or the id of a thing that was there before its entry: `shop_db_1`, `3f2a9c41b07e`,
+/// `120`.
 ///
-/// What is written in 12 to 64 lower-case hexadecimal digits is an id, whole or from its beginning;
+/// Of what Docker holds, what is written in 12 to 64 lower-case hexadecimal digits is an id, whole or from its beginning;
 /// anything else is a name. Volumes have no ids, so for them it is always a name.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Adopted(String);
@@ -42,7 +43,7 @@ impl FromStr for Adopted {
         good.then(|| Adopted(text.into())).ok_or_else(|| {
             Malformed::new(
                 Code::MalformedAdopted,
-                "the name or the id of a thing as `docker` shows it, such as `shop_db_1`",
+                "the name or the id of a thing as its host shows it, such as `shop_db_1`",
             )
         })
     }

@@ -112,6 +112,7 @@ pub(crate) fn instance(offer: &str) -> Instance {
         user: None,
         keys: Vec::new(),
         env: BTreeMap::new(),
+        adopted: None,
         moved: Vec::new(),
     }
 }

@@ -1,10 +1,12 @@
 //! Objects put together to the things they are parts of, with whose each is.
 
-use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
+use std::collections::{BTreeMap, BTreeSet};
 
 use lessor_plans::{InstallationId, Mark, MarkError, Oddity};
+use lessor_specs::Address;
 
+use super::adopt::{Adopting, forward_id};
 use super::keys::Note;
 use super::whose::{Own, Sort};
 use super::wiring::Wiring;
@@ -64,9 +66,9 @@ pub(super) fn ports_alias(tracker: &str) -> String {
 
 impl<'w> Estate<'w> {
     /// Puts together what was read.
-    pub(super) fn of(world: &'w World, installation: &InstallationId) -> Self {
+    pub(super) fn of(world: &'w World, installation: &InstallationId, adopting: &Adopting) -> Self {
         let mut estate = Estate {
-            wiring: Wiring::of(world, installation),
+            wiring: Wiring::of(world, installation, adopting),
             vlans: Sort::new(lack([
                 world.vlans.as_ref().err(),
                 world.interfaces.as_ref().err(),
@@ -101,33 +103,50 @@ impl<'w> Estate<'w> {
             oddities: Vec::new(),
             world,
         };
-        estate.add_vlans(installation);
-        estate.add_aliases(installation);
-        estate.add_rules(installation);
-        estate.add_forwards(installation);
+        estate.add_vlans(installation, adopting);
+        estate.add_aliases(installation, adopting);
+        estate.add_rules(installation, adopting);
+        estate.add_forwards(installation, adopting);
         estate.add_addresses(installation);
         estate.add_tunnels(installation);
         estate
     }
 
-    fn add_vlans(&mut self, installation: &InstallationId) {
+    /// The addresses in the marks of all that is ours.
+    pub(super) fn addresses(&self) -> BTreeSet<&Address> {
+        fn of<P>(sort: &Sort<P>) -> impl Iterator<Item = &Address> {
+            sort.ours.values().map(|own| &own.mark.address)
+        }
+        let all = of(&self.vlans).chain(of(&self.aliases)).chain(of(&self.rules));
+        all.chain(of(&self.forwards)).collect()
+    }
+
+    fn add_vlans(&mut self, installation: &InstallationId, adopting: &Adopting) {
         let interfaces = self.world.interfaces.as_deref().unwrap_or_default();
         for vlan in self.world.vlans.as_deref().unwrap_or_default() {
             let name = vlan.key().to_string();
-            let mark = Mark::from_text(&vlan.descr, installation, &name);
-            let Some(mark) = sorted(&mut self.vlans, &mut self.oddities, "VLAN", &name, mark)
-            else {
-                continue;
-            };
             let interface = interfaces.iter().find(|interface| interface.port == vlan.device);
-            put(&mut self.vlans, mark, VlanParts { vlan, interface });
+            let parts = VlanParts { vlan, interface };
+            if let Some(mark) = adopting.mark("vlan", &name, &vlan.descr, installation) {
+                adopt(&mut self.vlans, mark, name, parts);
+                continue;
+            }
+            let mark = Mark::from_text(&vlan.descr, installation, &name);
+            let odd = &mut self.oddities;
+            if let Some(mark) = sorted(&mut self.vlans, odd, "VLAN", &name, mark) {
+                put(&mut self.vlans, mark, parts);
+            }
         }
     }
 
-    fn add_aliases(&mut self, installation: &InstallationId) {
+    fn add_aliases(&mut self, installation: &InstallationId, adopting: &Adopting) {
         for alias in self.world.aliases.as_deref().unwrap_or_default() {
             if let Some(mark) = mark_of_ports(alias, installation) {
                 self.rules.own(mark, RuleParts::default).parts.ports = Some(alias);
+                continue;
+            }
+            if let Some(mark) = adopting.mark("alias", &alias.name, &alias.descr, installation) {
+                adopt(&mut self.aliases, mark, alias.name.clone(), alias);
                 continue;
             }
             let mark = Mark::from_text(&alias.descr, installation, &alias.name);
@@ -138,25 +157,32 @@ impl<'w> Estate<'w> {
         }
     }
 
-    fn add_rules(&mut self, installation: &InstallationId) {
+    fn add_rules(&mut self, installation: &InstallationId, adopting: &Adopting) {
         let mut last: BTreeMap<String, String> = BTreeMap::new();
         for rule in self.world.rules.as_deref().unwrap_or_default() {
             let name = rule.tracker.to_string();
+            let adopted = adopting.mark("rule", &name, &rule.descr, installation);
+            let id = adopted.is_some().then(|| name.clone());
             let mark = Mark::from_text(&rule.descr, installation, &name);
-            let Some(mark) = sorted(&mut self.rules, &mut self.oddities, "rule", &name, mark)
-            else {
-                continue;
-            };
+            let mark = adopted
+                .or_else(|| sorted(&mut self.rules, &mut self.oddities, "rule", &name, mark));
+            let Some(mark) = mark else { continue };
             let interface = super::read::interface_of(rule, &self.wiring);
             let after = last.insert(interface, name).unwrap_or_default();
             let own = self.rules.own(mark, RuleParts::default);
             own.is_double |= own.parts.rule.is_some();
+            own.adopted = id;
             (own.parts.rule, own.parts.after) = (Some(rule), after);
         }
     }
 
-    fn add_forwards(&mut self, installation: &InstallationId) {
+    fn add_forwards(&mut self, installation: &InstallationId, adopting: &Adopting) {
         for forward in self.world.port_forwards.as_deref().unwrap_or_default() {
+            let id = forward_id(&self.wiring, &forward.interface, port_of(forward));
+            if let Some(mark) = adopting.mark("port forward", &id, &forward.descr, installation) {
+                adopt(&mut self.forwards, mark, id, forward);
+                continue;
+            }
             let name = Mark::name_in(&forward.descr).unwrap_or_default();
             let mark = Mark::from_text(&forward.descr, installation, name);
             let shown = format!("{} port {}", forward.interface, port_of(forward));
@@ -229,7 +255,18 @@ fn lack(errors: [Option<&CallError>; 4]) -> Option<CallError> {
 fn put<P>(sort: &mut Sort<P>, mark: Mark, parts: P) {
     match sort.ours.entry(mark.name.clone()) {
         Entry::Occupied(mut own) => own.get_mut().is_double = true,
-        Entry::Vacant(free) => drop(free.insert(Own { mark, parts, is_double: false })),
+        Entry::Vacant(free) => {
+            free.insert(Own { mark, parts, is_double: false, adopted: None });
+        }
+    }
+}
+
+/// Adds a thing that is one object, has no mark yet, and is adopted.
+fn adopt<P>(sort: &mut Sort<P>, mark: Mark, id: String, parts: P) {
+    let name = mark.name.clone();
+    put(sort, mark, parts);
+    if let Some(own) = sort.ours.get_mut(&name) {
+        own.adopted = Some(id);
     }
 }
 

@@ -1,7 +1,7 @@
 //! Things of ours on a pfSense.
 //!
 //! In reading order: what is listed ([`world`]), what interfaces are called ([`wiring`]), whose a
-//! thing is ([`whose`]), all that is there put together ([`estate`]), objects as bodies ([`read`]),
+//! thing is ([`whose`]) and what of others' counts as ours ([`adopt`]), all that is there put together ([`estate`]), objects as bodies ([`read`]),
 //! what one look tells ([`observe`]) and what others have ([`strangers`]); what is to be written
 //! for a body ([`wish`]), one batch after the other ([`turn`]); and the firewall itself
 //! ([`examine`]).
@@ -13,6 +13,9 @@
 //! the tracker of a rule, the public address; port forwards and tunnels have no name that lasts,
 //! so theirs stands in the mark alone. pfSense shows the beginning of a rule's description as the
 //! label in its packet filter, cut off there.
+//!
+//! What others made and an entry adopts counts as ours, and the first thing written to it is the mark,
+//! before what people wrote about it.
 //!
 //! # What one thing is made of
 //!
@@ -34,6 +37,7 @@
 //! What is written and not yet applied works only later. Interfaces say so, and are seen as not
 //! enabled; nothing tells it of rules. So an act that finds nothing to write applies all the same.
 
+mod adopt;
 mod estate;
 mod examine;
 mod keys;
@@ -152,9 +156,9 @@ impl Provider for PfSense {
         &self.inner.place
     }
 
-    async fn observe(&self, _: &[Wanted]) -> Observation {
+    async fn observe(&self, wanted: &[Wanted]) -> Observation {
         match self.turn.look().await {
-            Ok(world) => observe::observe(&self.inner, &world),
+            Ok(world) => observe::observe(&self.inner, &world, wanted),
             Err(Unusable { why, hint }) => {
                 Observation::unreachable(self.inner.place.clone(), why, hint)
             }

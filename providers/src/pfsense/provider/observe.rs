@@ -2,8 +2,11 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use lessor_plans::{Body, Change, Gap, Mark, Observation, Present, Sighting};
+use lessor_plans::{
+    Act, Adoption, Body, Change, Gap, Mark, Observation, Present, Sighting, Wanted,
+};
 
+use super::adopt::Adopting;
 use super::estate::Estate;
 use super::whose::{Own, Sort, Whose};
 use super::world::World;
@@ -12,21 +15,26 @@ use crate::pfsense::CallError;
 use crate::seen::{insert, insert_unknown};
 
 /// What is known of all of ours, and what others have.
-pub(super) fn observe(inner: &Inner, world: &World) -> Observation {
+pub(super) fn observe(inner: &Inner, world: &World, wanted: &[Wanted]) -> Observation {
     let lacks = world.lacks();
     if let (true, Some((_, error))) = (world.is_dark(), lacks.first()) {
         let gap = Gap { what: "anything".into(), ..gap(inner, "", error) };
         return Observation { gaps: vec![gap], ..Observation::default() };
     }
-    let estate = Estate::of(world, &inner.installation);
+    let installation = &inner.installation;
+    let marked = Estate::of(world, installation, &Adopting::default());
+    let (adopting, refused) = Adopting::of_wanted(wanted, &marked.addresses(), world, installation);
+    let estate =
+        if adopting.is_empty() { marked } else { Estate::of(world, installation, &adopting) };
     let mut seen = Observation {
+        refused,
         gaps: lacks.iter().map(|(what, error)| gap(inner, what, error)).collect(),
         strangers: strangers::strangers(&estate),
         ..Observation::default()
     };
-    for (mark, body) in bodies(inner, &estate) {
+    for (mark, adopted, body) in bodies(inner, &estate) {
         match body {
-            Ok(body) => insert(&mut seen, present(mark, body)),
+            Ok(body) => insert(&mut seen, Present { adopted, ..present(mark, body) }),
             Err(why) => insert_unknown(&mut seen, mark.address, why),
         }
     }
@@ -37,7 +45,8 @@ pub(super) fn observe(inner: &Inner, world: &World) -> Observation {
 /// The one thing a change is about.
 pub(super) fn sight(inner: &Inner, world: &World, change: &Change) -> Sighting {
     let Some(wanted) = change.body() else { return Sighting::Absent };
-    let estate = Estate::of(world, &inner.installation);
+    let adopting = Adopting::of_changes([(Act::Update, change)].into_iter());
+    let estate = Estate::of(world, &inner.installation, &adopting);
     let name = wanted.name();
     let sighted = match wanted {
         Body::Vlan(_) => {
@@ -73,7 +82,10 @@ fn sighted<P>(
         return Err(lack.to_string());
     }
     match sort.whose(name) {
-        Whose::Ours(own) => body(own).map(|body| Some(present(own.mark.clone(), body))),
+        Whose::Ours(own) => body(own).map(|body| {
+            let adopted = own.adopted.as_deref().map(adoption);
+            Some(Present { adopted, ..present(own.mark.clone(), body) })
+        }),
         Whose::Several => Err(DOUBLE.into()),
         Whose::Others(why) => Err(format!("it is not ours: {why}")),
         Whose::Nobodys => Ok(None),
@@ -83,8 +95,11 @@ fn sighted<P>(
 /// Why two things of one mark are neither.
 const DOUBLE: &str = "more than one thing carries its mark";
 
+/// Whose a thing is, and how it looks, or why nobody knows.
+type Read = (Mark, Option<Adoption>, Result<Body, String>);
+
 /// How everything of ours looks, or why nobody knows.
-fn bodies(inner: &Inner, estate: &Estate<'_>) -> Vec<(Mark, Result<Body, String>)> {
+fn bodies(inner: &Inner, estate: &Estate<'_>) -> Vec<Read> {
     let mut bodies = Vec::new();
     read_all(&mut bodies, &estate.vlans, |name, parts| Ok(read::vlan(estate, name, parts)));
     read_all(&mut bodies, &estate.aliases, |_, parts| Ok(read::alias(parts)));
@@ -98,7 +113,7 @@ fn bodies(inner: &Inner, estate: &Estate<'_>) -> Vec<(Mark, Result<Body, String>
 }
 
 fn read_all<P>(
-    bodies: &mut Vec<(Mark, Result<Body, String>)>,
+    bodies: &mut Vec<Read>,
     sort: &Sort<P>,
     read: impl Fn(&str, &P) -> Result<Body, String>,
 ) {
@@ -108,8 +123,13 @@ fn read_all<P>(
             None if own.is_double => Err(DOUBLE.into()),
             None => read(name, &own.parts),
         };
-        bodies.push((own.mark.clone(), body));
+        bodies.push((own.mark.clone(), own.adopted.as_deref().map(adoption), body));
     }
+}
+
+/// What stands for the mark of a thing until it has one.
+fn adoption(id: &str) -> Adoption {
+    Adoption { id: id.to_owned(), beyond: Vec::new(), takes_mark: true }
 }
 
 /// A thing of ours that looks like this.

@@ -14,6 +14,7 @@ use lessor_engine::ApplyError;
 use lessor_plans::{Act, Body, Change};
 use tokio::sync::oneshot;
 
+use super::adopt::Adopting;
 use super::estate::Estate;
 use super::wish::{Step, subsystems};
 use super::world::World;
@@ -172,7 +173,8 @@ impl<'t> Round<'t> {
 
     /// What all who are open have to write next, and how many edits each. Who has none is done.
     fn plan(&mut self, world: &World) -> (Vec<Edit>, Vec<usize>) {
-        let estate = Estate::of(world, &self.inner.installation);
+        let adopting = Adopting::of_changes(self.open.iter().map(|one| (one.act, &one.change)));
+        let estate = Estate::of(world, &self.inner.installation, &adopting);
         let (mut edits, mut counts) = (Vec::new(), Vec::new());
         for mut one in std::mem::take(&mut self.open) {
             let step = Step {

@@ -24,6 +24,21 @@ pub(super) struct Own<P> {
     pub(super) parts: P,
     /// Whether a part of it is there twice, so that nobody knows which is meant.
     pub(super) is_double: bool,
+    /// What tells it from others, if it has no mark yet and an entry adopts it.
+    pub(super) adopted: Option<String>,
+}
+
+/// The most that fits into a description.
+const DESCRIPTION_MAX: usize = 1024;
+
+impl<P> Own<P> {
+    /// A description with our mark before what people wrote, if the thing has no mark yet.
+    pub(super) fn marking(&self, written: &str) -> Option<String> {
+        self.adopted.as_ref()?;
+        let mut text = format!("{} {}", self.mark.to_line(), written.replace(['\r', '\n'], " "));
+        text.truncate(text.floor_char_boundary(DESCRIPTION_MAX));
+        Some(text.trim_end().to_owned())
+    }
 }
 
 /// What has a name.
@@ -46,7 +61,7 @@ impl<P> Sort<P> {
     /// The thing of ours that a mark is of; `blank` when there was nothing of it yet.
     pub(super) fn own(&mut self, mark: Mark, blank: impl FnOnce() -> P) -> &mut Own<P> {
         let name = mark.name.clone();
-        let own = || Own { mark, parts: blank(), is_double: false };
+        let own = || Own { mark, parts: blank(), is_double: false, adopted: None };
         self.ours.entry(name).or_insert_with(own)
     }
 

@@ -7,6 +7,7 @@ use ipnet::Ipv4Net;
 use lessor_engine::ApplyError;
 use lessor_plans::{InstallationId, Mark};
 
+use super::adopt::Adopting;
 use super::world::World;
 
 /// Interfaces by the VLANs they are on. A firewall calls an interface `opt3`, and gives the name to
@@ -15,20 +16,21 @@ use super::world::World;
 pub(super) struct Wiring {
     /// The interface on each VLAN that has one.
     interface_on: BTreeMap<String, Option<String>>,
-    /// The VLAN under each interface, if it is ours.
+    /// The VLAN under each interface, if it is ours or adopted.
     vlan_under: BTreeMap<String, String>,
 }
 
 impl Wiring {
     /// As far as VLANs and interfaces could be read.
-    pub(super) fn of(world: &World, installation: &InstallationId) -> Self {
+    pub(super) fn of(world: &World, installation: &InstallationId, adopting: &Adopting) -> Self {
         let mut wiring = Wiring::default();
         let interfaces = world.interfaces.as_deref().unwrap_or_default();
         for vlan in world.vlans.as_deref().unwrap_or_default() {
             let name = crate::pfsense::Object::key(vlan).to_string();
             let interface = interfaces.iter().find(|interface| interface.port == vlan.device);
             let id = interface.map(|interface| interface.id.clone());
-            let is_ours = Mark::from_text(&vlan.descr, installation, &name).is_ok();
+            let is_ours = Mark::from_text(&vlan.descr, installation, &name).is_ok()
+                || adopting.mark("vlan", &name, &vlan.descr, installation).is_some();
             if let Some(id) = id.as_ref().filter(|_| is_ours) {
                 wiring.vlan_under.insert(id.clone(), name.clone());
             }

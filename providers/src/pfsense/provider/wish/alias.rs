@@ -24,6 +24,10 @@ pub(super) fn put(
     let seen = read::alias(alias.parts);
     let is_wished = seen == wish;
     step.check(alias, seen, &wish)?;
+    if let Some(descr) = alias.marking(&alias.parts.descr) {
+        let marked = Alias { descr, ..alias.parts.clone() };
+        return Ok(vec![Edit::update_seen(alias.parts, marked, None)]);
+    }
     if is_wished {
         return Ok(Vec::new());
     }

@@ -40,6 +40,10 @@ pub(super) fn put(
     if let Ok(seen) = seen {
         step.check(own, seen, &Body::Forward(body.clone()))?;
     }
+    if let Some(descr) = own.marking(&own.parts.descr) {
+        let marked = PortForward { descr, ..own.parts.clone() };
+        return Ok(vec![Edit::update_seen(own.parts, marked, None)]);
+    }
     let wished = wished(own.parts.clone());
     let differs = wished != *own.parts;
     Ok(differs.then(|| Edit::update_seen(own.parts, wished, None)).into_iter().collect())

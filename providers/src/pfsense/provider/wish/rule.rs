@@ -34,6 +34,11 @@ pub(super) fn put(
     };
     let blank = RuleParts::default();
     let there = own.map_or(&blank, |own| &own.parts);
+    if let Some((own, rule)) = own.zip(there.rule)
+        && let Some(descr) = own.marking(&rule.descr)
+    {
+        return Ok(vec![Edit::update_seen(rule, Rule { descr, ..rule.clone() }, None)]);
+    }
     let alias = (ports.len() > 1).then(|| Alias {
         name: ports_alias(&body.name),
         sort: "port".into(),

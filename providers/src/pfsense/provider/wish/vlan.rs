@@ -27,6 +27,9 @@ pub(super) fn put(
     let seen = read::vlan(estate, &body.name, &own.parts);
     step.check(own, seen, &Body::Vlan(body.clone()))?;
     let VlanParts { vlan, interface } = own.parts;
+    if let Some(descr) = own.marking(&vlan.descr) {
+        return Ok(vec![Edit::update_seen(vlan, Vlan { descr, ..vlan.clone() }, None)]);
+    }
     match (interface, &body.interface) {
         (None, None) => Ok(Vec::new()),
         (None, Some(wish)) => {
