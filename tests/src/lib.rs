@@ -20,6 +20,7 @@ pub mod postgres;
 pub mod proxy;
 pub mod sandbox;
 pub mod sshd;
+pub mod trial;
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
