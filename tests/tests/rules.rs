@@ -94,7 +94,7 @@ fn the_planning_half_cannot_reach_the_world() {
 
 #[test]
 fn sql_stands_in_the_store_alone() {
-    for folder in ["specs", "plans", "engine", "providers", "cli"] {
+    for folder in ["specs", "plans", "billing", "engine", "providers", "server", "cli"] {
         assert!(
             !manifest(folder)["dependencies"].as_table().unwrap().contains_key("sqlx"),
             "{folder}"
