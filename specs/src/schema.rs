@@ -1,5 +1,6 @@
 //! The JSON Schema of a spec file, and the formats it names.
 
+use schemars::JsonSchema;
 use schemars::generate::SchemaSettings;
 use serde_json::{Map, Value, json};
 
@@ -9,16 +10,50 @@ use crate::quantity::{
     VlanIds, VmIds,
 };
 use crate::{
-    Address, ByteSize, Cidr, Cpu, Currency, Duration, EnvValue, HostKey, Money, PortRange,
-    SecretRef, Specs,
+    Address, ByteSize, Cidr, Cpu, Currency, Duration, EnvValue, HostKey, Kind, Money, PortRange,
+    SecretRef, Specs, kinds,
 };
 
 /// The schema of a spec file, in draft-07, which Taplo reads.
 ///
 /// The loader holds files against this same schema, so an editor and `lessor validate` agree.
 pub fn json_schema() -> Value {
-    let mut schema =
-        SchemaSettings::draft07().into_generator().into_root_schema_for::<Specs>().to_value();
+    schema_for::<Specs>()
+}
+
+/// The part of it that is about entries of one kind, or about `policy` as a whole.
+pub(crate) fn entry_schema(kind: Kind) -> Value {
+    match kind {
+        Kind::Docker => schema_for::<kinds::Docker>(),
+        Kind::Proxmox => schema_for::<kinds::Proxmox>(),
+        Kind::PfSense => schema_for::<kinds::PfSense>(),
+        Kind::Location => schema_for::<kinds::Location>(),
+        Kind::Image => schema_for::<kinds::Image>(),
+        Kind::Network => schema_for::<kinds::Network>(),
+        Kind::Volume => schema_for::<kinds::Volume>(),
+        Kind::Container => schema_for::<kinds::Container>(),
+        Kind::PortRange => schema_for::<kinds::PortRangeSpec>(),
+        Kind::Bridge => schema_for::<kinds::Bridge>(),
+        Kind::Vlan => schema_for::<kinds::Vlan>(),
+        Kind::VlanRange => schema_for::<kinds::VlanRange>(),
+        Kind::AddressPool => schema_for::<kinds::AddressPool>(),
+        Kind::Alias => schema_for::<kinds::Alias>(),
+        Kind::FirewallRule => schema_for::<kinds::FirewallRule>(),
+        Kind::FirewallTemplate => schema_for::<kinds::FirewallTemplate>(),
+        Kind::PortForward => schema_for::<kinds::PortForward>(),
+        Kind::Vpn => schema_for::<kinds::Vpn>(),
+        Kind::PromoCode => schema_for::<kinds::PromoCode>(),
+        Kind::Offer => schema_for::<kinds::Offer>(),
+        Kind::Quota => schema_for::<kinds::Quota>(),
+        Kind::Tenant => schema_for::<kinds::Tenant>(),
+        Kind::Instance => schema_for::<kinds::Instance>(),
+        Kind::Policy => schema_for::<kinds::Policy>(),
+    }
+}
+
+fn schema_for<T: JsonSchema>() -> Value {
+    let generator = SchemaSettings::draft07().into_generator();
+    let mut schema = generator.into_root_schema_for::<T>().to_value();
     fit_for_editors(&mut schema);
     schema
 }

@@ -34,8 +34,8 @@ pub struct Specs {
     pub network: BTreeMap<String, Network>,
     /// Docker volumes.
     pub volume: BTreeMap<String, Volume>,
-    /// Docker containers.
-    pub container: BTreeMap<String, Container>,
+    /// Docker containers. Boxed: a map is half empty, and they are large.
+    pub container: BTreeMap<String, Box<Container>>,
     /// Host ports to hand out.
     pub port_range: BTreeMap<String, PortRangeSpec>,
     /// Supernets to carve a network for each tenant from.
@@ -202,19 +202,16 @@ impl Specs {
     }
 
     fn adopted_from_hosts(&self) -> impl Iterator<Item = (Address, Address, &Adopted)> {
-        let containers = self.container.iter().map(|(name, entry)| {
-            (Address::new(Kind::Container, &**name), &entry.docker, &entry.adopted)
-        });
-        let networks = self.network.iter().map(|(name, entry)| {
-            (Address::new(Kind::Network, &**name), &entry.docker, &entry.adopted)
-        });
-        let volumes = self.volume.iter().map(|(name, entry)| {
-            (Address::new(Kind::Volume, &**name), &entry.docker, &entry.adopted)
-        });
+        let containers = self.container.iter();
+        let containers = containers.map(|(n, e)| (Kind::Container, n, &e.docker, &e.adopted));
+        let networks = self.network.iter();
+        let networks = networks.map(|(n, e)| (Kind::Network, n, &e.docker, &e.adopted));
+        let volumes = self.volume.iter();
+        let volumes = volumes.map(|(n, e)| (Kind::Volume, n, &e.docker, &e.adopted));
         let all = containers.chain(networks).chain(volumes);
-        all.filter_map(|(address, docker, adopted)| {
-            let docker = self.docker_of(docker.as_deref())?;
-            Some((address, Address::new(Kind::Docker, docker), adopted.as_ref()?))
+        all.filter_map(|(kind, name, docker, adopted)| {
+            let (adopted, docker) = (adopted.as_ref()?, self.docker_of(docker.as_deref())?);
+            Some((Address::new(kind, &**name), Address::new(Kind::Docker, docker), adopted))
         })
     }
 

@@ -38,6 +38,9 @@ pub(super) fn check(checker: &mut Checker<'_>) {
 /// A container and what it joins and mounts live on one host.
 fn same_connection(checker: &mut Checker<'_>, from: &Address, container: &Container) {
     let specs = checker.specs;
+    if specs.docker.len() < 2 {
+        return;
+    }
     let Some(own) = specs.docker_of(container.docker.as_deref()) else { return };
     let networks = container.networks.iter().enumerate().map(|(index, name)| {
         let other = specs.network.get(name).map(|network| network.docker.as_deref());

@@ -161,25 +161,24 @@ impl<'s> Checker<'s> {
 
     /// “did you mean”, among the entries of a kind.
     fn suggest(&mut self, kind: Kind, name: &str) -> Option<String> {
-        if self.names(kind).next().is_none() {
+        if self.declared.count(kind) == 0 {
             return Some(format!("declare it: `[{}]`", Address::new(kind, name).header()));
         }
-        self.compared += self.names(kind).count();
+        self.compared += self.declared.count(kind);
         if self.compared > COMPARED_MAX {
             return None;
         }
-        did_you_mean(name, self.names(kind)).or_else(|| self.declared(kind))
+        did_you_mean(name, self.declared.names(kind)).or_else(|| self.listed(kind))
     }
 
     /// The entries of a kind, while they are few enough to read.
-    fn declared(&self, kind: Kind) -> Option<String> {
+    fn listed(&self, kind: Kind) -> Option<String> {
         const FEW: usize = 6;
-        let names: Vec<_> =
-            self.names(kind).take(FEW + 1).map(|name| format!("`{name}`")).collect();
-        (names.len() <= FEW).then(|| format!("declared are {}", names.join(", ")))
-    }
-
-    fn names(&self, kind: Kind) -> impl Iterator<Item = &'s str> {
-        self.declared.names(kind)
+        if self.declared.count(kind) > FEW {
+            return None;
+        }
+        let names = self.declared.names(kind).into_iter();
+        let names: Vec<_> = names.map(|name| format!("`{name}`")).collect();
+        Some(format!("declared are {}", names.join(", ")))
     }
 }

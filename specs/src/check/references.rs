@@ -169,7 +169,7 @@ impl Checker<'_> {
     /// The host or the firewall an entry lives on is named, or is the only one.
     fn home(&mut self, from: &Address, kind: Kind, named: Option<&str>) {
         let field = kind.as_str();
-        let known = self.names(kind).take(2).count();
+        let known = self.declared.count(kind);
         match (named, known) {
             (Some(name), _) => self.refer(from, at![field], "lives on", kind, name),
             (None, 1) => {}
@@ -182,9 +182,9 @@ impl Checker<'_> {
             }
             (None, _) => {
                 let message = format!("`{from}` does not say which {} it lives on", noun(kind));
-                let declared = self.declared(kind).map_or(String::new(), |all| format!("; {all}"));
+                let listed = self.listed(kind).map_or(String::new(), |all| format!("; {all}"));
                 self.find(Code::WhichConnection, from.clone(), Vec::new(), message).hint =
-                    Some(format!("add `{field} = \"…\"`{declared}"));
+                    Some(format!("add `{field} = \"…\"`{listed}"));
             }
         }
     }

@@ -34,7 +34,8 @@ fn renamed(specs: &Specs) -> impl Iterator<Item = (Address, &Vec<Address>)> {
     let on_hosts = networks.chain(volumes).chain(containers);
     let on_firewalls = vlans.chain(aliases).chain(rules).chain(forwards).chain(tunnels);
     let all = on_hosts.chain(on_firewalls).chain(instances);
-    all.map(|(kind, name, moved)| (Address::new(kind, &**name), moved))
+    let moved = all.filter(|(.., moved)| !moved.is_empty());
+    moved.map(|(kind, name, moved)| (Address::new(kind, &**name), moved))
 }
 
 impl Checker<'_> {

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::ops::Range;
-use std::sync::{Arc, LazyLock};
+use std::sync::Arc;
 
 use serde::de::DeserializeOwned;
 use toml::Spanned;
@@ -17,9 +17,6 @@ use crate::{Address, Code, Kind, Specs, name_problem};
 /// How many syntax errors of a file are told. Those behind the first few follow from them, or the
 /// file is no TOML at all.
 const SYNTAX_ERRORS: usize = 20;
-
-/// The schema of a spec file, compiled once.
-static FILE: LazyLock<Shape> = LazyLock::new(|| Shape::compile(&crate::json_schema()));
 
 /// Everything that could be made out.
 #[derive(Default)]
@@ -110,14 +107,12 @@ impl Reader<'_> {
     }
 
     fn kind(&mut self, kind: Kind, entries: DeTable<'_>) {
-        let Some(shape) = FILE.field(kind.as_str()).and_then(Shape::item) else { return };
+        let shape = Shape::of(kind);
         for (key, value) in entries {
             let name = key.get_ref();
             if self.is_duplicate(kind, name, key.span()) {
                 continue;
             }
-            let place = Place { file: self.file.clone(), span: key.span() };
-            self.parsed.declared.insert(kind, name, place);
             if let Some(problem) = name_problem(kind, name) {
                 self.problem(Code::MalformedName, problem, key.span(), None);
             } else if !value.get_ref().is_table() {
@@ -153,8 +148,10 @@ impl Reader<'_> {
         fits
     }
 
+    /// Notes where an entry stands; whether it stands elsewhere, too.
     fn is_duplicate(&mut self, kind: Kind, name: &str, span: Range<usize>) -> bool {
-        let Some(first) = self.parsed.declared.get(kind, name) else { return false };
+        let place = Place { file: self.file.clone(), span: span.clone() };
+        let Some(first) = self.parsed.declared.note(kind, name, place) else { return false };
         let first = Label::new(&first.file, first.span.clone(), "declared here too");
         let mut problem = declared_twice(&Address::new(kind, name)).at(&self.file, span);
         problem.others.push(first);
@@ -196,7 +193,7 @@ impl Reader<'_> {
 
     /// The parts of `policy` may stand in different files, each once.
     fn policy(&mut self, parts: DeTable<'_>) {
-        let Some(shape) = FILE.field(Kind::Policy.as_str()) else { return };
+        let shape = Shape::of(Kind::Policy);
         for (key, value) in parts {
             let name = key.get_ref().to_string();
             let address = Address::new(Kind::Policy, &*name);
@@ -214,7 +211,7 @@ impl Reader<'_> {
                 continue;
             }
             let place = Place { file: self.file.clone(), span: key.span() };
-            self.parsed.declared.insert(Kind::Policy, &name, place);
+            self.parsed.declared.note(Kind::Policy, &name, place);
             let label = Label::new(&self.file, key.span(), "declared here too");
             self.policy_parts.insert(name.clone(), label);
             if self.fits(part, &value, &Name::Entry(Kind::Policy, &name), key.span()) {

@@ -5,6 +5,7 @@
 
 use std::collections::BTreeMap;
 use std::ops::Range;
+use std::sync::OnceLock;
 
 use serde_json::Value;
 use toml::Spanned;
@@ -12,11 +13,11 @@ use toml::de::{DeInteger, DeTable, DeValue};
 
 use crate::diagnostic::did_you_mean;
 use crate::quantity::{Malformed, Moment, TextQuantity};
-use crate::schema::check_format;
+use crate::schema::{check_format, entry_schema};
 use crate::{Code, EnvValue, Kind, SecretRef};
 
 /// What a value must look like.
-#[derive(Debug)]
+#[derive(Debug, PartialEq)]
 pub(super) enum Shape {
     /// A table with known fields.
     Table { fields: BTreeMap<String, Shape>, required: Vec<String> },
@@ -42,9 +43,18 @@ pub(super) struct Misfit {
     pub(super) secret: bool,
 }
 
+/// The shape of the entries of each kind. To make all of them takes longer than to read a hundred
+/// entries, and few directories have every kind.
+static ENTRIES: [OnceLock<Shape>; Kind::ALL.len()] = [const { OnceLock::new() }; Kind::ALL.len()];
+
 impl Shape {
+    /// What an entry of this kind must look like, or `policy` as a whole.
+    pub(super) fn of(kind: Kind) -> &'static Shape {
+        ENTRIES[kind as usize].get_or_init(|| Shape::compile(&entry_schema(kind)))
+    }
+
     /// Reads the part of JSON Schema that schemars makes of our types.
-    pub(super) fn compile(schema: &Value) -> Shape {
+    fn compile(schema: &Value) -> Shape {
         compile(schema, schema)
     }
 
@@ -63,14 +73,6 @@ impl Shape {
             _ => None,
         };
         fields.into_iter().flatten().map(|(name, _)| name.as_str())
-    }
-
-    /// The shape of each value of a map or list.
-    pub(super) fn item(&self) -> Option<&Shape> {
-        match self {
-            Shape::Map(item) | Shape::List { item, .. } => Some(item),
-            _ => None,
-        }
     }
 
     /// Everything that is wrong with `value`, which messages call `name` and whose key is at `key`.
@@ -399,4 +401,21 @@ pub(super) fn describe(value: &DeValue<'_>) -> String {
 
 fn is_showable(text: &str) -> bool {
     !text.is_empty() && text.len() <= 40 && !text.chars().any(char::is_control)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_entry_is_held_against_what_the_schema_of_the_whole_file_says_of_it() {
+        let file = Shape::compile(&crate::json_schema());
+        for kind in Kind::ALL {
+            let said = match file.field(kind.as_str()) {
+                Some(Shape::Map(entry)) => entry,
+                other => other.unwrap(),
+            };
+            assert_eq!(Shape::of(kind), said, "{kind}");
+        }
+    }
 }

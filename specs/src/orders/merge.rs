@@ -155,7 +155,9 @@ const HINT_WRITE_AGAIN: &str = "let `lessor render --orders` write the orders ag
 fn declared(specs: &Specs) -> Declared {
     let nowhere = Place { file: Arc::from(""), span: Range::default() };
     let mut declared = Declared::default();
-    let mut insert = |kind: Kind, name: &str| declared.insert(kind, name, nowhere.clone());
+    let mut insert = |kind: Kind, name: &str| {
+        declared.note(kind, name, nowhere.clone());
+    };
     specs.location.keys().for_each(|name| insert(Kind::Location, name));
     specs.port_range.keys().for_each(|name| insert(Kind::PortRange, name));
     specs.firewall_template.keys().for_each(|name| insert(Kind::FirewallTemplate, name));
