@@ -157,6 +157,9 @@ fn wish<'w>(draft: Draft, present: Option<&'w Present>, names: &Names) -> Wish<'
     }
     needs.extend(networks);
     needs.extend(mounts.into_iter().map(|mount| mount.volume));
+    if let Some(present) = present {
+        body.share(&present.body);
+    }
     let births = std::iter::once(address.clone()).chain(moved).collect();
     let origin = Origin::File;
     Wish { address, place, origin, body, needs, ready, present, births, adopted }
@@ -173,17 +176,16 @@ pub(crate) fn orphans<'w>(
     wishes: &[Wish<'_>],
     world: &'w World,
 ) -> BTreeMap<(&'w Address, &'w Address), &'w Present> {
-    let meant: HashSet<(&Address, &Address)> = wishes
-        .iter()
-        .filter_map(|wish| wish.present.map(|present| (&wish.place, &present.birth)))
-        .collect();
+    // The things themselves: to compare a hundred thousand addresses takes much longer.
+    let meant: HashSet<*const Present> =
+        wishes.iter().filter_map(|wish| wish.present.map(std::ptr::from_ref)).collect();
     let all = world.observations().iter().flat_map(|(place, seen)| {
         seen.present.iter().map(move |(birth, present)| ((place, birth), present))
     });
-    all.filter(|((place, birth), present)| {
+    all.filter(|(_, present)| {
         !matches!(present.body, Body::Image(_))
             && present.adopted.is_none()
-            && !meant.contains(&(*place, *birth))
+            && !meant.contains(&std::ptr::from_ref(*present))
     })
     .collect()
 }

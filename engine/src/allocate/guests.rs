@@ -42,6 +42,9 @@ pub(super) fn choose<'s>(
     claims: &BTreeMap<ClaimKey, Claim>,
     world: &World,
 ) -> Guests<'s> {
+    if specs.pfsense.is_empty() && desired.guests.is_empty() {
+        return Guests::default();
+    }
     let mut chooser = Chooser::new(specs, desired, claims, world);
     chooser.count();
     chooser.settle_nodes(&desired.guests);

@@ -61,11 +61,18 @@ pub(crate) fn allocate<'s>(
     claims: &BTreeMap<ClaimKey, Claim>,
     world: &World,
 ) -> Allocation<'s> {
-    let mut chooser = Chooser::new(specs, desired, claims, world);
     let mut guests = guests::choose(specs, desired, claims, world);
-    chooser.chosen.claims.append(&mut guests.claims);
-    chooser.chosen.problems.append(&mut guests.problems);
-    chooser.chosen.guests = guests;
+    let chosen = Allocation {
+        claims: std::mem::take(&mut guests.claims),
+        problems: std::mem::take(&mut guests.problems),
+        guests,
+        ..Allocation::default()
+    };
+    if desired.rentals.is_empty() {
+        return chosen;
+    }
+    let mut chooser = Chooser::new(specs, desired, claims, world);
+    chooser.chosen = chosen;
     let hosts = chooser.hosts(&desired.rentals);
     chooser.count_ports(desired, &hosts);
     chooser.count_subnets(desired);
@@ -493,13 +500,13 @@ pub(crate) fn released(
     if world.has_blind_spot() {
         return Vec::new();
     }
-    let present: HashSet<String> = world
-        .observations()
-        .values()
-        .flat_map(|seen| seen.present.keys().map(ToString::to_string))
-        .collect();
-    let still_there =
-        |key: &ClaimKey| present.contains(key.holder.split(':').next().unwrap_or_default());
+    let still_there = |key: &ClaimKey| {
+        let holder = key.holder.split(':').next().unwrap_or_default();
+        let is_seen = |holder: &Address| {
+            world.observations().values().any(|s| s.present.contains_key(holder))
+        };
+        holder.parse().is_ok_and(|holder: Address| is_seen(&holder))
+    };
     // A renamed entry takes over what its old name had.
     let passed_on: HashSet<_> = kept.iter().map(|(key, claim)| (&key.pool, claim)).collect();
     let is_free = |(key, claim): &(&ClaimKey, &Claim)| {

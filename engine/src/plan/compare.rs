@@ -55,15 +55,16 @@ impl Planner<'_> {
     /// Nothing is made on one system while what it needs on another cannot be seen, and may not be
     /// there.
     fn hold_back(&mut self, settled: &[Wish<'_>]) {
+        let absent = settled.iter().filter(|wish| wish.present.is_none()).count();
+        if absent == self.changes.iter().filter(|c| c.action == Action::Create).count() {
+            return;
+        }
         let coming: HashSet<&Address> = self.changes.iter().map(|c| &c.address).collect();
         let mut lacking: HashSet<&Address> = settled
             .iter()
             .filter(|wish| wish.present.is_none() && !coming.contains(&wish.address))
             .map(|wish| &wish.address)
             .collect();
-        if lacking.is_empty() {
-            return;
-        }
         let mut held = Vec::new();
         // Needs are followed to their end: what is held back is lacking in turn.
         loop {

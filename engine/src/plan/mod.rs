@@ -200,11 +200,13 @@ impl Planner<'_> {
         if !self.wishes.selection.is_everything() || self.world.has_blind_spot() {
             return Forget::default();
         }
-        let wanted: HashSet<&Address> = settled.iter().flat_map(|wish| &wish.births).collect();
+        let kept = &self.wishes.kept;
+        let births = settled.iter().flat_map(|wish| &wish.births);
+        let wanted: HashSet<&Address> = births.filter(|birth| kept.contains_key(*birth)).collect();
         let there = |birth: &Address| {
             self.world.observations().values().any(|seen| seen.present.contains_key(birth))
         };
-        let gone = self.wishes.kept.keys().filter(|birth| wanted.contains(birth) || !there(birth));
+        let gone = kept.keys().filter(|birth| wanted.contains(birth) || !there(birth));
         Forget {
             claims: released(&self.wishes.claims, &allocation.claims, self.world),
             keeps: gone.cloned().collect(),
