@@ -12,6 +12,9 @@ use lessor_plans::{
 use lessor_specs::quantity::Adopted;
 use lessor_specs::{Address, Kind};
 
+/// Why nobody can tell which of two things it is.
+const TWICE: &str = "more than one thing carries its mark";
+
 /// Adds a thing of ours. Two things of one address cannot both be it, and nobody knows which.
 pub(crate) fn insert(seen: &mut Observation, present: Present) {
     let address = present.birth.clone();
@@ -19,7 +22,19 @@ pub(crate) fn insert(seen: &mut Observation, present: Present) {
         return;
     }
     if seen.present.insert(address.clone(), present).is_some() {
-        insert_unknown(seen, address, "more than one thing carries its mark".into());
+        insert_unknown(seen, address, TWICE.into());
+    }
+}
+
+/// As [`insert`], for all that is ours on a host, into an observation that is still empty: many at
+/// once take a fraction of the time and half of the memory.
+pub(crate) fn insert_all(seen: &mut Observation, mut ours: Vec<Present>) {
+    ours.sort_by(|a, b| a.birth.cmp(&b.birth));
+    let alike = ours.windows(2).filter(|pair| pair[0].birth == pair[1].birth);
+    let twice: Vec<Address> = alike.map(|pair| pair[0].birth.clone()).collect();
+    seen.present = ours.into_iter().map(|present| (present.birth.clone(), present)).collect();
+    for address in twice {
+        insert_unknown(seen, address, TWICE.into());
     }
 }
 

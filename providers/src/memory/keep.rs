@@ -3,7 +3,7 @@
 use std::fs::File;
 use std::io::{self, BufWriter, Write as _};
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use lessor_engine::ApplyError;
 use tempfile::NamedTempFile;
@@ -31,33 +31,25 @@ impl Keep {
     ///
     /// # Errors
     /// When the file is there and is not a host, with its path and the place in it.
-    pub(super) async fn read<T: Send + 'static>(
-        &self,
-        look: impl FnOnce(&Host) -> T + Send + 'static,
-    ) -> Result<T, String> {
+    #[expect(clippy::unused_async, reason = "a host elsewhere would be waited for")]
+    pub(super) async fn read<T>(&self, look: impl FnOnce(&Host) -> T) -> Result<T, String> {
         match self {
-            Keep::Process(host) => Ok(look(&host.lock().unwrap_or_else(PoisonError::into_inner))),
-            Keep::File(path) => {
-                let path = path.clone();
-                blocking(move || load(&path).map(|host| look(&host))).await?
-            }
+            Keep::Process(host) => Ok(look(&lock(host))),
+            Keep::File(path) => load(path).map(|host| look(&host)),
         }
     }
 
-    /// Looks at a copy of the host, to keep.
+    /// A copy of the host, to keep.
     ///
     /// # Errors
     /// As [`Keep::read`].
-    pub(super) async fn take<T: Send + 'static>(
-        &self,
-        look: impl FnOnce(Host) -> T + Send + 'static,
-    ) -> Result<T, String> {
+    #[expect(clippy::unused_async, reason = "a host elsewhere would be waited for")]
+    pub(super) async fn take(&self) -> Result<Host, String> {
         match self {
-            Keep::Process(_) => self.read(Host::clone).await.map(look),
-            Keep::File(path) => {
-                let path = path.clone();
-                blocking(move || load(&path).map(look)).await?
-            }
+            Keep::Process(host) => Ok(lock(host).clone()),
+            // At once, since no lock is waited for: another thread would have memory of its own,
+            // and leave what it gives back to nobody.
+            Keep::File(path) => load(path),
         }
     }
 
@@ -71,10 +63,7 @@ impl Keep {
         change: impl FnOnce(&mut Host) -> Result<bool, ApplyError> + Send + 'static,
     ) -> Result<(), ApplyError> {
         match self {
-            Keep::Process(host) => {
-                let mut host = host.lock().unwrap_or_else(PoisonError::into_inner);
-                change(&mut host).map(drop)
-            }
+            Keep::Process(host) => change(&mut lock(host)).map(drop),
             Keep::File(path) => {
                 let path = path.clone();
                 blocking(move || change_file(&path, change)).await.map_err(refused)?
@@ -83,12 +72,16 @@ impl Keep {
     }
 }
 
+fn lock(host: &Mutex<Host>) -> MutexGuard<'_, Host> {
+    host.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
 fn change_file(
     path: &Path,
     change: impl FnOnce(&mut Host) -> Result<bool, ApplyError>,
 ) -> Result<(), ApplyError> {
     // Held until the end of the function.
-    let _lock = lock(path).map_err(|error| refused(could_not("lock", path, &error)))?;
+    let _lock = lock_file(path).map_err(|error| refused(could_not("lock", path, &error)))?;
     let mut host = load(path).map_err(refused)?;
     if change(&mut host)? {
         replace(path, &host).map_err(|error| refused(could_not("write", path, &error)))?;
@@ -107,7 +100,7 @@ fn load(path: &Path) -> Result<Host, String> {
 }
 
 /// Beside the file and not in it: the file itself is replaced under the lock.
-fn lock(path: &Path) -> io::Result<File> {
+fn lock_file(path: &Path) -> io::Result<File> {
     let mut name = path.as_os_str().to_owned();
     name.push(".lock");
     let file = File::options().create(true).truncate(false).write(true).open(name)?;

@@ -23,8 +23,8 @@ pub use host::{Host, Thing};
 
 use crate::compare::compare;
 use crate::seen::{
-    Adoptions, adopted_ids, adopting, check_address, held, image_stays, insert, is_meant, missing,
-    not_as_planned, present_image, sort_of, stand_in, taken, why_not,
+    Adoptions, adopted_ids, adopting, check_address, held, image_stays, insert_all, is_meant,
+    missing, not_as_planned, present_image, sort_of, stand_in, taken, why_not,
 };
 use crate::survey::{MAY_GAIN, STOPPED, exposed, image_missing};
 use crate::{Found, Owner as Whose, Secrets, SurveyError};
@@ -72,7 +72,7 @@ impl Memory {
     /// # Errors
     /// When its file cannot be read, with its path and the place in it.
     pub async fn host(&self) -> Result<Host, String> {
-        self.keep.take(|host| host).await
+        self.keep.take().await
     }
 
     /// Changes the host behind the provider's back, as somebody else would.
@@ -106,8 +106,7 @@ impl Memory {
     /// # Errors
     /// When its file is there and is not a host.
     pub(crate) async fn survey(&self) -> Result<Vec<Found>, SurveyError> {
-        let owner = self.owner.clone();
-        let found = self.keep.take(move |host| owner.survey(&host)).await;
+        let found = self.keep.read(|host| self.owner.survey(host)).await;
         found.map_err(|why| SurveyError { why, hint: None })
     }
 }
@@ -119,16 +118,14 @@ impl Provider for Memory {
     }
 
     async fn observe(&self, wanted: &[Wanted]) -> Observation {
-        let (owner, wanted) = (self.owner.clone(), wanted.to_vec());
-        let seen = self.keep.take(move |host| owner.observe(host, &wanted)).await;
+        let seen = self.keep.take().await.map(|host| self.owner.observe(host, wanted));
         seen.unwrap_or_else(|why| {
             Observation::unreachable(self.owner.place.clone(), why, Some(RESTORE.into()))
         })
     }
 
     async fn sight(&self, change: &Change) -> Sighting {
-        let (owner, change) = (self.owner.clone(), change.clone());
-        let seen = self.keep.read(move |host| owner.sight(host, &change)).await;
+        let seen = self.keep.read(|host| self.owner.sight(host, change)).await;
         seen.unwrap_or_else(|why| Sighting::Unknown { why })
     }
 
@@ -171,16 +168,17 @@ impl Owner {
         seen.gaps.extend(host.doubt().map(|why| self.gap(why)));
         let known = self.known_secrets(&host);
         let meant = meant(&host, wanted);
-        let mut strange = Vec::new();
+        let (mut ours, mut strange) = (Vec::with_capacity(host.things.len()), Vec::new());
         for thing in std::mem::take(&mut host.things) {
             match self.mark(&thing) {
-                Ok(mark) => insert(&mut seen, present(thing, mark, None, &known)),
+                Ok(mark) => ours.push(present(thing, mark, None, &known)),
                 Err(error) => {
                     seen.oddities.extend(oddity(&thing, &error));
                     strange.push(thing);
                 }
             }
         }
+        insert_all(&mut seen, ours);
         self.adopt(&mut seen, wanted, meant, &known);
         let adopted: HashSet<String> = adopted_ids(&seen).map(str::to_owned).collect();
         strange.retain(|thing| !adopted.contains(&thing.written_id()));
