@@ -150,7 +150,7 @@ fn passwords_do_not_pass_over_a_network_for_all_to_read() {
     exit 64
     ");
     assert_snapshot!(shop.lessor("serve --listen :0 --tls-cert none.pem --tls-key none.pem"), @"
-    err| error: `none.pem` cannot be used: No such file or directory (os error 2)
+    err| error: `none.pem` cannot be used: I/O error: No such file or directory (os error 2)
     exit 1
     ");
 }
