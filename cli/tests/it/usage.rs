@@ -99,7 +99,8 @@ fn help_goes_to_stdout_and_names_the_exit_codes() {
       -V, --version  Print version
 
     Options of every command:
-          --database <URL>            What is remembered: `sqlite:PATH`. By default
+          --database <URL>            Where things are remembered: `sqlite:PATH`, or
+                                      `postgres://USER@HOST:PORT/DATABASE`. By default
                                       `sqlite:.lessor/lessor.db`; a relative path starts at the spec
                                       directory [env: LESSOR_DATABASE_URL]
           --endpoint <NAME=ENDPOINT>  Another endpoint for a connection, such as
@@ -175,8 +176,8 @@ fn the_help_of_a_command_explains_each_word() {
 
     Options of every command:
           --database <URL>
-              What is remembered: `sqlite:PATH`. By default `sqlite:.lessor/lessor.db`; a relative path
-              starts at the spec directory
+              Where things are remembered: `sqlite:PATH`, or `postgres://USER@HOST:PORT/DATABASE`. By
+              default `sqlite:.lessor/lessor.db`; a relative path starts at the spec directory
               
               [env: LESSOR_DATABASE_URL]
 
