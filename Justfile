@@ -27,7 +27,7 @@ deny:
     cargo deny check bans licenses sources
 
 # Searches for input that breaks a promise, for some seconds each: `just fuzz 600 specs journal`.
-fuzz seconds="60" +targets="specs saved_plan journal quantity proxmox":
+fuzz seconds="60" +targets="specs saved_plan journal quantity proxmox orders":
     fuzz/run.sh {{ seconds }} {{ targets }}
 
 # Plan, apply, show and check the example, on a pretend host or on `docker`.

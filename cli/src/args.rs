@@ -90,6 +90,8 @@ pub(crate) enum Command {
     Show(ShowArgs),
     /// Draw what needs what, without looking at any host.
     Graph(GraphArgs),
+    /// Write what customers ordered as entries beside the spec files.
+    Render(RenderArgs),
     /// Say why a thing is as it is, or what a code means.
     Explain(ExplainArgs),
     /// Remove what a spec directory made. Data is kept for as long as the policy says.
@@ -182,6 +184,28 @@ impl Selecting {
     }
 }
 
+/// Where what customers ordered comes from.
+#[derive(Debug, Default, clap::Args)]
+pub(crate) struct OrderSource {
+    /// What customers ordered, in a file that `lessor render --orders` wrote, rather than from the
+    /// database.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) orders: Option<PathBuf>,
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct RenderArgs {
+    /// The spec directory, whose database is asked.
+    #[arg(default_value = ".")]
+    pub(crate) dir: PathBuf,
+    /// Write what customers ordered, for `--orders FILE` of other commands. Holds no secret.
+    #[arg(long, required = true)]
+    pub(crate) orders: bool,
+    /// The file to write instead of stdout.
+    #[arg(short = 'o', value_name = "FILE")]
+    pub(crate) output: Option<PathBuf>,
+}
+
 /// In which forms a result is written.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Showing {
@@ -226,6 +250,8 @@ pub(crate) struct PlanArgs {
     pub(crate) showing: Showing,
     #[command(flatten)]
     pub(crate) selecting: Selecting,
+    #[command(flatten)]
+    pub(crate) ordered: OrderSource,
     /// Data to give up now rather than when it is due.
     #[arg(long, value_name = "ADDRESS")]
     pub(crate) destroy_data: Vec<Address>,
@@ -246,7 +272,7 @@ pub(crate) struct Applying {
     /// Agree to lose the data of this.
     #[arg(long, value_name = "ADDRESS")]
     pub(crate) destroy_data: Vec<Address>,
-    /// Agree to what a rule of the gate holds: removals, data, empty, tenant or rename.
+    /// Agree to what a rule of the gate holds: removals, data, empty, tenant, rename or orders.
     #[arg(long = "allow", value_name = "RULE")]
     pub(crate) allow: Vec<Rule>,
     /// How many steps of one host run at the same time.
@@ -277,6 +303,8 @@ pub(crate) struct ApplyArgs {
     pub(crate) dir: Option<PathBuf>,
     #[command(flatten)]
     pub(crate) selecting: Selecting,
+    #[command(flatten)]
+    pub(crate) ordered: OrderSource,
     #[command(flatten)]
     pub(crate) applying: Applying,
 }
@@ -323,6 +351,8 @@ pub(crate) struct DriftArgs {
     pub(crate) fail_on: Vec<DriftKind>,
     #[command(flatten)]
     pub(crate) selecting: Selecting,
+    #[command(flatten)]
+    pub(crate) ordered: OrderSource,
 }
 
 #[derive(Debug, clap::Args)]
@@ -333,6 +363,8 @@ pub(crate) struct ShowArgs {
     /// The form of the result: any for a saved plan, `human` or `json` for what is there.
     #[arg(long, value_enum, default_value_t = ReportFormat::Human)]
     pub(crate) format: ReportFormat,
+    #[command(flatten)]
+    pub(crate) ordered: OrderSource,
 }
 
 /// In which language a graph is written.
@@ -356,6 +388,8 @@ pub(crate) struct GraphArgs {
     pub(crate) format: GraphFormat,
     #[command(flatten)]
     pub(crate) selecting: Selecting,
+    #[command(flatten)]
+    pub(crate) ordered: OrderSource,
     /// Draw every thing by itself, rather than four or more that are alike as one with a count.
     #[arg(long)]
     pub(crate) no_fold: bool,
@@ -397,6 +431,8 @@ pub(crate) struct ExplainArgs {
     /// The form of what is known of a thing; `lessor schema --of explain` describes its JSON.
     #[arg(long, value_enum, default_value_t = Format::Human)]
     pub(crate) format: Format,
+    #[command(flatten)]
+    pub(crate) ordered: OrderSource,
 }
 
 #[derive(Debug, clap::Args)]

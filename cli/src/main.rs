@@ -13,6 +13,7 @@ mod events;
 mod exit;
 mod interrupt;
 mod logs;
+mod orders;
 mod output;
 mod progress;
 mod redirect;
@@ -72,6 +73,7 @@ fn run(args: Args, streams: &Streams) -> anyhow::Result<Exit> {
             Command::Drift(args) => commands::drift::run(common, &args, streams).await,
             Command::Show(args) => commands::show::run(common, &args, streams).await,
             Command::Graph(args) => commands::graph::run(common, &args, streams).await,
+            Command::Render(args) => commands::render::run(common, &args).await,
             Command::Explain(args) => commands::explain::run(common, &args, streams).await,
             Command::Destroy(args) => commands::destroy::run(common, &args, streams).await,
             Command::Doctor(args) => commands::doctor::run(common, &args, streams).await,

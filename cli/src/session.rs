@@ -7,18 +7,20 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use anyhow::Context as _;
-use futures_util::future::try_join;
 use jiff::Timestamp;
-use lessor_engine::{Clock, Registry, Selection, Wishes, World, desire, observe, plan};
+use lessor_engine::{
+    Clock, OrdersRead, Registry, Scope, Selection, Wishes, World, desire, observe, plan,
+};
 use lessor_plans::{Claim, ClaimKey, InstallationId, Plan};
 use lessor_providers::{Connection, Entry, Found, Secrets, SurveyError, connect, survey};
 use lessor_specs::load::{load, parse};
-use lessor_specs::{Address, Kind, Loaded, Specs, Tree};
+use lessor_specs::{Address, Kind, Loaded, Orders, Specs, Tree};
 use lessor_store::{Revision, Store};
 
-use crate::args::{Common, Selecting};
+use crate::args::{Common, OrderSource, Selecting};
 use crate::config::{self, Config};
 use crate::exit::{Exit, Failed};
+use crate::orders::{self, Read};
 use crate::output::{Streams, counted, say, within};
 use crate::progress::Progress;
 use crate::redirect::redirect;
@@ -33,6 +35,12 @@ pub(crate) struct Session {
     pub(crate) loaded: ManuallyDrop<Loaded>,
     pub(crate) secrets: Arc<Secrets>,
     pub(crate) registry: Registry,
+    /// What files declare; `loaded` has what customers ordered as well.
+    pub(crate) files: Arc<Specs>,
+    /// Whether what customers ordered stands among the specs.
+    pub(crate) orders: OrdersRead,
+    /// Those of a file.
+    given: Orders,
     database: String,
 }
 
@@ -59,6 +67,7 @@ impl Asked {
             selection: Selection {
                 targets: selecting.targets.clone(),
                 excludes: selecting.excludes.clone(),
+                scope: Scope::All,
             },
             destroy_data: destroy_data.iter().cloned().collect(),
         }
@@ -95,7 +104,31 @@ impl Session {
         let registry = registry(base, &loaded, &config.installation, &secrets)?;
         let database = database(dir, common, Some(&config));
         let loaded = ManuallyDrop::new(loaded);
-        Ok(Session { dir: dir.to_owned(), config, loaded, secrets, registry, database })
+        let (dir, files) = (dir.to_owned(), loaded.specs.clone());
+        let (orders, given) = (OrdersRead::default(), Orders::default());
+        Ok(Session { dir, config, loaded, secrets, registry, files, orders, given, database })
+    }
+
+    /// The same session, with what customers ordered laid beside the specs.
+    pub(crate) async fn with_orders(
+        mut self,
+        source: &OrderSource,
+        streams: &Streams,
+    ) -> anyhow::Result<Session> {
+        let store = match source.orders {
+            Some(_) => None,
+            None => self.remembered().await?,
+        };
+        let read = source.read(store.as_ref(), streams.stderr_color).await;
+        if let Some(store) = store {
+            store.close().await;
+        }
+        let Read { orders, read } = read?;
+        self.loaded.specs =
+            orders::lay(&self.files, &orders, Timestamp::now(), streams.stderr_color)?;
+        self.orders = read;
+        self.given = orders;
+        Ok(self)
     }
 
     /// The database, ready to be written.
@@ -108,16 +141,11 @@ impl Session {
         Ok(Store::open_read_only(&self.database).await?)
     }
 
-    /// Looks at every host and compares, without changing anything. What is remembered is read
-    /// while the hosts answer.
+    /// Looks at every host and compares, without changing anything.
     pub(crate) async fn look(&self, asked: Asked) -> anyhow::Result<Looked> {
         let progress = Progress::new(self.looking());
-        let specs = &self.loaded.specs;
-        let desired = desire(specs);
-        let world = async { Ok(observe(specs, &desired, &self.registry).await) };
-        let (wishes, world) = try_join(self.remembered_wishes(asked), world).await?;
-        let wishes = ManuallyDrop::new(wishes);
-        let plan = plan(&wishes, desired, &world);
+        let wishes = ManuallyDrop::new(self.remembered_wishes(asked).await?);
+        let (plan, world) = self.plan(&wishes).await;
         drop(progress);
         Ok(Looked { plan: ManuallyDrop::new(plan), world: ManuallyDrop::new(world), wishes })
     }
@@ -161,17 +189,30 @@ impl Session {
             // What falls due does so by the clock of whoever remembers it.
             store.map_or_else(Timestamp::now, Clock::now),
         );
+        wishes.orders = self.orders;
         wishes.selection = asked.selection;
         wishes.destroy_data = asked.destroy_data;
         wishes.unresolved =
             self.secrets.unresolved().map(|(secret, why)| (secret.clone(), why.into())).collect();
         if let Some(store) = store {
+            // Claims first: those of an order that is placed meanwhile are then not known, rather
+            // than known to be nobody's.
             wishes.claims = store.claim_list().await?;
+            let orders = match self.orders {
+                OrdersRead::Read => orders::of_store(store).await?,
+                OrdersRead::NotRead | OrdersRead::Earlier => self.given.clone(),
+            };
+            if self.orders == OrdersRead::Read {
+                wishes.specs = orders::lay(&self.files, &orders, wishes.now, false)?;
+            }
             wishes.applied = store.applied_list().await?;
             wishes.kept = store.keep_list().await?;
             if let Some(latest) = store.revision_latest().await? {
                 wishes.revision = latest.number;
-                wishes.before = before(store, &latest, &wishes).await?;
+                let before = before(store, &latest, &wishes).await?;
+                // What is ordered costs the same beside what files asked for before, if it fits.
+                wishes.before =
+                    before.map(|past| past.with_orders(&orders, wishes.now).map_or(past, Arc::new));
             }
         }
         Ok(wishes)
@@ -219,16 +260,32 @@ pub(crate) fn invalid(
     Failed::new(format!("`{}` has {problems}; nothing was done", dir.display())).into()
 }
 
-/// What is given out already, as far as a database remembers: only to be read.
-pub(crate) async fn claims(
+/// The database of a spec directory, if there is one, only to be read. Whoever opens it closes it.
+pub(crate) async fn remembered(dir: &Path, common: &Common) -> anyhow::Result<Option<Store>> {
+    Ok(Store::open_read_only(&configured_database(dir, common)?).await?)
+}
+
+/// What is given out already, as far as a database remembers, and what customers ordered.
+pub(crate) async fn given_out(
     dir: &Path,
     common: &Common,
-) -> anyhow::Result<BTreeMap<ClaimKey, Claim>> {
-    let database = configured_database(dir, common)?;
-    let Some(store) = Store::open_read_only(&database).await? else { return Ok(BTreeMap::new()) };
-    let claims = store.claim_list().await;
-    store.close().await;
-    Ok(claims?)
+    source: &OrderSource,
+    streams: &Streams,
+) -> anyhow::Result<(BTreeMap<ClaimKey, Claim>, Orders)> {
+    let store = remembered(dir, common).await?;
+    let read = async {
+        let Read { orders, .. } = source.read(store.as_ref(), streams.stderr_color).await?;
+        let claims = match &store {
+            Some(store) => store.claim_list().await?,
+            None => BTreeMap::new(),
+        };
+        anyhow::Ok((claims, orders))
+    };
+    let read = read.await;
+    if let Some(store) = store {
+        store.close().await;
+    }
+    read
 }
 
 /// The database of a directory, whether or not it has a configuration.

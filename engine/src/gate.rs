@@ -8,6 +8,8 @@ use jiff::Timestamp;
 use lessor_plans::{Action, Body, Change, Code, Digest, Plan, Reason};
 use lessor_specs::{Address, Kind};
 
+use crate::plan::takes_unasked;
+
 /// A plan that may run. Only [`gate`] makes one.
 #[derive(Clone, Debug)]
 pub struct ApprovedPlan {
@@ -78,10 +80,13 @@ pub enum Rule {
     Tenant,
     /// What was only renamed is not removed and made again.
     Rename,
+    /// What was ordered goes when its order ends, and not before.
+    Orders,
 }
 
 impl Rule {
-    const ALL: [Rule; 5] = [Rule::Removals, Rule::Data, Rule::Empty, Rule::Tenant, Rule::Rename];
+    const ALL: [Rule; 6] =
+        [Rule::Removals, Rule::Data, Rule::Empty, Rule::Tenant, Rule::Rename, Rule::Orders];
 
     /// What explains it.
     pub const fn code(self) -> Code {
@@ -91,6 +96,7 @@ impl Rule {
             Rule::Empty => Code::NothingDeclared,
             Rule::Tenant => Code::TenantLosesMuch,
             Rule::Rename => Code::OnlyRenamed,
+            Rule::Orders => Code::OrdersMissing,
         }
     }
 }
@@ -103,6 +109,7 @@ impl fmt::Display for Rule {
             Rule::Empty => "empty",
             Rule::Tenant => "tenant",
             Rule::Rename => "rename",
+            Rule::Orders => "orders",
         })
     }
 }
@@ -112,7 +119,7 @@ impl FromStr for Rule {
 
     fn from_str(text: &str) -> Result<Self, String> {
         let found = Rule::ALL.into_iter().find(|rule| rule.to_string() == text);
-        found.ok_or_else(|| "the rules are removals, data, empty, tenant and rename".into())
+        found.ok_or_else(|| "the rules are removals, data, empty, tenant, rename and orders".into())
     }
 }
 
@@ -150,6 +157,7 @@ pub fn gate(plan: Plan, consent: &Consent) -> Result<ApprovedPlan, Box<Held>> {
         .chain(data(&plan, consent))
         .chain(tenants(&plan))
         .chain(renames(&plan))
+        .chain(orders(&plan))
         .filter(|held| !consent.rules.contains(&held.rule))
         .collect();
     if rules.is_empty() {
@@ -158,8 +166,9 @@ pub fn gate(plan: Plan, consent: &Consent) -> Result<ApprovedPlan, Box<Held>> {
     Err(Box::new(Held { plan: id, rules }))
 }
 
-/// A tenant's network goes with its last instance, and data that is given up was named by somebody:
-/// neither is counted once more. A guest that is put away is gone for its tenant, once.
+/// A tenant's network goes with its last instance, data that is given up was named by somebody, and
+/// what an order agreed to was agreed to: none is counted once more. A guest that is put away is
+/// gone for its tenant, once.
 fn counts(plan: &Plan, change: &Change) -> bool {
     let of_tenant = match change.address.kind() {
         Kind::Bridge | Kind::VlanRange | Kind::Proxmox => true,
@@ -167,7 +176,11 @@ fn counts(plan: &Plan, change: &Change) -> bool {
         _ => false,
     };
     match change.action {
-        Action::Delete => !of_tenant && change.reason != Reason::DataGivenUp,
+        Action::Delete => {
+            !of_tenant
+                && change.reason != Reason::DataGivenUp
+                && !change.reason.is_agreed_by_order()
+        }
         Action::Update => is_put_away(change) && is_news(plan, change),
         Action::Create | Action::Replace => false,
     }
@@ -229,7 +242,7 @@ fn data(plan: &Plan, consent: &Consent) -> Vec<HeldRule> {
     let when_due = plan.rules.destroy_when_due;
     plan.changes
         .iter()
-        .filter(|change| change.destroys_data())
+        .filter(|change| change.destroys_data() && !change.reason.is_agreed_by_order())
         .filter(|change| !(when_due && matches!(change.reason, Reason::Due(_))))
         .filter(|change| !consent.destroy_data.contains(&change.address))
         .map(|change| HeldRule {
@@ -258,6 +271,23 @@ fn tenants(plan: &Plan) -> Vec<HeldRule> {
             consent: "--allow tenant".into(),
         })
         .collect()
+}
+
+/// What was ordered and has no order any more: very likely the orders were lost, or read too early.
+fn orders(plan: &Plan) -> Option<HeldRule> {
+    let takes =
+        |change: &&Change| takes_unasked(change) && (!is_put_away(change) || is_news(plan, change));
+    let taken = plan.changes.iter().filter(takes).count();
+    let orders = match plan.orders {
+        0 => "there is no order at all".to_owned(),
+        1 => "the 1 order there is does not ask for it".to_owned(),
+        orders => format!("the {orders} orders there are do not ask for it"),
+    };
+    (taken > 0).then(|| HeldRule {
+        rule: Rule::Orders,
+        why: format!("the plan removes {} that a customer ordered, and {orders}", things(taken)),
+        consent: "--allow orders".into(),
+    })
 }
 
 fn renames(plan: &Plan) -> impl Iterator<Item = HeldRule> {

@@ -20,6 +20,7 @@ mod plan;
 pub mod ports;
 mod select;
 mod settle;
+mod tenant;
 mod trace;
 mod wishes;
 
@@ -34,6 +35,6 @@ pub use ports::{
     ApplyError, ApplyId, Clock, DiskLimits, Entry, Examination, Examiner, Journal, JournalError,
     Lack, Phase, Provider, Registry,
 };
-pub use select::{Selection, Selector};
+pub use select::{Scope, Selection, Selector};
 pub use trace::{Choice, How, Part, Source, choices, parts, sources};
-pub use wishes::Wishes;
+pub use wishes::{OrdersRead, Wishes};

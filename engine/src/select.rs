@@ -50,11 +50,31 @@ pub struct Selection {
     pub targets: Vec<Selector>,
     /// Not these.
     pub excludes: Vec<Selector>,
+    /// By what causes them.
+    pub scope: Scope,
+}
+
+/// Which changes are planned, by what causes them.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Scope {
+    /// All of them.
+    #[default]
+    All,
+    /// Those that orders cause, and what these cannot do without.
+    Orders,
+    /// All but those of orders that are being carried out, which are said in notes: for those who
+    /// look for what differs.
+    Settled,
 }
 
 impl Selection {
     /// Whether everything is planned.
     pub fn is_everything(&self) -> bool {
+        self.selects_everything() && self.scope == Scope::All
+    }
+
+    /// Whether no selector leaves anything out.
+    pub(crate) fn selects_everything(&self) -> bool {
         self.targets.is_empty() && self.excludes.is_empty()
     }
 

@@ -15,6 +15,7 @@ use crate::desire::{
 };
 use crate::observe::World;
 use crate::order::order_rules;
+use crate::tenant::sharing;
 
 /// One thing as it shall be, and as it is.
 #[derive(Debug)]
@@ -47,7 +48,53 @@ pub(crate) fn settle<'w>(
     let names = Names::of(&drafts, &matches);
     order_rules(&mut drafts, &matches, world);
     let settled = drafts.into_iter().zip(matches);
-    settled.map(|(draft, present)| wish(draft, present, &names)).collect()
+    let mut wishes: Vec<_> = settled.map(|(draft, present)| wish(draft, present, &names)).collect();
+    trace_to_orders(specs, &mut wishes);
+    wishes
+}
+
+/// Says which order asks for what. What several share is of the order with the lowest id; of files
+/// is only what no order uses, but for images, which are nobody's.
+fn trace_to_orders(specs: &Specs, wishes: &mut [Wish<'_>]) {
+    if specs.ordered.is_empty() {
+        return;
+    }
+    for wish in wishes.iter_mut() {
+        if let Some(order) = specs.ordered.of(&wish.address) {
+            wish.origin = Origin::Order(order.id.clone());
+        }
+    }
+    let mut users: BTreeMap<Address, Origin> = BTreeMap::new();
+    for wish in wishes.iter() {
+        for need in wish.needs.iter().filter(|need| is_shared(need)) {
+            let origin = users.entry(need.clone()).or_insert_with(|| wish.origin.clone());
+            let files_go_first = need.kind() == Kind::Image;
+            *origin = match (&*origin, &wish.origin) {
+                (Origin::Order(one), Origin::Order(other)) => Origin::Order(one.min(other).clone()),
+                (Origin::File, other) | (other, Origin::File) if !files_go_first => other.clone(),
+                _ => Origin::File,
+            };
+        }
+    }
+    for wish in wishes.iter_mut() {
+        let user = users.remove(&wish.address);
+        // What waits for a home will use it.
+        let tenant = sharing(&wish.address);
+        let waiting = || lowest_order(specs, tenant?).map(Origin::Order);
+        if let Some(origin) = user.or_else(waiting) {
+            wish.origin = origin;
+        }
+    }
+}
+
+fn lowest_order(specs: &Specs, tenant: &str) -> Option<String> {
+    let of_tenant = |name: &str| name.split_once('/').is_some_and(|(own, _)| own == tenant);
+    let orders = specs.ordered.standing().filter(|(name, _)| of_tenant(name));
+    orders.map(|(_, order)| order.id.clone()).min()
+}
+
+fn is_shared(address: &Address) -> bool {
+    address.kind() == Kind::Image || sharing(address).is_some()
 }
 
 fn all_drafts(specs: &Specs, desired: Desired<'_>, allocation: &Allocation<'_>) -> Vec<Draft> {

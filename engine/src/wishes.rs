@@ -5,9 +5,10 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 use lessor_plans::{Claim, ClaimKey, Digest, InstallationId};
+use lessor_specs::kinds::WhenPlaced;
 use lessor_specs::{Address, SecretRef, Specs};
 
-use crate::Selection;
+use crate::{Scope, Selection};
 
 /// What is asked for, and what is remembered, at one moment.
 #[derive(Clone, Debug)]
@@ -16,6 +17,8 @@ pub struct Wishes {
     pub installation: InstallationId,
     /// What is asked for.
     pub specs: Arc<Specs>,
+    /// Whether what customers ordered is among the specs.
+    pub orders: OrdersRead,
     /// Digest of the tree the specs were read from.
     pub digest: String,
     /// The last applied revision; 0 when there was none.
@@ -38,7 +41,35 @@ pub struct Wishes {
     pub now: Timestamp,
 }
 
+/// Whether what customers ordered was read, and laid beside the specs
+/// ([`Specs::with_orders`]).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum OrdersRead {
+    /// It was not. What orders made is then unknown: not compared, and never removed.
+    #[default]
+    NotRead,
+    /// It was, at some time: out of a file. Orders that are not among it may have been placed since,
+    /// so that nothing which was given out is given back.
+    Earlier,
+    /// It was, where orders are kept.
+    Read,
+}
+
 impl Wishes {
+    /// The wishes of a run that nobody watches: only what orders cause is planned, and what
+    /// operators changed waits for their `apply`. `None` when their policy has orders wait as well.
+    ///
+    /// The specs are those of the last applied revision, whatever lies in a directory by now. The
+    /// plan goes through the [gate](crate::gate()) as any other, with nobody's consent but that of
+    /// orders that ended.
+    pub fn unattended(self) -> Option<Wishes> {
+        let policy = self.specs.policy.orders.as_ref()?;
+        (policy.apply == WhenPlaced::Auto).then_some(Wishes {
+            selection: Selection { scope: Scope::Orders, ..self.selection },
+            ..self
+        })
+    }
+
     /// Of these specs, with nothing remembered.
     pub fn new(
         installation: InstallationId,
@@ -49,6 +80,7 @@ impl Wishes {
         Wishes {
             installation,
             specs,
+            orders: OrdersRead::default(),
             digest,
             revision: 0,
             before: None,

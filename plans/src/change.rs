@@ -104,12 +104,29 @@ pub enum Reason {
     Due(#[schemars(with = "String")] jiff::Timestamp),
     /// A person agreed to lose its data now.
     DataGivenUp,
+    /// The order that asked for it is over. That event is the consent to its removal.
+    Ended {
+        /// The order.
+        order: String,
+        /// The event that ended it.
+        event: String,
+    },
+    /// The order that asked for it goes on, and needs it no longer.
+    Released {
+        /// The order.
+        order: String,
+    },
 }
 
 impl Reason {
     /// Whether somebody else caused it.
     pub fn is_drift(&self) -> bool {
         matches!(self, Reason::Missing | Reason::Drifted(_))
+    }
+
+    /// Whether an order agreed to it, by ending or by what it asks for now.
+    pub fn is_agreed_by_order(&self) -> bool {
+        matches!(self, Reason::Ended { .. } | Reason::Released { .. })
     }
 }
 

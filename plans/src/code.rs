@@ -25,6 +25,7 @@ codes! {
             E1103 NothingDeclared = "a plan removes things, and no spec declares anything",
             E1104 TenantLosesMuch = "a tenant loses several instances at once",
             E1105 OnlyRenamed = "a plan removes a thing that was only renamed",
+            E1106 OrdersMissing = "a plan removes what a customer ordered",
         }
         "Carrying out" {
             E1201 Overtaken = "another run was applied since the plan was made",

@@ -56,6 +56,9 @@ pub struct Plan {
     pub owned: usize,
     /// How many entries the specs have. None at all is more likely a mistake than a wish.
     pub entries: usize,
+    /// How many orders there were that are not over.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub orders: usize,
     /// When it has to be made anew, since something falls due.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub valid_until: Option<jiff::Timestamp>,

@@ -23,7 +23,7 @@ use lessor_specs::load::{parse, parse_bytes};
 use lessor_specs::quantity::MountPath;
 use lessor_specs::{
     Address, ByteSize, Cidr, Cpu, Currency, Duration, EnvValue, HostKey, Kind, Loaded, Money,
-    PortRange, Report, SecretRef, Tree,
+    Orders, PortRange, Report, SecretRef, Tree,
 };
 use lessor_store::{
     ApiKey, Applied, Audited, Columns, Invitation, Member, Misread, Outcome, Recorded, Revision,
@@ -40,12 +40,13 @@ pub struct Target {
 }
 
 /// Everything that reads what others wrote.
-pub const TARGETS: [Target; 5] = [
+pub const TARGETS: [Target; 6] = [
     Target { name: "specs", run: specs },
     Target { name: "saved_plan", run: saved_plan },
     Target { name: "journal", run: journal },
     Target { name: "quantity", run: quantity },
     Target { name: "proxmox", run: proxmox },
+    Target { name: "orders", run: orders },
 ];
 
 /// Stands between two files, or takes the place of a line break in a column.
@@ -75,6 +76,67 @@ pub fn specs(bytes: &[u8]) {
             assert_readable(&report);
         }
         (loaded, _) => panic!("it loads once and not twice, first {}", loaded.is_ok()),
+    }
+}
+
+/// What the orders of [`orders`] are laid beside.
+const BESIDE_ORDERS: &str = r#"
+[location.par1]
+country = "FR"
+city = "Paris"
+[docker.par1]
+location = "par1"
+[port_range.games]
+docker = "par1"
+range = "25565-25574"
+[bridge.tenants]
+docker = "par1"
+supernet = "10.64.0.0/16"
+per_tenant_prefix = 28
+[image.paper.container]
+ref = "paper:1"
+env = { EULA = "TRUE", SEED = "secret://env/SEED" }
+[offer.survival]
+images = ["paper"]
+locations = ["par1"]
+price = { currency = "EUR", hourly = "0.014900" }
+[offer.survival.container]
+cpu = "1"
+memory = "2GiB"
+disk = "10GiB"
+ports = [{ range = "games", container = 25565 }]
+[quota.one]
+instances = 1
+[tenant.acme]
+quota = "one"
+[instance."acme/own"]
+offer = "survival"
+"#;
+
+/// A file of orders.
+///
+/// It is refused, or written again as it was. What it holds fits what files declare and can be
+/// planned for, or what does not is said.
+pub fn orders(bytes: &[u8]) {
+    let Ok(text) = std::str::from_utf8(bytes) else { return };
+    let orders = match Orders::from_toml("orders.toml", text) {
+        Ok(orders) => orders,
+        Err(report) => {
+            assert!(!report.diagnostics().is_empty());
+            return assert_readable(&report);
+        }
+    };
+    let again = Orders::from_toml("orders.toml", &orders.to_toml()).unwrap();
+    assert_eq!(again.to_toml(), orders.to_toml());
+    let tree = Tree::new([("specs.toml".to_owned(), BESIDE_ORDERS.to_owned())].into());
+    let loaded = parse(tree).unwrap();
+    match loaded.specs.with_orders(&orders, "2026-11-29T12:00:00Z".parse().unwrap()) {
+        Ok(specs) => {
+            let mut loaded = loaded;
+            loaded.specs = specs.into();
+            planned(&loaded);
+        }
+        Err(report) => assert_readable(&report),
     }
 }
 

@@ -29,14 +29,14 @@ use std::time::Duration;
 use async_trait::async_trait;
 use jiff::Timestamp;
 use lessor_engine::{
-    ApplyId, Consent, Entry, Held, Journal, JournalError, Outcome, Phase, Provider, Registry, Rule,
-    Run, Stop, Wishes, World, desire, execute, gate, observe, plan,
+    ApplyId, Consent, Entry, Held, Journal, JournalError, OrdersRead, Outcome, Phase, Provider,
+    Registry, Rule, Run, Stop, Wishes, World, desire, execute, gate, observe, plan,
 };
 use lessor_plans::render::{Purpose, View, human};
 use lessor_plans::{Act, Body, Claim, ClaimKey, Digest, Keep, Plan};
 use lessor_providers::{Host, Memory, Secrets};
 use lessor_specs::load::parse;
-use lessor_specs::{Address, Kind, Specs, Tree};
+use lessor_specs::{Address, Kind, Orders, Specs, Tree};
 use tokio::sync::{mpsc, watch};
 
 use hardware::Hardware;
@@ -231,6 +231,15 @@ impl Sim {
         wishes.applied = rows.applied;
         wishes.kept = rows.kept;
         wishes.revision = rows.revision;
+        wishes.orders = OrdersRead::Read;
+        wishes
+    }
+
+    /// As [`Sim::wishes`], with what customers ordered.
+    pub fn wishes_with(&self, text: &str, orders: &Orders) -> Wishes {
+        let mut wishes = self.wishes(text);
+        let specs = wishes.specs.with_orders(orders, self.now);
+        wishes.specs = Arc::new(specs.unwrap_or_else(|report| panic!("{report}")));
         wishes
     }
 

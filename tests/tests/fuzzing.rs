@@ -75,6 +75,11 @@ fn values_of_proxmox_changed_by_chance_are_read_or_refused() {
     change(TARGETS[4]);
 }
 
+#[test]
+fn orders_changed_by_chance_are_read_or_refused() {
+    change(TARGETS[5]);
+}
+
 fn change(target: Target) {
     let seed = seed();
     println!("LESSOR_SEED={seed} {}", target.name);

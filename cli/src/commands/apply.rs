@@ -45,6 +45,7 @@ pub(crate) async fn run(
             return saved(common, args, streams, events).await;
         }
         let session = Session::open(&args.source, common, streams)?;
+        let session = session.with_orders(&args.ordered, streams).await?;
         let asked = Asked::new(&args.selecting, &args.applying.destroy_data);
         let (session, applying) = (&session, &args.applying);
         let work = Work { session, applying, streams, events, granted: &[] };
@@ -76,6 +77,12 @@ async fn saved(
     if !args.selecting.targets.is_empty() || !args.selecting.excludes.is_empty() {
         let failed = Failed::new("a saved plan is applied whole").exit(Exit::Usage);
         return Err(failed.hint("select when the plan is made: `lessor plan --target …`").into());
+    }
+    if args.ordered.orders.is_some() {
+        let failed = Failed::new("a saved plan knows its orders").exit(Exit::Usage);
+        return Err(failed
+            .hint("name them when the plan is made: `lessor plan --orders …`")
+            .into());
     }
     let Saved { plan, tree, directory } = read_saved(&args.source)?;
     let beside = args.source.parent().unwrap_or(Path::new("")).join(directory);

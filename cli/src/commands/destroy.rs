@@ -2,11 +2,11 @@
 
 use std::sync::Arc;
 
-use lessor_engine::Rule;
+use lessor_engine::{OrdersRead, Rule};
 use lessor_specs::{Specs, Tree};
 
 use super::apply::{Work, watched};
-use crate::args::{Common, DestroyArgs};
+use crate::args::{Common, DestroyArgs, OrderSource};
 use crate::events::Events;
 use crate::exit::Exit;
 use crate::output::{Streams, counted, say};
@@ -30,10 +30,16 @@ async fn destroy(
     if let Some(text) = forgotten(&session).await? {
         say(&text);
     }
+    // What customers ordered is not the directory's to take down: it is left alone, and said.
+    session = session.with_orders(&OrderSource::default(), streams).await?;
+    if !session.loaded.specs.ordered.is_empty() {
+        session.orders = OrdersRead::NotRead;
+    }
     // Nothing is wanted any more, but for the hosts to remove it from and how long data is kept.
     let Specs { docker, policy, .. } =
         Arc::unwrap_or_clone(std::mem::take(&mut session.loaded.specs));
-    session.loaded.specs = Arc::new(Specs { docker, policy, ..Specs::default() });
+    session.files = Arc::new(Specs { docker, policy, ..Specs::default() });
+    session.loaded.specs = session.files.clone();
     session.loaded.tree = Tree::default();
 
     let mut asked = Asked::default();

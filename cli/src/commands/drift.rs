@@ -1,7 +1,8 @@
 //! `lessor drift`: what differs from what was declared. Changes nothing.
 
+use lessor_engine::Scope;
 use lessor_plans::render::Purpose;
-use lessor_plans::{NoteKind, Plan, Reason};
+use lessor_plans::{Note, NoteKind, Plan, Reason};
 
 use crate::args::{Common, DriftArgs, DriftKind};
 use crate::exit::{self, Exit};
@@ -16,7 +17,10 @@ pub(crate) async fn run(
 ) -> anyhow::Result<Exit> {
     output::distinct(args.showing.files())?;
     let session = Session::open(&args.dir, common, streams)?;
-    let looked = session.look(Asked::new(&args.selecting, &[])).await?;
+    let session = session.with_orders(&args.ordered, streams).await?;
+    let mut asked = Asked::new(&args.selecting, &[]);
+    asked.selection.scope = Scope::Settled;
+    let looked = session.look(asked).await?;
 
     let asked = (&args.selecting, &args.showing);
     let view = report::of_look(&session, &looked, Purpose::Drift, asked);
@@ -53,9 +57,14 @@ fn found(plan: &Plan) -> impl Iterator<Item = DriftKind> {
         | Reason::Unwanted
         | Reason::Renamed(_)
         | Reason::Due(_)
-        | Reason::DataGivenUp => DriftKind::Pending,
+        | Reason::DataGivenUp
+        | Reason::Ended { .. }
+        | Reason::Released { .. } => DriftKind::Pending,
     });
     let keeps = plan.keeps.iter().map(|_| DriftKind::Pending);
+    // An order that cannot be carried out as it is waits with a code.
+    let stuck = |note: &&Note| note.kind == NoteKind::Waiting && note.code.is_some();
+    let stuck = plan.notes.iter().filter(stuck).map(|_| DriftKind::Pending);
     let strays = plan.notes.iter().filter(|note| note.kind == NoteKind::Unmanaged);
-    changes.chain(keeps).chain(strays.map(|_| DriftKind::Unmanaged))
+    changes.chain(keeps).chain(stuck).chain(strays.map(|_| DriftKind::Unmanaged))
 }

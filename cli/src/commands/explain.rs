@@ -19,6 +19,7 @@ pub(crate) async fn run(
         Subject::Codes => return explain_code::all(),
     };
     let session = Session::open(&args.dir, common, streams)?;
+    let session = session.with_orders(&args.ordered, streams).await?;
     let looked = session.look(Asked::default()).await?;
 
     let Some(explanation) = gather::explanation(&session, &looked, address).await? else {

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
+use jiff::Timestamp;
 use lessor_engine::{Outline, World, outline};
 use lessor_plans::graph::{self, Graph, MERMAID_EDGES};
 use lessor_plans::saved::Saved;
@@ -13,6 +14,7 @@ use lessor_specs::load::{load, parse};
 use super::show::read_saved;
 use crate::args::{Common, GraphArgs, GraphFormat};
 use crate::exit::{Exit, Failed};
+use crate::orders;
 use crate::output::{self, Streams, say};
 use crate::session::{self, Asked, invalid};
 
@@ -25,14 +27,17 @@ pub(crate) async fn run(
         let Saved { plan, tree, directory } = read_saved(&args.source)?;
         let loaded = parse(tree).map_err(|report| invalid(&report, &args.source, streams))?;
         let dir = args.source.parent().unwrap_or(Path::new("")).join(directory);
-        let claims = session::claims(&dir, common).await?;
-        (marked(&loaded.specs, &plan, claims), Exit::Done)
+        let (claims, orders) = session::given_out(&dir, common, &args.ordered, streams).await?;
+        let specs = orders::lay(&loaded.specs, &orders, Timestamp::now(), streams.stderr_color)?;
+        (marked(&specs, &plan, claims), Exit::Done)
     } else {
         let loaded =
             load(&args.source).map_err(|report| invalid(&report, &args.source, streams))?;
-        let claims = session::claims(&args.source, common).await?;
-        let outline = outline(&loaded.specs, &claims, &World::default());
-        (outline.graph(&loaded.specs), told(&outline))
+        let (claims, orders) =
+            session::given_out(&args.source, common, &args.ordered, streams).await?;
+        let specs = orders::lay(&loaded.specs, &orders, Timestamp::now(), streams.stderr_color)?;
+        let outline = outline(&specs, &claims, &World::default());
+        (outline.graph(&specs), told(&outline))
     };
     let selection = Asked::new(&args.selecting, &[]).selection;
     selection.narrow(&mut graph).map_err(|selector| {

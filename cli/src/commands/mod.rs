@@ -14,6 +14,7 @@ pub(crate) mod graph;
 pub(crate) mod init;
 pub(crate) mod people;
 pub(crate) mod plan;
+pub(crate) mod render;
 pub(crate) mod sandbox;
 pub(crate) mod schema;
 pub(crate) mod serve;

@@ -19,6 +19,7 @@ pub(crate) async fn run(
 ) -> anyhow::Result<Exit> {
     output::distinct(args.showing.files().chain(args.save.as_deref()))?;
     let session = Session::open(&args.dir, common, streams)?;
+    let session = session.with_orders(&args.ordered, streams).await?;
     let asked = Asked::new(&args.selecting, &args.destroy_data);
     let looked = session.look(asked).await?;
     let plan = &looked.plan;

@@ -33,6 +33,7 @@ pub(crate) async fn run(
         return Err(failed.hint("`lessor plan` and `lessor drift` have the other forms").into());
     }
     let session = Session::open(&args.source, common, streams)?;
+    let session = session.with_orders(&args.ordered, streams).await?;
     let Looked { plan, world, .. } = session.look(Asked::default()).await?;
 
     let inventory = Inventory::of(&session.loaded.specs, &plan, &world);

@@ -46,7 +46,7 @@ fn wrong_usage_answers_64() {
     exit 64
     ");
     assert_snapshot!(shop.lessor("apply --allow everything"), @"
-    err| error: invalid value 'everything' for '--allow <RULE>': the rules are removals, data, empty, tenant and rename
+    err| error: invalid value 'everything' for '--allow <RULE>': the rules are removals, data, empty, tenant, rename and orders
     err| 
     err| For more information, try '--help'.
     exit 64

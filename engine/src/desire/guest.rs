@@ -42,6 +42,7 @@ pub(crate) struct GuestRental<'s> {
     image_name: &'s str,
     user: Option<&'s str>,
     keys: &'s [String],
+    runs: bool,
 }
 
 /// Where a guest comes to live, and what it was given.
@@ -94,6 +95,7 @@ pub(super) fn guest_rental<'s>(specs: &'s Specs, name: &'s str) -> Option<GuestR
         image_name,
         user: instance.user.as_deref(),
         keys: &instance.keys,
+        runs: super::runs(specs, name),
     })
 }
 
@@ -233,8 +235,8 @@ impl<'s> GuestRental<'s> {
             network,
             cloud_init,
             firewall: rules,
-            on_boot: true,
-            running: true,
+            on_boot: self.runs,
+            running: self.runs,
             waiting: BTreeSet::new(),
             kept_until: None,
         }

@@ -75,6 +75,7 @@ pub(crate) struct Rental<'s> {
     pub(crate) offer: &'s ContainerOffer,
     pub(crate) image: &'s ContainerImage,
     env: BTreeMap<String, EnvValue>,
+    runs: bool,
 }
 
 /// Everything `specs` ask for. Specs that were loaded are valid, so nothing can fail.
@@ -271,7 +272,14 @@ fn rental<'s>(specs: &'s Specs, name: &'s str) -> Option<Rental<'s>> {
         offer: offer.container.as_ref()?,
         image,
         env,
+        runs: runs(specs, name),
     })
+}
+
+/// Whether an instance shall run: those of files do, and those of orders unless they are switched
+/// off, suspended or at their end.
+fn runs(specs: &Specs, instance: &str) -> bool {
+    specs.ordered.get(instance).is_none_or(|order| order.runs)
 }
 
 impl Rental<'_> {
@@ -312,7 +320,7 @@ impl Rental<'_> {
             no_new_privileges: true,
             healthcheck: None,
             logging: None,
-            running: true,
+            running: self.runs,
         };
         let mounts = volume.iter().map(|volume| MountDraft {
             volume: volume.address.clone(),
@@ -322,7 +330,7 @@ impl Rental<'_> {
         let container = Draft {
             networks: vec![network],
             mounts: mounts.collect(),
-            ready: self.image.ready.clone(),
+            ready: self.image.ready.clone().filter(|_| self.runs),
             ..bare(self.address.clone(), place, self.moved, Body::Container(Arc::new(body)))
         };
         volume.into_iter().chain([container]).collect()

@@ -3,6 +3,7 @@
 mod adopted;
 mod compare;
 mod holdings;
+mod orders;
 mod orphans;
 mod prices;
 mod steps;
@@ -21,7 +22,9 @@ use crate::allocate::{Allocation, allocate, released};
 use crate::desire::Desired;
 use crate::observe::World;
 use crate::settle::{Wish, orphans as unwanted, settle};
-use crate::wishes::Wishes;
+use crate::wishes::{OrdersRead, Wishes};
+
+pub(crate) use orders::takes_unasked;
 
 /// How long data is kept that nobody asks for, unless a policy says otherwise.
 const KEEP_SECONDS: u64 = 7 * 86_400;
@@ -42,8 +45,13 @@ pub fn plan(wishes: &Wishes, desired: Desired<'_>, world: &World) -> Plan {
     planner.problems(&allocation);
     planner.wanted(&settled);
     let orphans = unwanted(&settled, world);
-    planner.unwanted(&orphans);
+    planner.unwanted(&orphans, &settled);
+    planner.set_apart(&settled);
+    planner.orders_under_way();
+    planner.confine(&settled);
+    // Room that a change would make which is left out is not made.
     planner.clashes(&settled);
+    planner.set_apart(&settled);
     planner.oddities();
     planner.secrets(&settled);
     planner.select(&settled);
@@ -84,7 +92,11 @@ impl Planner<'_> {
 
     fn problems(&mut self, allocation: &Allocation<'_>) {
         for (address, code, why) in &allocation.problems {
-            self.fatal(*code, address, why.clone(), "make room, or remove the entry");
+            let hint = match self.wishes.specs.ordered.of(address) {
+                Some(_) => "make room",
+                None => "make room, or remove the entry",
+            };
+            self.fatal(*code, address, why.clone(), hint);
         }
     }
 
@@ -119,7 +131,7 @@ impl Planner<'_> {
     /// Leaves out what was not selected. What a target needs and does not have yet comes along.
     fn select(&mut self, settled: &[Wish<'_>]) {
         let selection = &self.wishes.selection;
-        if selection.is_everything() {
+        if selection.selects_everything() {
             return;
         }
         let needs: HashMap<&Address, &[Address]> =
@@ -147,7 +159,7 @@ impl Planner<'_> {
             selection.targets(&keep.address, &keep.place)
                 && !selection.excludes(&keep.address, &keep.place)
         });
-        self.left_out = before - self.changes.len() - self.keeps.len();
+        self.left_out += before - self.changes.len() - self.keeps.len();
         self.selects_nothing(settled);
     }
 
@@ -207,10 +219,12 @@ impl Planner<'_> {
             self.world.observations().values().any(|seen| seen.present.contains_key(birth))
         };
         let gone = kept.keys().filter(|birth| wanted.contains(birth) || !there(birth));
-        Forget {
-            claims: released(&self.wishes.claims, &allocation.claims, self.world),
-            keeps: gone.cloned().collect(),
-        }
+        // What was given out since orders were read, or to whom, nobody here knows.
+        let claims = match self.wishes.orders {
+            OrdersRead::Read => released(&self.wishes.claims, &allocation.claims, self.world),
+            OrdersRead::NotRead | OrdersRead::Earlier => Vec::new(),
+        };
+        Forget { claims, keeps: gone.cloned().collect() }
     }
 
     fn finish(mut self, settled: &[Wish<'_>], allocation: Allocation<'_>, forget: Forget) -> Plan {
@@ -238,6 +252,7 @@ impl Planner<'_> {
             left_out: self.left_out,
             owned: self.world.owned(),
             entries: self.wishes.specs.count() - self.wishes.specs.connections().count(),
+            orders: self.wishes.specs.ordered.standing().count(),
             valid_until: self.due.iter().min().copied(),
         }
     }

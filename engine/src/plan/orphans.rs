@@ -9,6 +9,8 @@ use lessor_plans::{
 use lessor_specs::{Address, Kind};
 
 use super::Planner;
+use super::orders::order_of;
+use crate::settle::Wish;
 
 /// Up to so many things that go, each is held against what is made. A crowd is held for its number.
 const RENAMES_LOOKED_FOR: usize = 100;
@@ -16,9 +18,18 @@ const RENAMES_LOOKED_FOR: usize = 100;
 impl Planner<'_> {
     /// Removes what nobody asks for, unless a corner could not be seen: that may hold the very
     /// thing that still needs it.
-    pub(super) fn unwanted(&mut self, orphans: &BTreeMap<(&Address, &Address), &Present>) {
+    pub(super) fn unwanted(
+        &mut self,
+        orphans: &BTreeMap<(&Address, &Address), &Present>,
+        settled: &[Wish<'_>],
+    ) {
         if orphans.is_empty() {
             return;
+        }
+        let not_read = |present: &&&Present| present.origin != Origin::File;
+        let not_read = orphans.values().filter(not_read).count();
+        if !self.are_orders_read() {
+            self.not_compared(not_read);
         }
         if self.world.has_blind_spot() {
             let waiting = match orphans.len() {
@@ -31,21 +42,28 @@ impl Planner<'_> {
         }
         let is_crowd =
             orphans.len() > RENAMES_LOOKED_FOR || self.changes.len() > RENAMES_LOOKED_FOR;
+        let wanted = settled.iter().map(|wish| &wish.address).collect();
         for ((place, birth), present) in orphans {
             match &present.origin {
-                Origin::File => self.orphan(place, birth, present, is_crowd),
-                Origin::Order(id) => {
-                    let text = format!("born of order {id}, and no orders were read; not compared");
+                Origin::File if self.may_be_ordered(birth) => {
+                    let text = "no longer declared; what was ordered may still need it";
                     self.note(NoteKind::Info, birth, text);
                 }
+                Origin::File => self.orphan(place, birth, present, is_crowd),
+                Origin::Order(_) if !self.are_orders_read() => {}
+                Origin::Order(id) => self.orphan_of_order(id, (place, birth, present), &wanted),
             }
         }
     }
 
-    fn orphan(&mut self, place: &Address, birth: &Address, present: &Present, is_crowd: bool) {
-        if let Some(user) = self.kept_user(place, present) {
-            let text = format!("no longer declared; `{user}` is kept and still on it");
-            self.note(NoteKind::Info, birth, text);
+    pub(super) fn orphan(
+        &mut self,
+        place: &Address,
+        birth: &Address,
+        present: &Present,
+        is_crowd: bool,
+    ) {
+        if self.is_under_kept_user(place, birth, present) {
             return;
         }
         if !present.body.has_data() {
@@ -116,6 +134,19 @@ impl Planner<'_> {
         });
     }
 
+    /// Whether a thing stays for a guest that is kept, which is then said.
+    pub(super) fn is_under_kept_user(
+        &mut self,
+        place: &Address,
+        birth: &Address,
+        present: &Present,
+    ) -> bool {
+        let Some(user) = self.kept_user(place, present) else { return false };
+        let text = format!("no longer declared; `{user}` is kept and still on it");
+        self.note(NoteKind::Info, birth, text);
+        true
+    }
+
     /// A guest that stays for its data, and with it what it stands on: its VLAN, its pool. Other
     /// clusters have pools and tags of the same name, and those are theirs.
     fn kept_user(&self, place: &Address, present: &Present) -> Option<Address> {
@@ -127,14 +158,18 @@ impl Planner<'_> {
             Body::Vnet(vnet) => guest.network.bridge == vnet.name && cluster == place,
             _ => false,
         };
-        let is_going = |birth: &Address| {
+        let ordered = &self.wishes.specs.ordered;
+        let is_going = |birth: &Address, guest: &Present| {
             let due = self.wishes.kept.get(birth).is_some_and(|due| *due <= self.wishes.now);
-            due || self.wishes.destroy_data.contains(birth)
+            let ended = order_of(&guest.origin).is_some_and(|id| ordered.ended(id).is_some());
+            due || ended || self.wishes.destroy_data.contains(birth)
         };
         let all = self.world.observations().iter();
         let all = all.flat_map(|(cluster, seen)| seen.present.iter().map(move |p| (cluster, p)));
         let mut guests = all.filter_map(|(cluster, (birth, present))| match &present.body {
-            Body::Guest(guest) if uses(cluster, guest) && !is_going(birth) => Some(birth.clone()),
+            Body::Guest(guest) if uses(cluster, guest) && !is_going(birth, present) => {
+                Some(birth.clone())
+            }
             _ => None,
         });
         guests.next()
@@ -167,7 +202,13 @@ impl Planner<'_> {
             .map(|change| Reason::Renamed(change.address.clone()))
     }
 
-    fn remove(&mut self, place: &Address, birth: &Address, present: &Present, reason: Reason) {
+    pub(super) fn remove(
+        &mut self,
+        place: &Address,
+        birth: &Address,
+        present: &Present,
+        reason: Reason,
+    ) {
         self.changes.push(Change {
             address: birth.clone(),
             place: place.clone(),

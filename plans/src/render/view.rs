@@ -9,7 +9,8 @@ use serde::Serialize;
 
 use crate::observation::HIDDEN;
 use crate::{
-    Action, Change, Code, Difference, Gap, Keep, Note, NoteKind, Plan, Price, Reason, RunRate,
+    Action, Change, Code, Difference, Gap, Keep, Note, NoteKind, Origin, Plan, Price, Reason,
+    RunRate,
 };
 
 /// What a view is for. It decides only words, never which lines there are.
@@ -354,11 +355,12 @@ fn change_line(sorts: &Sorts<'_>, change: &Change) -> Line {
         Action::Create | Action::Delete => Vec::new(),
     };
     differences.retain(|difference| !is_same_secret(change, difference));
-    let facts = match (change.action, &change.after) {
-        (Action::Create, Some(after)) => after.facts(),
-        _ if change.reboots() => vec!["needs a reboot".to_owned()],
-        _ => Vec::new(),
-    };
+    let mut facts: Vec<_> = ordered(change).into_iter().collect();
+    match (change.action, &change.after) {
+        (Action::Create, Some(after)) => facts.extend(after.facts()),
+        _ if change.reboots() => facts.push("needs a reboot".to_owned()),
+        _ => {}
+    }
     Line {
         symbol: Symbol::of(change),
         about: change.address.to_string(),
@@ -462,6 +464,16 @@ fn why(change: &Change) -> String {
         Reason::Renamed(new) => format!("no longer declared, and `{new}` is the same"),
         Reason::Due(date) => format!("its data was kept until {date}"),
         Reason::DataGivenUp => "its data is given up".into(),
+        Reason::Ended { order, event } => format!("order {order} ended ({event})"),
+        Reason::Released { order } => format!("order {order} needs it no longer"),
+    }
+}
+
+/// The order that asks for it, unless the reason says so.
+fn ordered(change: &Change) -> Option<String> {
+    match &change.origin {
+        Origin::Order(id) if !change.reason.is_agreed_by_order() => Some(format!("order {id}")),
+        Origin::Order(_) | Origin::File => None,
     }
 }
 

@@ -1,0 +1,69 @@
+//! Where what customers ordered comes from: the database, or a file somebody wrote before.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use anyhow::Context as _;
+use jiff::Timestamp;
+use lessor_engine::OrdersRead;
+use lessor_specs::{Orders, Report, Specs};
+use lessor_store::Store;
+
+use crate::args::OrderSource;
+use crate::exit::Failed;
+use crate::output::{counted, say};
+
+/// What was read, and what that is worth.
+pub(crate) struct Read {
+    pub(crate) orders: Orders,
+    pub(crate) read: OrdersRead,
+}
+
+impl OrderSource {
+    /// The orders of a file, if one is named; else those that `store` keeps. Without either, none
+    /// are read.
+    pub(crate) async fn read(&self, store: Option<&Store>, color: bool) -> anyhow::Result<Read> {
+        match (&self.orders, store) {
+            (Some(file), _) => {
+                let orders = of_file(file, color)?;
+                Ok(Read { orders, read: OrdersRead::Earlier })
+            }
+            (None, Some(store)) => {
+                Ok(Read { orders: of_store(store).await?, read: OrdersRead::Read })
+            }
+            (None, None) => Ok(Read { orders: Orders::default(), read: OrdersRead::NotRead }),
+        }
+    }
+}
+
+/// What a database keeps: the one place where it is asked for orders.
+pub(crate) async fn of_store(store: &Store) -> anyhow::Result<Orders> {
+    Ok(store.order_wishes().await?)
+}
+
+fn of_file(file: &Path, color: bool) -> anyhow::Result<Orders> {
+    let name = file.display();
+    let text = std::fs::read_to_string(file).with_context(|| format!("could not read `{name}`"))?;
+    Orders::from_toml(&name.to_string(), &text).map_err(|report| refused(&report, color))
+}
+
+/// Lays orders beside specs, as they stand at `now`.
+pub(crate) fn lay(
+    files: &Arc<Specs>,
+    orders: &Orders,
+    now: Timestamp,
+    color: bool,
+) -> anyhow::Result<Arc<Specs>> {
+    if orders.orders.is_empty() && orders.ended.is_empty() {
+        return Ok(files.clone());
+    }
+    let laid = files.with_orders(orders, now);
+    Ok(Arc::new(laid.map_err(|report| refused(&report, color))?))
+}
+
+/// What is wrong is said in full; the error only counts it.
+fn refused(report: &Report, color: bool) -> anyhow::Error {
+    say(&report.render("", color));
+    let problems = counted(report.diagnostics().len(), "problem", "problems");
+    Failed::new(format!("what customers ordered has {problems}; nothing was done")).into()
+}
