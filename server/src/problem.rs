@@ -60,6 +60,24 @@ kinds! {
     MethodNotAllowed = "method-not-allowed", METHOD_NOT_ALLOWED, "this cannot be done here";
     /// There is one already, or it does not fit what is there.
     Conflict = "conflict", CONFLICT, "this does not fit what is there";
+    /// The same key came with another request.
+    KeyReused = "key-reused", UNPROCESSABLE_ENTITY, "the idempotency key was used for another request";
+    /// The client's own name for an order names one already.
+    AlreadyPlaced = "order-already-placed", CONFLICT, "this order was already placed";
+    /// Something else has the name.
+    NameTaken = "name-taken", CONFLICT, "the name is taken";
+    /// There is not enough money.
+    WalletShort = "wallet-short", PAYMENT_REQUIRED, "there is not enough money";
+    /// The tenant would have more than it may.
+    QuotaExceeded = "quota-exceeded", CONFLICT, "the quota would be exceeded";
+    /// There is no room, port or address left.
+    SoldOut = "sold-out", CONFLICT, "nothing is left of that";
+    /// The promo code gives nothing here.
+    PromoRefused = "promo-refused", UNPROCESSABLE_ENTITY, "the promo code cannot be used";
+    /// The quote is too old.
+    QuoteExpired = "quote-expired", UNPROCESSABLE_ENTITY, "the quote is not honoured any more";
+    /// It cannot be done to something in its phase.
+    NotNow = "not-now", CONFLICT, "this cannot be done as it stands";
     /// It was changed since the client looked.
     Outdated = "outdated", PRECONDITION_FAILED, "it was changed meanwhile";
     /// The client has to say which version it means.
@@ -82,6 +100,7 @@ pub struct Problem {
     kind: ProblemKind,
     detail: Option<String>,
     errors: Vec<FieldProblem>,
+    order: Option<String>,
     retry_after: Option<Duration>,
 }
 
@@ -114,6 +133,9 @@ pub(crate) struct ProblemBody {
     /// What is wrong with each field.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     errors: Vec<FieldProblem>,
+    /// The order that is in the way.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    order: Option<String>,
     /// By which this call is found in the log.
     request_id: String,
 }
@@ -121,7 +143,7 @@ pub(crate) struct ProblemBody {
 impl Problem {
     /// Of this sort, without more to say.
     pub fn new(kind: ProblemKind) -> Self {
-        Problem { kind, detail: None, errors: Vec::new(), retry_after: None }
+        Problem { kind, detail: None, errors: Vec::new(), order: None, retry_after: None }
     }
 
     /// There is none, or none that this caller may know of: one answer for both.
@@ -136,10 +158,15 @@ impl Problem {
 
     /// A parameter of the path or the query, or a header, makes no sense.
     pub fn parameter(name: &str, detail: impl Into<String>) -> Self {
-        let mut problem = Problem::new(ProblemKind::Invalid);
+        Problem::new(ProblemKind::Invalid).and_parameter(name, detail)
+    }
+
+    /// With one more parameter, or header, that makes no sense.
+    #[must_use]
+    pub fn and_parameter(mut self, name: &str, detail: impl Into<String>) -> Self {
         let parameter = Some(name.to_owned());
-        problem.errors.push(FieldProblem { pointer: None, parameter, detail: detail.into() });
-        problem
+        self.errors.push(FieldProblem { pointer: None, parameter, detail: detail.into() });
+        self
     }
 
     /// With one more field that makes no sense.
@@ -154,6 +181,13 @@ impl Problem {
     #[must_use]
     pub fn detail(mut self, detail: impl Into<String>) -> Self {
         self.detail = Some(detail.into());
+        self
+    }
+
+    /// With the order that is in the way.
+    #[must_use]
+    pub(crate) fn order(mut self, order: &str) -> Self {
+        self.order = Some(order.to_owned());
         self
     }
 
@@ -174,6 +208,7 @@ impl From<StoreError> for Problem {
     /// What a client is told of it; what it must not know goes to the log.
     fn from(error: StoreError) -> Self {
         match &error {
+            StoreError::Declined(decline) => decline.as_ref().into(),
             StoreError::Exists { .. } | StoreError::LastOwner { .. } => {
                 Problem::new(ProblemKind::Conflict).detail(error.to_string())
             }
@@ -204,6 +239,7 @@ impl IntoResponse for Problem {
             status: status.as_u16(),
             detail: self.detail,
             errors: self.errors,
+            order: self.order,
             request_id: request_id(),
         };
         let mut response = (status, Json(body)).into_response();

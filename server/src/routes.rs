@@ -15,6 +15,7 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use crate::extract::BODY_LIMIT;
+use crate::orders::{change, place, quote, show};
 use crate::people::{keys, links, me, members, sessions, tenants, tokens, users};
 use crate::problem::ProblemBody;
 use crate::{Services, around, audit, auth, catalogue, docs, health, metrics};
@@ -75,6 +76,14 @@ fn closed() -> OpenApiRouter<Services> {
         .routes(routes!(catalogue::images))
         .routes(routes!(catalogue::offers))
         .routes(routes!(catalogue::show_offer))
+        .routes(routes!(quote::create))
+        .routes(routes!(show::list, place::create))
+        .routes(routes!(show::show, change::resize, change::end))
+        .routes(routes!(show::events))
+        .routes(routes!(show::spec))
+        .routes(routes!(change::suspend))
+        .routes(routes!(change::resume))
+        .routes(routes!(change::power))
         .routes(routes!(audit::list))
 }
 

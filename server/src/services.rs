@@ -9,6 +9,7 @@ use crate::auth::{Passwords, Seen};
 use crate::catalogue::CatalogueCache;
 use crate::limits::Limits;
 use crate::metrics::Metrics;
+use crate::orders::QuoteKey;
 
 /// What every call needs. Cheap to clone.
 ///
@@ -27,6 +28,7 @@ pub struct Parts {
     pub(crate) limits: Limits,
     pub(crate) metrics: Metrics,
     pub(crate) catalogue: CatalogueCache,
+    pub(crate) quote_key: QuoteKey,
 }
 
 impl Services {
@@ -41,6 +43,7 @@ impl Services {
             limits: Limits::new(settings.calls_per_second),
             metrics: Metrics::default(),
             catalogue: CatalogueCache::default(),
+            quote_key: QuoteKey::default(),
             store,
             settings,
         })))

@@ -40,6 +40,7 @@ mod revision;
 mod row;
 mod secret;
 mod server;
+mod signing;
 mod status;
 mod store;
 mod usage;
@@ -66,8 +67,8 @@ pub use ledger::{
 pub use location::Location;
 pub use open::known_schema;
 pub use order::{
-    Happening, Need, Order, OrderChange, OrderEvent, OrderFilter, OrderRequest, Placed, Reason,
-    RequestKey, next,
+    Happening, Need, Order, OrderChange, OrderEvent, OrderFilter, OrderRequest, Placed, Promo,
+    PromoTerms, Quoted, Reason, RequestKey, next,
 };
 pub use revision::{Revision, read_tree};
 pub use row::{Columns, Misread};

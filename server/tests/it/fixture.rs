@@ -9,9 +9,10 @@ use axum::http::{HeaderMap, Method, Request, StatusCode};
 use lessor_plans::{Digest, Forget};
 use lessor_server::{Hashing, KeySecret, Peer, Services, Settings, app};
 use lessor_specs::Tree;
+use lessor_specs::kinds::Instance;
 use lessor_store::{
-    AccountId, Actor, Begin, Declared, KeyId, KeyOwner, NewAccount, NewKey, NewLink, PlatformRole,
-    Purpose, Role, SecretDigest, Store,
+    AccountId, Actor, Begin, Declared, KeyId, KeyOwner, NewAccount, NewKey, NewLink, OrderRequest,
+    PlatformRole, Purpose, Role, SecretDigest, Store,
 };
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -229,6 +230,42 @@ impl Server {
         };
         self.store().key_create(new, &Actor::command()).await.unwrap();
         (id, bearer(secret.reveal()))
+    }
+
+    /// Gives a tenant money.
+    pub(crate) async fn pay(&self, tenant: &str, amount: &str) {
+        let (currency, amount) = ("EUR".parse().unwrap(), amount.parse().unwrap());
+        self.store().credit(tenant, currency, amount, "a payment").await.unwrap();
+    }
+
+    /// An order of a tenant that can pay for it; answers with its id.
+    pub(crate) async fn order(&self, tenant: &str) -> String {
+        self.pay(tenant, "1").await;
+        let instance = Instance {
+            offer: "small".into(),
+            image: None,
+            location: None,
+            cpu: None,
+            memory: None,
+            disk: None,
+            user: None,
+            keys: Vec::new(),
+            env: BTreeMap::new(),
+            moved: Vec::new(),
+            adopted: None,
+        };
+        let request = OrderRequest {
+            tenant: tenant.into(),
+            name: Ulid::generate().to_string().to_lowercase(),
+            client_ref: None,
+            instance,
+            stopped: false,
+            promo: None,
+            key: None,
+            by: Actor::command(),
+            dry_run: false,
+        };
+        self.store().order_place(&request).await.unwrap().order.id
     }
 
     pub(crate) async fn platform(&self, role: PlatformRole) -> Credential {

@@ -9,6 +9,7 @@ use insta::assert_snapshot;
 use lessor_server::{Access, Route, routes_listed};
 use lessor_store::{KeyOwner, PlatformRole, Role};
 use serde_json::{Value, json};
+use ulid::Ulid;
 
 use crate::fixture::{BACKENDS, Credential, Server, answer};
 
@@ -65,6 +66,35 @@ fn about(route: &Route) -> Option<About> {
         ("DELETE", "/v1/tenants/{tenant}/members/{user}") => {
             About::Owned("/v1/tenants/TENANT/members/USER", None)
         }
+        _ => return about_order(route),
+    })
+}
+
+/// As [`about`], for what is ordered: `ORDER` stands for an id too.
+fn about_order(route: &Route) -> Option<About> {
+    let new = || json!({ "tenant": "TENANT", "name": "NEW", "offer": "small" });
+    Some(match (route.method.as_str(), route.path.as_str()) {
+        ("POST", "/v1/quotes") => {
+            About::Owned("/v1/quotes", Some(json!({ "tenant": "TENANT", "offer": "small" })))
+        }
+        ("GET", "/v1/orders") => About::Owned("/v1/orders?tenant=TENANT", None),
+        ("POST", "/v1/orders") => About::Owned("/v1/orders", Some(new())),
+        ("GET" | "DELETE", "/v1/orders/{order}") => About::Owned("/v1/orders/ORDER", None),
+        ("GET", "/v1/orders/{order}/events") => About::Owned("/v1/orders/ORDER/events", None),
+        ("GET", "/v1/orders/{order}/spec") => About::Owned("/v1/orders/ORDER/spec", None),
+        ("PATCH", "/v1/orders/{order}") => {
+            About::Owned("/v1/orders/ORDER", Some(json!({ "offer": "small" })))
+        }
+        ("POST", "/v1/orders/{order}/suspensions") => About::Owned(
+            "/v1/orders/ORDER/suspensions",
+            Some(json!({ "reason": "admin", "why": "x" })),
+        ),
+        ("DELETE", "/v1/orders/{order}/suspensions/{reason}") => {
+            About::Owned("/v1/orders/ORDER/suspensions/admin", None)
+        }
+        ("PUT", "/v1/instances/{instance}/power") => {
+            About::Owned("/v1/instances/ORDER/power", Some(json!({ "running": false })))
+        }
         _ => return None,
     })
 }
@@ -76,6 +106,7 @@ struct Ids {
     user: String,
     key: String,
     session: String,
+    order: String,
 }
 
 impl Ids {
@@ -87,6 +118,7 @@ impl Ids {
             user: format!("usr_{number}"),
             key: format!("key_{number}"),
             session: format!("ses_{number}"),
+            order: format!("ord_{number}"),
         }
     }
 
@@ -95,7 +127,8 @@ impl Ids {
         let user = server.account(member).await;
         let session = server.store().session_list(&user).await.unwrap()[0].id.to_string();
         let (key, _) = server.key(KeyOwner::Tenant(tenant.into()), "*").await;
-        Ids { tenant: tenant.into(), user: user.to_string(), key: key.to_string(), session }
+        let order = server.order(tenant).await;
+        Ids { tenant: tenant.into(), user: user.to_string(), key: key.to_string(), session, order }
     }
 
     fn fill(&self, text: &str) -> String {
@@ -103,6 +136,8 @@ impl Ids {
             .replace("USER", &self.user)
             .replace("KEY", &self.key)
             .replace("SESSION", &self.session)
+            .replace("ORDER", &self.order)
+            .replace("NEW", &Ulid::generate().to_string().to_lowercase())
     }
 }
 
@@ -134,7 +169,8 @@ async fn world(server: &Server) -> Vec<(&'static str, Credential)> {
 async fn call(server: &Server, who: &Credential, route: &Route, ids: &Ids) -> String {
     let About::Owned(path, body) = about(route).unwrap() else { panic!("{route:?}") };
     let body = body.map(|body| serde_json::from_str(&ids.fill(&body.to_string())).unwrap());
-    let headers = [("if-match", "\"1\"")];
+    let key = Ulid::generate().to_string();
+    let headers = [("if-match", "\"1\""), ("idempotency-key", key.as_str())];
     server.call_with(who, &route.method, &ids.fill(path), &headers, body).await.shown()
 }
 
@@ -213,7 +249,7 @@ async fn what_each_role_may_do_in_its_own_tenant_is_this() {
     // In columns: owner, admin, operator, viewer, a key of the tenant, one without the scope, and
     // one of the owner without it.
     for route in owned() {
-        let _ = write!(table, "{:6} {:37}", route.method, route.path);
+        let _ = write!(table, "{:6} {:45}", route.method, route.path);
         for (_, who) in &callers {
             // Somebody new each time, since they may be removed. 412 is somebody who may, and has
             // an old version.
@@ -226,17 +262,28 @@ async fn what_each_role_may_do_in_its_own_tenant_is_this() {
         table.push('\n');
     }
     assert_snapshot!(table, @"
-    GET    /v1/api-keys                          200 200 403 403 200 403 403
-    POST   /v1/api-keys                          201 201 403 403 201 403 403
-    DELETE /v1/api-keys/{key}                    204 204 403 403 204 403 403
-    GET    /v1/audit                             200 200 403 403 200 403 403
-    DELETE /v1/sessions/{session}                404 404 404 404 403 403 403
-    GET    /v1/tenants/{tenant}                  200 200 200 200 200 403 403
-    PATCH  /v1/tenants/{tenant}                  200 412 403 403 412 403 403
-    GET    /v1/tenants/{tenant}/members          200 200 200 200 200 403 403
-    POST   /v1/tenants/{tenant}/members          201 201 403 403 201 403 403
-    DELETE /v1/tenants/{tenant}/members/{user}   204 204 403 403 204 403 403
-    PUT    /v1/tenants/{tenant}/members/{user}   204 204 403 403 204 403 403
+    GET    /v1/api-keys                                  200 200 403 403 200 403 403
+    POST   /v1/api-keys                                  201 201 403 403 201 403 403
+    DELETE /v1/api-keys/{key}                            204 204 403 403 204 403 403
+    GET    /v1/audit                                     200 200 403 403 200 403 403
+    PUT    /v1/instances/{instance}/power                200 200 200 403 200 403 403
+    GET    /v1/orders                                    200 200 200 200 200 403 403
+    POST   /v1/orders                                    201 201 201 403 201 403 403
+    DELETE /v1/orders/{order}                            200 200 200 403 200 403 403
+    GET    /v1/orders/{order}                            200 200 200 200 200 403 403
+    PATCH  /v1/orders/{order}                            200 200 200 403 200 403 403
+    GET    /v1/orders/{order}/events                     200 200 200 200 200 403 403
+    GET    /v1/orders/{order}/spec                       200 200 200 200 200 403 403
+    POST   /v1/orders/{order}/suspensions                403 403 403 403 403 403 403
+    DELETE /v1/orders/{order}/suspensions/{reason}       403 403 403 403 403 403 403
+    POST   /v1/quotes                                    200 200 200 200 200 403 403
+    DELETE /v1/sessions/{session}                        404 404 404 404 403 403 403
+    GET    /v1/tenants/{tenant}                          200 200 200 200 200 403 403
+    PATCH  /v1/tenants/{tenant}                          200 412 403 403 412 403 403
+    GET    /v1/tenants/{tenant}/members                  200 200 200 200 200 403 403
+    POST   /v1/tenants/{tenant}/members                  201 201 403 403 201 403 403
+    DELETE /v1/tenants/{tenant}/members/{user}           204 204 403 403 204 403 403
+    PUT    /v1/tenants/{tenant}/members/{user}           204 204 403 403 204 403 403
     ");
 }
 

@@ -283,6 +283,14 @@ impl Store {
         Ok(Gathered { number, tenants, claims, taken, promised })
     }
 
+    /// As [`Store::gathered`], for what takes nothing: who there is, and nothing that was given out.
+    pub(super) async fn gathered_renters(&self, work: &mut Work) -> Result<Gathered, StoreError> {
+        let tenants = self.renters(work).await?;
+        let (claims, taken, promised) =
+            <(BTreeMap<_, _>, BTreeMap<_, _>, BTreeMap<_, _>)>::default();
+        Ok(Gathered { number: 0, tenants, claims, taken, promised })
+    }
+
     async fn renters(&self, work: &mut Work) -> Result<BTreeMap<String, Renter>, StoreError> {
         let rows =
             sqlx::query("SELECT id, quota, timezone FROM tenant").fetch_all(&mut **work).await;

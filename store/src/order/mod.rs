@@ -12,6 +12,7 @@ mod phase;
 mod place;
 mod promo;
 mod quota;
+mod quote;
 mod read;
 mod room;
 mod settle;
@@ -31,7 +32,9 @@ pub(crate) use desk::Desk;
 pub use event::OrderEvent;
 pub use phase::{Happening, Reason, next};
 pub use place::{OrderRequest, Placed, RequestKey};
+pub use promo::{Promo, PromoTerms};
 pub use quota::Need;
+pub use quote::Quoted;
 pub use read::OrderFilter;
 pub(crate) use room::Promise;
 

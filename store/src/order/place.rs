@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use jiff::Timestamp;
-use lessor_billing::{Choices, Discount, Progress, Quote, Tariff, quote};
+use lessor_billing::{Discount, Progress, Quote};
 use lessor_engine::{Clock as _, Placement};
 use lessor_plans::{Claim, ClaimKey};
 use lessor_specs::kinds::Instance;
@@ -14,9 +14,9 @@ use serde_json::json;
 
 use super::desk::{Gathered, Ground};
 use super::event::{event_insert, placed};
-use super::promo::Redeemed;
+use super::quote::Priced;
 use super::read::order_insert;
-use super::{Need, Order, Promise};
+use super::{Need, Order, Promise, Promo, PromoTerms};
 use crate::ident::ident;
 use crate::row;
 use crate::work::{Work, keep, mark, take_back};
@@ -37,7 +37,7 @@ pub struct OrderRequest {
     /// Whether it is to be made without being switched on.
     pub stopped: bool,
     /// A promo code.
-    pub promo: Option<String>,
+    pub promo: Option<Promo>,
     /// What tells this request from others, so that it is carried out once however often it comes.
     pub key: Option<RequestKey>,
     /// Who orders.
@@ -77,7 +77,7 @@ pub(super) struct Draft<'r> {
     pub(super) order: Order,
     pub(super) version: Arc<Version>,
     quote: Option<Quote>,
-    redeemed: Option<Redeemed>,
+    redeemed: Option<PromoTerms>,
 }
 
 /// What became of a request at first sight.
@@ -113,24 +113,11 @@ impl Store {
             return Ok(Sight::Repeated(Box::new(placed)));
         }
         self.check_names(work, ground, gathered, request).await?;
-        let version = self.version_sold(work, ground, &request.instance.offer).await?;
-        if version.offer.machine.is_some() {
-            return Err(unfit("offer", "its machines are reserved, not ordered").into());
-        }
-        let mut instance = request.instance.clone();
-        let image = version.image(instance.image.as_deref()).map(ToOwned::to_owned);
-        let missing = || unfit("image", "name one that the offer has");
-        instance.image = Some(image.ok_or_else(missing)?);
-        instance.offer.clone_from(&version.name);
-        let choices = Choices::from(&instance);
-        let tariff =
-            Tariff::of(&version.offer, &choices).map_err(|why| unfit("offer", &why.to_string()))?;
-        let redeemed = self.redeem(work, ground, request, tariff.as_ref(), now).await?;
+        let Priced { instance, version, currency, redeemed, quote } =
+            self.priced(work, ground, request, now).await?;
         let discount = redeemed.as_ref().map(|redeemed| redeemed.discount.clone());
-        let quote = tariff.as_ref().map(|tariff| quote(tariff, discount.as_ref()));
         let zone = gathered.zone(ground, &request.tenant);
         let need = Need::of(&version.offer, &instance);
-        let currency = tariff.as_ref().map(Tariff::currency);
         let order = order_of(request, instance, need, (currency, discount, zone), now);
         Ok(Sight::Draft(Box::new(Draft { request, order, version, quote, redeemed })))
     }
@@ -322,19 +309,6 @@ impl Store {
         Ok(version)
     }
 
-    /// Remembers an offer as it is sold now, so that it can be ordered so for a while, and answers
-    /// with its version.
-    ///
-    /// # Errors
-    /// [`Decline::NoOffer`] when it is not sold.
-    pub async fn offer_quote(&self, offer: &str) -> Result<Arc<Version>, StoreError> {
-        let mut work = self.begin().await?;
-        let ground = self.ground(&mut work).await?;
-        let version = self.version_sold(&mut work, &ground, offer).await?;
-        self.commit(work).await?;
-        Ok(version)
-    }
-
     /// When this was called, as exact as it is remembered.
     pub(super) fn moment(&self) -> Timestamp {
         self.now()
@@ -362,7 +336,7 @@ pub(super) fn unfit(field: &'static str, why: &str) -> Decline {
     Decline::Unfit { field, why: why.to_owned() }
 }
 
-fn order_of(
+pub(super) fn order_of(
     request: &OrderRequest,
     instance: Instance,
     need: Need,

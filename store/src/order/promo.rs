@@ -2,6 +2,7 @@
 
 use jiff::Timestamp;
 use lessor_billing::{Discount, Taking, Tariff, refusal};
+use serde::{Deserialize, Serialize};
 
 use super::change::plain;
 use super::desk::Ground;
@@ -10,13 +11,31 @@ use crate::row;
 use crate::work::Work;
 use crate::{Decline, Store, StoreError};
 
+/// A promo code, as a customer brings it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Promo {
+    /// By its name: what it gives, and to whom, is what was applied last.
+    Named(String),
+    /// As it was when a price was quoted: what it gives, whatever became of it since. It still is
+    /// used no more often than it could be then.
+    Quoted(PromoTerms),
+}
+
 /// A code that an order may use, if others did not use it up.
-#[derive(Clone, Debug)]
-pub(super) struct Redeemed {
-    pub(super) discount: Discount,
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PromoTerms {
+    /// What it takes off.
+    pub discount: Discount,
     max_uses: Option<u32>,
     max_per_tenant: Option<u32>,
     first_order: bool,
+}
+
+impl From<&str> for Promo {
+    fn from(code: &str) -> Self {
+        Promo::Named(code.to_owned())
+    }
 }
 
 impl Store {
@@ -28,8 +47,12 @@ impl Store {
         request: &OrderRequest,
         tariff: Option<&Tariff>,
         now: Timestamp,
-    ) -> Result<Option<Redeemed>, StoreError> {
-        let Some(code) = &request.promo else { return Ok(None) };
+    ) -> Result<Option<PromoTerms>, StoreError> {
+        let code = match &request.promo {
+            None => return Ok(None),
+            Some(Promo::Quoted(terms)) => return Ok(Some(terms.clone())),
+            Some(Promo::Named(code)) => code,
+        };
         let declined =
             |why: &str| Decline::PromoRefused { code: code.clone(), why: why.to_owned() };
         let Some(entry) = ground.specs.promo_code.get(code) else {
@@ -50,7 +73,7 @@ impl Store {
             return Err(declined(&refusal.to_string()).into());
         }
         let discount = Discount::of(code, entry).ok_or_else(|| declined("it gives nothing"))?;
-        Ok(Some(Redeemed {
+        Ok(Some(PromoTerms {
             discount,
             max_uses: entry.max_uses,
             max_per_tenant: entry.max_per_tenant,
@@ -91,7 +114,7 @@ impl Store {
     pub(super) async fn promo_take(
         &self,
         work: &mut Work,
-        redeemed: &Redeemed,
+        redeemed: &PromoTerms,
         order: &Order,
         now: Timestamp,
     ) -> Result<(), StoreError> {

@@ -92,7 +92,7 @@ pub(super) fn rooms(
 }
 
 /// What was applied with these orders beside it.
-fn merged(
+pub(super) fn merged(
     ground: &Ground,
     gathered: &Gathered,
     orders: &[(&Order, &Version)],

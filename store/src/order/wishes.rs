@@ -45,6 +45,21 @@ impl Store {
         Ok(orders)
     }
 
+    /// One order as a file of its own, with what it bought.
+    pub async fn order_render(&self, order: &Order) -> Result<Orders, StoreError> {
+        let mut rendered = Orders::default();
+        if order.phase.is_end() {
+            let event = order.ended_by.clone().unwrap_or_else(|| order.id.clone());
+            let ended = EndedOrder { name: order.full_name(), event };
+            rendered.ended.insert(order.id.clone(), ended);
+            return Ok(rendered);
+        }
+        let version = self.version_bought(order).await?;
+        rendered.add_version((*version).clone());
+        rendered.orders.insert(order.full_name(), entry_of(order));
+        Ok(rendered)
+    }
+
     /// Tenants that no file declares.
     async fn tenants(&self, work: &mut Work) -> Result<BTreeMap<String, Tenant>, StoreError> {
         let rows = sqlx::query("SELECT id, quota FROM tenant WHERE origin = 'api'")

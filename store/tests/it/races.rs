@@ -95,7 +95,7 @@ async fn a_code_is_used_as_often_as_it_may_be() {
             pay(&database.store, tenant, "100").await;
             let placed = race(&database, |number| {
                 let name = format!("{}-{number}", code.to_lowercase());
-                let promo = Some(code.to_owned());
+                let promo = Some(code.into());
                 OrderRequest { promo, ..order(tenant, &name, "survival") }
             });
             let placed = successes(&placed.await);
