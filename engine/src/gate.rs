@@ -275,9 +275,9 @@ fn tenants(plan: &Plan) -> Vec<HeldRule> {
 
 /// What was ordered and has no order any more: very likely the orders were lost, or read too early.
 fn orders(plan: &Plan) -> Option<HeldRule> {
-    let takes =
+    let is_counted =
         |change: &&Change| takes_unasked(change) && (!is_put_away(change) || is_news(plan, change));
-    let taken = plan.changes.iter().filter(takes).count();
+    let taken = plan.changes.iter().filter(is_counted).count();
     let orders = match plan.orders {
         0 => "there is no order at all".to_owned(),
         1 => "the 1 order there is does not ask for it".to_owned(),
