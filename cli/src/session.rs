@@ -166,7 +166,7 @@ impl Session {
         let connection = around.connection(&self.loaded.specs, &place);
         let connection = connection.with_context(|| format!("there is no `{place}`"))?;
         let _progress = Progress::new(format!("listing everything on {place}"));
-        survey(connection).await.map_err(|SurveyError { why, hint }| {
+        survey(&connection).await.map_err(|SurveyError { why, hint }| {
             let message = format!("could not list everything on `{place}`: {why}");
             let failed = Failed::new(message).exit(Exit::Unseen);
             match hint {
@@ -363,7 +363,7 @@ fn registry(
     let providers: Result<Vec<_>, _> = places
         .iter()
         .filter_map(|place| around.connection(&loaded.specs, place))
-        .map(connect)
+        .map(|connection| connect(&connection))
         .collect();
     Ok(Registry::new(providers.context("a connection cannot be used as it is declared")?))
 }

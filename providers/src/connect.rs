@@ -101,7 +101,7 @@ pub enum ConnectError {
 ///
 /// # Errors
 /// See [`ConnectError`].
-pub fn connect(connection: Connection<'_>) -> Result<Arc<dyn Provider>, ConnectError> {
+pub fn connect(connection: &Connection<'_>) -> Result<Arc<dyn Provider>, ConnectError> {
     Ok(match driver(connection)? {
         Driver::Docker(docker) => docker,
         Driver::Memory(memory) => memory,
@@ -114,7 +114,7 @@ pub fn connect(connection: Connection<'_>) -> Result<Arc<dyn Provider>, ConnectE
 ///
 /// # Errors
 /// See [`ConnectError`].
-pub fn examiner(connection: Connection<'_>) -> Result<Arc<dyn Examiner>, ConnectError> {
+pub fn examiner(connection: &Connection<'_>) -> Result<Arc<dyn Examiner>, ConnectError> {
     Ok(match driver(connection)? {
         Driver::Docker(docker) => docker,
         Driver::Memory(memory) => memory,
@@ -131,11 +131,11 @@ enum Driver {
     PfSense(Arc<PfSense>),
 }
 
-fn driver(connection: Connection<'_>) -> Result<Driver, ConnectError> {
-    let Connection { name, installation, secrets, spec_dir, .. } = connection;
+fn driver(connection: &Connection<'_>) -> Result<Driver, ConnectError> {
+    let Connection { name, installation, secrets, spec_dir, .. } = *connection;
     let installation = installation.clone();
     Ok(match connection.entry.clone() {
-        Entry::Docker(docker) => driver_of_docker(&connection, docker)?,
+        Entry::Docker(docker) => driver_of_docker(connection, docker)?,
         Entry::Proxmox(entry, networks) => {
             let place = Address::new(Kind::Proxmox, name);
             let proxmox = Proxmox::new(place, installation, secrets, entry, spec_dir, networks);
@@ -182,7 +182,7 @@ fn driver_of_docker(
 ///
 /// # Errors
 /// When the entry cannot be used, or not all of the host could be seen.
-pub async fn survey(connection: Connection<'_>) -> Result<Vec<Found>, SurveyError> {
+pub async fn survey(connection: &Connection<'_>) -> Result<Vec<Found>, SurveyError> {
     let mut found = match driver(connection) {
         Ok(Driver::Docker(docker)) => docker.survey().await?,
         Ok(Driver::Memory(memory)) => memory.survey().await?,

@@ -1,7 +1,5 @@
 //! What people read when prices, promo codes and calendars are not what they should be.
 
-#![expect(clippy::unwrap_used, reason = "a test that cannot go on says so by stopping")]
-
 use insta::assert_snapshot;
 use lessor_specs::Tree;
 use lessor_specs::load::parse;

@@ -64,7 +64,8 @@ async fn most(at_once: Option<usize>) -> usize {
     let count = Arc::clone(&counted);
     let sim = Sim::new()
         .through(move |inner| Arc::new(Counting { inner, counted: Arc::clone(&count), at_once }));
-    let volumes: String = (0..12).map(|n| format!("[volume.v{n}]\n")).collect();
+    let volumes: Vec<_> = (0..12).map(|n| format!("[volume.v{n}]")).collect();
+    let volumes = volumes.join("\n");
 
     sim.settle(&format!("[docker.local]\nendpoint = \"memory:\"\n{volumes}")).await;
 

@@ -1,10 +1,6 @@
 //! Planning with what customers ordered: specs and orders in, a plan out.
 
-#![expect(
-    clippy::unwrap_used,
-    clippy::panic,
-    reason = "a test that cannot go on says so by stopping"
-)]
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on says so by stopping")]
 
 use insta::assert_snapshot;
 use jiff::Timestamp;

@@ -459,12 +459,12 @@ fn broken(answers: &[(&'static str, &'static str)]) -> (PathBuf, TempDir) {
 }
 
 fn at(socket: &Path) -> Arc<dyn Provider> {
-    with_connection(socket, |connection| connect(connection).unwrap())
+    with_connection(socket, |connection| connect(&connection).unwrap())
 }
 
 /// What such an engine says of itself.
 async fn examine(socket: &Path) -> Result<Examination, Gap> {
-    with_connection(socket, |connection| examiner(connection).unwrap()).examine().await
+    with_connection(socket, |connection| examiner(&connection).unwrap()).examine().await
 }
 
 fn with_connection<T>(socket: &Path, make: impl FnOnce(Connection<'_>) -> T) -> T {

@@ -76,7 +76,7 @@ impl Machine {
             ssh_agent: None,
             secrets,
         };
-        connect(connection).unwrap()
+        connect(&connection).unwrap()
     }
 }
 

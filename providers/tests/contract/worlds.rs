@@ -357,7 +357,7 @@ fn local(
         capacity: None,
         overcommit: None,
     };
-    let provider = connect(Connection {
+    let provider = connect(&Connection {
         name: PLACE,
         entry: Entry::Docker(&docker),
         installation,

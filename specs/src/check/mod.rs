@@ -131,7 +131,7 @@ pub(crate) fn check_order(specs: &Specs, declared: &Declared, name: &str) -> Vec
     checker.findings
 }
 
-impl<'s> Checker<'s> {
+impl Checker<'_> {
     fn find(
         &mut self,
         code: Code,

@@ -139,13 +139,13 @@ async fn the_same_request_is_carried_out_once() {
         let store = &database.store;
         open_shop(store).await;
         let mut request = order("acme", "lobby", "free");
-        (request.key, request.client_ref) = (key("k1", "a"), Some("ticket-7".into()));
+        (request.key, request.client_ref) = (Some(key("k1", "a")), Some("ticket-7".into()));
 
         let first = store.order_place(&request).await.unwrap();
         let again = store.order_place(&request).await.unwrap();
-        request.key = key("k1", "b");
+        request.key = Some(key("k1", "b"));
         let reused = declined(store.order_place(&request).await);
-        (request.key, request.name) = (key("k2", "c"), "arena".into());
+        (request.key, request.name) = (Some(key("k2", "c")), "arena".into());
         let placed = declined(store.order_place(&request).await);
 
         assert_eq!((first.repeated, again.repeated), (false, true));
@@ -191,7 +191,7 @@ async fn what_cannot_be_ordered_is_declined_with_its_reason() {
             with(&|request| request.instance.cpu = Some(3)),
             with(&|request| request.promo = Some("WELCOME".into())),
             with(&|request| request.client_ref = Some("a\0b".into())),
-            with(&|request| request.key = key("", "a")),
+            with(&|request| request.key = Some(key("", "a"))),
             with(&|request| {
                 request
                     .instance

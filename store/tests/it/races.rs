@@ -146,7 +146,7 @@ async fn one_key_is_one_order() {
         let database = shop(backend).await;
         let request = |with_key: bool| {
             move |number: usize| OrderRequest {
-                key: if with_key { key("once", "a") } else { None },
+                key: with_key.then(|| key("once", "a")),
                 ..order("acme", &format!("{with_key}-{number}"), "free")
             }
         };

@@ -117,8 +117,8 @@ pub(crate) fn instance(offer: &str) -> Instance {
     }
 }
 
-pub(crate) fn key(text: &str, digest: &str) -> Option<RequestKey> {
-    Some(RequestKey { scope: "acme".into(), key: text.into(), digest: digest.into() })
+pub(crate) fn key(text: &str, digest: &str) -> RequestKey {
+    RequestKey { scope: "acme".into(), key: text.into(), digest: digest.into() }
 }
 
 /// Placed, made and there.

@@ -43,7 +43,7 @@ pub(super) async fn examine(dir: &Path, specs: &Specs, config: Option<&Config>) 
 async fn one(specs: &Specs, around: &Around<'_>, place: &Address) -> Vec<Check> {
     let about = place.to_string();
     let Some(connection) = around.connection(specs, place) else { return Vec::new() };
-    let examined = match examiner(connection) {
+    let examined = match examiner(&connection) {
         Ok(examiner) => examiner.examine().await,
         Err(error) => {
             return vec![Check::fail(about, error.to_string()).hint(MISDECLARED.to_owned())];

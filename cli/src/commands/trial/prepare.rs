@@ -16,7 +16,7 @@ use serde_json::Value;
 use super::ground::Ground;
 
 /// How long one task of a pretend cluster may take.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 
 /// Prepares every system behind `specs`.
 pub(super) async fn prepare(specs: &Specs, ground: &Ground) -> anyhow::Result<()> {
