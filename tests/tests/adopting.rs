@@ -131,7 +131,7 @@ async fn without_the_line_it_keeps_its_name_and_without_its_entry_it_is_removed(
     let plain = without_the_lines(FIREWALL);
     assert_snapshot!(rendered(&sim.plan(&plain).await), @"In sync: 4 things are as declared.");
 
-    let gone = bare.split("[alias.office]").next().unwrap();
+    let gone = plain.split("[alias.office]").next().unwrap();
     assert_snapshot!(rendered(&sim.plan(gone).await), @"
     - alias.office             edge      no longer declared
     - firewall_rule.office-in  edge      no longer declared
