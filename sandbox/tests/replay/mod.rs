@@ -6,17 +6,25 @@ mod wire;
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use lessor_sandbox::http::{Identity, Server};
 use lessor_sandbox::proxmox::{Installation, Pace, Proxmox, World};
+use lessor_sandbox::{Clock, System as _};
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use serde_json::Value;
 
 use wire::{Heard, Said};
 
-/// For how long an exchange is repeated until it tells what it should.
-const PATIENCE: Duration = Duration::from_secs(5);
+/// How often an exchange is repeated until it tells what it should.
+const PATIENCE: u32 = 500;
+
+/// What passes on the clock of the simulator before each request, and it has no other: how busy
+/// this machine is does not count.
+const BEAT: Duration = Duration::from_millis(1);
+
+/// What passes before an exchange is repeated.
+const PAUSE: Duration = Duration::from_millis(10);
 
 /// How a replay went.
 pub(crate) struct Score {
@@ -28,6 +36,7 @@ pub(crate) struct Score {
 /// A conversation with a simulator.
 pub(crate) struct Replay {
     address: SocketAddr,
+    proxmox: Arc<Proxmox>,
     _server: Server,
     /// What was captured, and secrets of tokens by `token:USER!ID`.
     known: BTreeMap<String, String>,
@@ -75,15 +84,17 @@ impl Replay {
             // As it was when the daemons were recorded.
             whole_host: false,
         };
-        let proxmox = Arc::new(Proxmox::new(World::installed(&installation)));
+        let mut world = World::installed(&installation);
+        world.clock = Clock::stopped(world.clock.now_ms());
+        let proxmox = Arc::new(Proxmox::new(world));
         let secret = proxmox.add_token("root@pam", "t1");
         let known = [
             ("admin_token_secret".to_owned(), secret.clone()),
             ("token:root@pam!t1".to_owned(), secret),
         ];
         let address = "127.0.0.1:0".parse().unwrap();
-        let server = Server::listen(address, Some(&identity), proxmox).await.unwrap();
-        Replay { address: server.address(), _server: server, known: known.into() }
+        let server = Server::listen(address, Some(&identity), proxmox.clone()).await.unwrap();
+        Replay { address: server.address(), proxmox, _server: server, known: known.into() }
     }
 
     /// Makes requests at the same time; only who got which status counts.
@@ -111,7 +122,7 @@ impl Replay {
 
     /// Makes a request, again and again where the recording did; says what differs.
     async fn single(&mut self, exchange: &Value) -> Option<String> {
-        let begun = Instant::now();
+        let mut tried = 0;
         let head = format!(
             "{} {} {}",
             exchange["n"],
@@ -123,11 +134,13 @@ impl Replay {
                 Ok(said) => said,
                 Err(missing) => return Some(format!("{head}: `{missing}` was never captured")),
             };
+            self.proxmox.advance(BEAT).await;
             let answer = wire::exchange(self.address, said).await;
-            if compare::is_until(exchange, &answer) || begun.elapsed() > PATIENCE {
+            if compare::is_until(exchange, &answer) || tried == PATIENCE {
                 break answer;
             }
-            tokio::time::sleep(Duration::from_millis(10)).await;
+            tried += 1;
+            self.proxmox.advance(PAUSE).await;
         };
         self.learn(exchange, &answer);
         compare::difference(exchange, &answer).map(|why| format!("{head}: {why}"))
