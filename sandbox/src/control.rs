@@ -3,8 +3,10 @@
 //! | call | does |
 //! | --- | --- |
 //! | `GET /` | names the systems |
+//! | `GET /state`, `PUT` | everything that all of them know, by system |
 //! | `GET /SYSTEM/state`, `PUT` | everything it knows |
 //! | `GET /SYSTEM/faults`, `PUT`, `POST`, `DELETE` | what can go wrong: all of it, one more, nothing |
+//! | `GET /SYSTEM/calls`, `DELETE` | how often each call was made; counts anew |
 //! | `POST /SYSTEM/restart?ms=N` | nobody answers for so long |
 //! | `POST /SYSTEM/clock?ms=N` | so much time passes at once |
 
@@ -15,9 +17,9 @@ use std::time::Duration;
 use async_trait::async_trait;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
-use serde_json::json;
+use serde_json::{Value, json};
 
-use crate::http::{Answer, Outcome, Request, Site};
+use crate::http::{Answer, Habits, Outcome, Request, Site};
 use crate::weather::Weather;
 
 /// Plays fate for systems, by name.
@@ -31,10 +33,35 @@ impl Control {
         Control { systems: systems.into_iter().collect() }
     }
 
+    async fn dump(&self) -> BTreeMap<&str, Value> {
+        let mut states = BTreeMap::new();
+        for (name, system) in &self.systems {
+            states.insert(name.as_str(), system.system().dump().await);
+        }
+        states
+    }
+
+    async fn load(&self, states: BTreeMap<String, Value>) -> Result<Answer, Answer> {
+        if let Some(name) = states.keys().find(|name| !self.systems.contains_key(*name)) {
+            return Err(refused(400, &format!("there is no system `{name}`")));
+        }
+        for (name, state) in states {
+            let Some(system) = self.systems.get(&name) else { continue };
+            let loaded = system.system().load(state).await;
+            loaded.map_err(|why| refused(400, &format!("the state of `{name}`: {why}")))?;
+        }
+        Ok(ok(&json!(null)))
+    }
+
     async fn decide(&self, request: &Request) -> Result<Answer, Answer> {
         let path = request.path.trim_matches('/');
         if path.is_empty() {
             return Ok(ok(&self.systems.keys().collect::<Vec<_>>()));
+        }
+        match (&*request.method, path) {
+            ("GET", "state") => return Ok(ok(&self.dump().await)),
+            ("PUT", "state") => return self.load(body(request)?).await,
+            _ => {}
         }
         let (name, part) = path.split_once('/').unwrap_or((path, ""));
         let system = self.systems.get(name).ok_or_else(|| {
@@ -63,6 +90,11 @@ impl Control {
                 system.set_faults(Vec::new());
                 Ok(ok(&system.faults()))
             }
+            ("GET", "calls") => Ok(ok(&system.calls())),
+            ("DELETE", "calls") => {
+                system.forget_calls();
+                Ok(ok(&json!(null)))
+            }
             ("POST", "restart") => {
                 system.restart(span(request)?);
                 Ok(ok(&json!(null)))
@@ -80,6 +112,11 @@ impl Control {
 impl Site for Control {
     async fn answer(&self, request: Request) -> Outcome {
         Outcome::Answered(self.decide(&request).await.unwrap_or_else(|refused| refused))
+    }
+
+    /// The state of a large system is a large body.
+    fn habits(&self) -> Habits {
+        Habits { request_max: 1 << 30, ..Habits::default() }
     }
 }
 

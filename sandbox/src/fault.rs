@@ -52,6 +52,9 @@ pub enum Mishap {
     Partial,
     /// Nothing is done, and this status is the answer.
     Status(u16),
+    /// The connection is closed before anything is done, and nobody answers for so many
+    /// milliseconds, as while a daemon is started again.
+    Restart(u64),
 }
 
 impl Fault {
@@ -66,7 +69,7 @@ impl Fault {
 impl Mishap {
     pub(crate) fn pause(self) -> Duration {
         match self {
-            Mishap::Slow(ms) | Mishap::Late(ms) => Duration::from_millis(ms),
+            Mishap::Slow(ms) | Mishap::Late(ms) | Mishap::Restart(ms) => Duration::from_millis(ms),
             _ => Duration::ZERO,
         }
     }
@@ -82,6 +85,7 @@ impl fmt::Display for Fault {
             Mishap::Cut(bytes) => write!(f, "cut:{bytes}")?,
             Mishap::Partial => f.write_str("partial")?,
             Mishap::Status(status) => write!(f, "status:{status}")?,
+            Mishap::Restart(ms) => write!(f, "restart:{ms}")?,
         }
         if let Some(method) = &self.method {
             write!(f, ",method={method}")?;
@@ -104,8 +108,8 @@ impl fmt::Display for Fault {
 pub enum FaultError {
     /// There is no such mishap.
     #[error(
-        "`{0}` is no mishap; there are refused, lost, slow:MS, late:MS, cut:BYTES, partial and \
-         status:CODE"
+        "`{0}` is no mishap; there are refused, lost, slow:MS, late:MS, cut:BYTES, partial, \
+         status:CODE and restart:MS"
     )]
     Mishap(String),
     /// There is no such condition.
@@ -136,6 +140,7 @@ fn mishap_of(text: &str) -> Option<Mishap> {
         ("partial", "") => Mishap::Partial,
         ("slow", ms) => Mishap::Slow(ms.parse().ok()?),
         ("late", ms) => Mishap::Late(ms.parse().ok()?),
+        ("restart", ms) => Mishap::Restart(ms.parse().ok()?),
         ("cut", bytes) => Mishap::Cut(bytes.parse().ok()?),
         ("status", status) => {
             Mishap::Status(status.parse().ok().filter(|code| (200..=599).contains(code))?)
@@ -169,6 +174,7 @@ mod tests {
             "cut:0",
             "partial",
             "status:503,method=PUT",
+            "restart:1500,path=/clone,times=1",
         ] {
             let fault: Fault = text.parse().unwrap();
             assert_eq!(fault.to_string(), text);

@@ -1,5 +1,6 @@
 //! Bad weather in front of a system.
 
+use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -24,12 +25,15 @@ struct Sky {
     /// Until when nobody is there to answer.
     down: Option<Instant>,
     hits: u64,
+    /// How often each call was made.
+    calls: BTreeMap<String, u64>,
 }
 
 impl Weather {
     /// Fair weather; what chance decides later follows from `seed`.
     pub fn new(system: Arc<dyn System>, seed: u64) -> Self {
-        let sky = Sky { faults: Vec::new(), chance: Chance::new(seed), down: None, hits: 0 };
+        let (faults, chance) = (Vec::new(), Chance::new(seed));
+        let sky = Sky { faults, chance, down: None, hits: 0, calls: BTreeMap::new() };
         Weather { system, sky: Mutex::new(sky) }
     }
 
@@ -58,6 +62,16 @@ impl Weather {
         self.sky().hits
     }
 
+    /// How often each call was made, by method and path; numbers in a path are one call.
+    pub fn calls(&self) -> BTreeMap<String, u64> {
+        self.sky().calls.clone()
+    }
+
+    /// Begins to count calls anew.
+    pub fn forget_calls(&self) {
+        self.sky().calls.clear();
+    }
+
     /// Nobody is there to answer for so long, as while a daemon is started again.
     pub fn restart(&self, takes: Duration) {
         self.sky().down = Some(Instant::now() + takes);
@@ -71,15 +85,19 @@ impl Weather {
     /// What happens to a request: the first fault that is about it and that chance has.
     fn strikes(&self, request: &Request) -> Option<Mishap> {
         let mut sky = self.sky();
+        *sky.calls.entry(call(request)).or_default() += 1;
         if sky.down.is_some_and(|until| Instant::now() < until) {
             sky.hits += 1;
             return Some(Mishap::Refused);
         }
-        let Sky { faults, chance, hits, .. } = &mut *sky;
+        let Sky { faults, chance, hits, down, .. } = &mut *sky;
         let mut concerned = faults.iter_mut().filter(|fault| fault.concerns(request));
         let fault = concerned.find(|fault| chance.comes(fault.chance))?;
         fault.times = fault.times.map(|times| times - 1);
         *hits += 1;
+        if let Mishap::Restart(_) = fault.mishap {
+            *down = Some(Instant::now() + fault.mishap.pause());
+        }
         Some(fault.mishap)
     }
 }
@@ -91,7 +109,7 @@ impl Site for Weather {
             return self.system.answer(request).await;
         };
         match mishap {
-            Mishap::Refused => Outcome::HungUp,
+            Mishap::Refused | Mishap::Restart(_) => Outcome::HungUp,
             Mishap::Lost => {
                 self.system.answer(request).await;
                 Outcome::HungUp
@@ -138,6 +156,14 @@ impl Site for Weather {
     fn habits(&self) -> Habits {
         self.system.habits()
     }
+}
+
+/// A request as one of its sort: `GET /nodes/pve1/qemu/*/config`.
+fn call(request: &Request) -> String {
+    let is_number = |part: &&str| !part.is_empty() && part.bytes().all(|b| b.is_ascii_digit());
+    let part = |part: &str| if is_number(&part) { "*".to_owned() } else { part.to_owned() };
+    let parts: Vec<String> = request.path.split('/').map(part).collect();
+    format!("{} {}", request.method, parts.join("/"))
 }
 
 /// The answer without the second half of its list; an answer without one stays as it is.

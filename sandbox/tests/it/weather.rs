@@ -136,6 +136,18 @@ async fn a_fault_hits_only_whom_it_is_about_and_as_often_as_it_says() {
 }
 
 #[tokio::test]
+async fn a_request_can_meet_a_restart_and_those_behind_it_too() {
+    let sandbox = Sandbox::new().await;
+    sandbox.goes_wrong(&["restart:600000,path=/clone,times=1"]);
+    assert!(sandbox.ask("GET", "/").await.starts_with("HTTP/1.1 200"));
+    assert_eq!(sandbox.ask("POST", "/clone").await, "");
+    assert_eq!(sandbox.ask("GET", "/").await, "");
+    sandbox.weather.restart(Duration::ZERO);
+    assert!(sandbox.ask("POST", "/clone").await.starts_with("HTTP/1.1 200"));
+    assert_eq!(sandbox.done(), 2);
+}
+
+#[tokio::test]
 async fn chance_hits_a_share_and_the_same_one_again() {
     let run = async || {
         let sandbox = Sandbox::new().await;
@@ -176,6 +188,18 @@ async fn fate_is_played_from_outside() {
     );
     assert_eq!(document(&fate("DELETE", "/counter/faults", "").await), json!([]));
 
+    assert_eq!(document(&fate("GET", "/state", "").await), json!({ "counter": { "done": 6 } }));
+    fate("PUT", "/state", r#"{"counter":{"done":9}}"#).await;
+    assert_eq!(sandbox.done(), 9);
+    fate("DELETE", "/counter/calls", "").await;
+    for path in ["/nodes/pve1/qemu/100/config", "/nodes/pve1/qemu/7/config", "/"] {
+        sandbox.ask("GET", path).await;
+    }
+    assert_eq!(
+        document(&fate("GET", "/counter/calls", "").await),
+        json!({ "GET /": 1, "GET /nodes/pve1/qemu/*/config": 2 })
+    );
+
     fate("POST", "/counter/restart?ms=600000", "").await;
     assert_eq!(sandbox.ask("GET", "/").await, "");
     fate("POST", "/counter/restart?ms=0", "").await;
@@ -186,6 +210,8 @@ async fn fate_is_played_from_outside() {
     for (method, path, body, status) in [
         ("GET", "/other/state", "", 404),
         ("GET", "/counter", "", 404),
+        ("PUT", "/state", r#"{"other":{}}"#, 400),
+        ("PUT", "/state", r#"{"counter":{}}"#, 400),
         ("POST", "/counter/faults", r#"{"mishap":"rain"}"#, 400),
         ("POST", "/counter/clock", "", 400),
     ] {
