@@ -20,12 +20,13 @@ pub(crate) fn order_rules(drafts: &mut [Draft], matches: &[Option<&Present>], wo
             interfaces.entry(interface).or_default().push(index);
         }
     }
+    let behind = behind(world);
     for ((firewall, interface), mut rules) in interfaces {
         rules.sort_by(|a, b| {
             let key = |index: usize| (drafts[index].order, &drafts[index].address);
             key(*a).cmp(&key(*b))
         });
-        let places = places(world, &firewall, &interface);
+        let places = behind.get(&(&firewall, interface.as_str())).map(places).unwrap_or_default();
         let staying = staying(&rules, matches, &interface, &places);
         let mut before: Option<usize> = None;
         for &rule in &rules {
@@ -64,16 +65,26 @@ fn staying(
     longest_rising(&places).into_iter().map(|index| there[index].0).collect()
 }
 
-/// How far down each rule of ours on an interface stands, by following which stands behind which.
-/// What stands behind a rule that could not be read has no place.
-fn places<'w>(world: &'w World, firewall: &Address, interface: &str) -> HashMap<&'w str, usize> {
-    let seen = world.at(firewall).into_iter().flat_map(|seen| seen.present.values());
-    let rules = seen.filter_map(|present| match &present.body {
-        Body::Rule(rule) if rule.interface == interface => Some(rule),
-        _ => None,
-    });
-    let behind: HashMap<&str, &str> =
-        rules.filter_map(|rule| Some((rule.after.as_deref()?, rule.name.as_str()))).collect();
+/// Which rule of ours stands behind which, by interface. What stands behind none is behind the empty
+/// name.
+type Behind<'w> = HashMap<(&'w Address, &'w str), HashMap<&'w str, &'w str>>;
+
+fn behind(world: &World) -> Behind<'_> {
+    let mut behind = Behind::default();
+    for (firewall, seen) in world.observations() {
+        for present in seen.present.values() {
+            let Body::Rule(rule) = &present.body else { continue };
+            let Some(after) = rule.after.as_deref() else { continue };
+            let here = behind.entry((firewall, rule.interface.as_str())).or_default();
+            here.insert(after, rule.name.as_str());
+        }
+    }
+    behind
+}
+
+/// How far down each rule of one interface stands, by following which stands behind which. What
+/// stands behind a rule that could not be read has no place.
+fn places<'w>(behind: &HashMap<&'w str, &'w str>) -> HashMap<&'w str, usize> {
     let mut places = HashMap::default();
     let mut last = "";
     while let Some(&rule) = behind.get(last) {

@@ -150,6 +150,9 @@ impl Planner<'_> {
     /// A guest that stays for its data, and with it what it stands on: its VLAN, its pool. Other
     /// clusters have pools and tags of the same name, and those are theirs.
     fn kept_user(&self, place: &Address, present: &Present) -> Option<Address> {
+        if !matches!(present.body, Body::Vlan(_) | Body::Pool(_) | Body::Vnet(_)) {
+            return None;
+        }
         let uses = |cluster: &Address, guest: &GuestBody| match &present.body {
             Body::Vlan(vlan) => {
                 guest.network.tag == Some(vlan.tag) && self.may_be_behind(cluster, place)
