@@ -11,7 +11,8 @@ pub(crate) fn sharing(address: &Address) -> Option<&str> {
         Kind::FirewallRule if parts.next() == Some("vlan_range") => parts.nth(1),
         _ => None,
     };
-    tenant.filter(|_| address.is_derived())
+    let is_alone = || address.bringer().is_some_and(|bringer| bringer.kind() == Kind::Instance);
+    tenant.filter(|_| address.is_derived() && !is_alone())
 }
 
 #[cfg(test)]
@@ -26,6 +27,7 @@ mod tests {
             ("vlan.customers/acme", Some("acme")),
             ("proxmox.ams/acme", Some("acme")),
             ("firewall_rule.vlan_range/customers/acme/world", Some("acme")),
+            ("vlan_range.customers/acme/web", None),
             ("firewall_rule.acme/web/http", None),
             ("volume.acme/web", None),
             ("instance.acme/web", None),

@@ -19,9 +19,10 @@ pub mod saved;
 mod taken;
 
 pub use body::{
-    AliasBody, Body, CloudInit, ContainerBody, ForwardBody, GuestBody, GuestNetwork, GuestRule,
-    HealthcheckBody, Hold, ImageBody, InterfaceBody, MadeFrom, MountBody, NetworkBody, PeerBody,
-    PoolBody, PortBody, PublicAddressBody, RuleBody, TunnelBody, VlanBody, VnetBody, VolumeBody,
+    AliasBody, Body, CloudInit, ContainerBody, DhcpBody, ForwardBody, GuestBody, GuestNetwork,
+    GuestRule, HealthcheckBody, Hold, ImageBody, InterfaceBody, MadeFrom, MappingBody, MountBody,
+    NetworkBody, OutboundBody, PeerBody, PoolBody, PortBody, PublicAddressBody, RuleBody,
+    TunnelBody, VlanBody, VnetBody, VolumeBody,
 };
 pub use change::{Act, Action, Change, Difference, Origin, Reason, Transition};
 pub use code::Code;

@@ -276,6 +276,7 @@ impl Present {
             (Body::Guest(body), Some(Body::Guest(after))) => {
                 Arc::make_mut(body).overlook(after);
             }
+            (Body::Vlan(body), Some(Body::Vlan(after))) => body.overlook(after),
             (Body::Rule(body), Some(Body::Rule(after))) if after.after.is_none() => {
                 // It stands where it may.
                 body.after = None;

@@ -88,6 +88,7 @@ pub(crate) fn sort_of(kind: Kind) -> Option<&'static str> {
         | Kind::Image
         | Kind::Location
         | Kind::Offer
+        | Kind::OutboundNat
         | Kind::PfSense
         | Kind::Policy
         | Kind::PortForward

@@ -32,10 +32,13 @@ fn is_fixed(desired: &Body, path: &str) -> bool {
         Body::Vlan(_) => matches!(path, "name" | "parent" | "tag"),
         // Only a floating rule looks at what leaves, and none becomes one later.
         Body::Rule(_) => matches!(path, "name" | "direction"),
+        // Where and who are what it is known by.
+        Body::Mapping(_) => matches!(path, "name" | "interface" | "mac"),
         Body::PublicAddress(_) => path == "name",
         Body::Pool(_)
         | Body::Alias(_)
         | Body::Forward(_)
+        | Body::Outbound(_)
         | Body::Tunnel(_)
         | Body::Image(_)
         | Body::Network(_)

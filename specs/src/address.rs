@@ -39,6 +39,8 @@ pub enum Kind {
     Network,
     /// Something that can be rented.
     Offer,
+    /// Another source for packets that leave a firewall.
+    OutboundNat,
     /// A connection to one pfSense.
     PfSense,
     /// Rules for lessor itself.
@@ -67,7 +69,7 @@ pub enum Kind {
 
 impl Kind {
     /// Every kind, in the order in which messages list them.
-    pub const ALL: [Kind; 24] = [
+    pub const ALL: [Kind; 25] = [
         Kind::Docker,
         Kind::Proxmox,
         Kind::PfSense,
@@ -85,6 +87,7 @@ impl Kind {
         Kind::FirewallRule,
         Kind::FirewallTemplate,
         Kind::PortForward,
+        Kind::OutboundNat,
         Kind::Vpn,
         Kind::Offer,
         Kind::PromoCode,
@@ -114,6 +117,7 @@ impl Kind {
             Kind::FirewallRule => "firewall_rule",
             Kind::FirewallTemplate => "firewall_template",
             Kind::PortForward => "port_forward",
+            Kind::OutboundNat => "outbound_nat",
             Kind::Vpn => "vpn",
             Kind::Offer => "offer",
             Kind::PromoCode => "promo_code",
@@ -188,7 +192,7 @@ impl Address {
                 Some(Address::new(Kind::VlanRange, *range))
             }
             (Kind::Proxmox, [_, tenant]) => Some(Address::new(Kind::Tenant, *tenant)),
-            (Kind::AddressPool, [_, tenant, name])
+            (Kind::AddressPool | Kind::VlanRange, [_, tenant, name])
             | (Kind::Volume | Kind::Alias, [tenant, name])
             | (Kind::FirewallRule, [tenant, name, _]) => instance(tenant, name),
             _ => None,
@@ -294,6 +298,7 @@ mod tests {
             ("bridge.tenants/acme", "bridge.tenants"),
             ("vlan_range.customers/acme", "vlan_range.customers"),
             ("vlan.customers/acme", "vlan_range.customers"),
+            ("vlan_range.customers/acme/web", "instance.acme/web"),
             ("firewall_rule.vlan_range/customers/acme/world", "vlan_range.customers"),
             ("firewall_rule.acme/web/http", "instance.acme/web"),
             ("address_pool.v4/acme/web", "instance.acme/web"),

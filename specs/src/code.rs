@@ -213,6 +213,8 @@ codes! {
             E0919 NetworksOverlap = "two networks of a firewall have the same addresses",
             E0920 VlansExhausted = "a range has no VLAN for all tenants",
             E0921 NetworkTooSmall = "a network has no room for the firewall and somebody else",
+            E0922 OutboundOverlap = "packets that leave are given two sources",
+            E0923 TargetHandedOut = "packets that leave get an address that is handed out",
         }
     }
 }

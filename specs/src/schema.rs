@@ -41,6 +41,7 @@ pub(crate) fn entry_schema(kind: Kind) -> Value {
         Kind::FirewallRule => schema_for::<kinds::FirewallRule>(),
         Kind::FirewallTemplate => schema_for::<kinds::FirewallTemplate>(),
         Kind::PortForward => schema_for::<kinds::PortForward>(),
+        Kind::OutboundNat => schema_for::<kinds::OutboundNat>(),
         Kind::Vpn => schema_for::<kinds::Vpn>(),
         Kind::PromoCode => schema_for::<kinds::PromoCode>(),
         Kind::Offer => schema_for::<kinds::Offer>(),

@@ -7,8 +7,8 @@ use serde::Serialize;
 
 use crate::kinds::{
     AddressPool, Alias, Bridge, Container, Docker, FirewallRule, FirewallTemplate, Image, Instance,
-    Location, Network, Offer, PfSense, Policy, PortForward, PortRangeSpec, PromoCode, Proxmox,
-    Quota, Tenant, Vlan, VlanRange, VmImage, Volume, Vpn,
+    Location, Network, Offer, OutboundNat, PfSense, Policy, PortForward, PortRangeSpec, PromoCode,
+    Proxmox, Quota, Tenant, Vlan, VlanRange, VmImage, Volume, Vpn,
 };
 use crate::orders::Ordered;
 use crate::quantity::Adopted;
@@ -54,6 +54,8 @@ pub struct Specs {
     pub firewall_template: BTreeMap<String, FirewallTemplate>,
     /// Ports of firewalls that lead inside.
     pub port_forward: BTreeMap<String, PortForward>,
+    /// Other sources for packets that leave firewalls.
+    pub outbound_nat: BTreeMap<String, OutboundNat>,
     /// Ways in for people.
     pub vpn: BTreeMap<String, Vpn>,
     /// What can be rented.
@@ -165,6 +167,7 @@ impl Specs {
             Kind::Alias => self.alias.get(name).map(|entry| &entry.moved),
             Kind::FirewallRule => self.firewall_rule.get(name).map(|entry| &entry.moved),
             Kind::PortForward => self.port_forward.get(name).map(|entry| &entry.moved),
+            Kind::OutboundNat => self.outbound_nat.get(name).map(|entry| &entry.moved),
             Kind::Vpn => self.vpn.get(name).map(|entry| &entry.moved),
             Kind::AddressPool
             | Kind::FirewallTemplate
@@ -281,6 +284,7 @@ impl Specs {
             + self.alias.len()
             + self.firewall_template.len()
             + self.port_forward.len()
+            + self.outbound_nat.len()
             + self.vpn.len()
             + self.location.len()
             + self.image.len()

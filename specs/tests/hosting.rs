@@ -410,6 +410,58 @@ private_key = "secret://file/wg2.key"
 }
 
 #[test]
+fn what_leaves_has_one_source_and_none_that_is_handed_out() {
+    assert_snapshot!(told(r#"[pfsense.other]
+endpoint = "https://fw2.example.net"
+api_key = "secret://env/PF2_KEY"
+[address_pool.v4]
+pfsense = "edge"
+cidr = "203.0.113.0/28"
+interface = "wan"
+reserved = ["203.0.113.8", "203.0.113.9"]
+[vlan.bare]
+id = 7
+[alias.there]
+pfsense = "other"
+addresses = ["10.1.0.0/16"]
+[outbound_nat.a]
+pfsense = "edge"
+source = "10.100.0.0/16"
+target = "203.0.113.8/31"
+[outbound_nat.b]
+pfsense = "edge"
+source = "10.100.7.7"
+target = "203.0.113.0/24"
+[outbound_nat.c]
+source = "alias.there"
+[outbound_nat.d]
+pfsense = "edge"
+interface = "vlan.bare"
+source = "vlan.bare"
+destination = "(self)"
+target = "any"
+[outbound_nat.e]
+pfsense = "other"
+source = "alias.there"
+"#), @r#"
+    E0922 20: `outbound_nat.b` and `outbound_nat.a` are about the same packets
+      hint: give each sources or destinations of its own
+    E0923 21: `outbound_nat.b` uses 203.0.113.0/24, which `address_pool.v4` gives to machines
+      hint: add it to `reserved` of `[address_pool.v4]`
+    E0602 22: `outbound_nat.c` does not say which firewall it lives on
+      hint: add `pfsense = "…"`; declared are `edge`, `other`
+    E0908 26: `outbound_nat.d` has `vlan.bare` for its interface, which cannot be one
+      hint: write an interface such as `wan`
+    E0910 27: `outbound_nat.d` is about `vlan.bare`, on which no firewall has an address
+      hint: add `parent` and `subnet` to `[vlan.bare]`
+    E0908 28: `outbound_nat.d` has `(self)` for its destination, which cannot be one
+      hint: write `any`, an address or a range such as `198.51.100.0/24`, a VLAN such as `vlan.mgmt` or an alias such as `alias.office`
+    E0908 29: `outbound_nat.d` has `any` for its target, which cannot be one
+      hint: write an address or a range such as `198.51.100.0/24`
+    "#);
+}
+
+#[test]
 fn quotas_count_what_machines_ask_for_and_the_least_of_the_rest() {
     assert_snapshot!(told(r#"[quota.small]
 instances = 1
@@ -435,6 +487,18 @@ memory = "4GiB"
       hint: raise the quota or remove instances
     E0715 7: the specs give `tenant.globex` 6GiB of memory, and `quota.small` allows 4GiB of memory
       hint: raise the quota or remove instances
+    ");
+}
+
+#[test]
+fn what_cloud_init_tells_nobody_asks_for() {
+    assert_snapshot!(told(r#"[image.both.vm]
+template = { ams = 9001 }
+cloud_init = true
+dhcp = true
+"#), @"
+    E0720 4: `image.both` has no use for `dhcp`: cloud-init tells its guests
+      hint: remove one of `dhcp` and `cloud_init`
     ");
 }
 

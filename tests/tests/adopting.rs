@@ -48,6 +48,7 @@ fn by_hand() -> Vec<Body> {
         address: "10.20.0.1".parse().unwrap(),
         prefix: 24,
         enabled: true,
+        dhcp: None,
     };
     let vlan = VlanBody {
         name: "igb1.20".into(),
@@ -246,6 +247,7 @@ fn cluster() -> Sim {
             mac: "BC:24:11:00:00:01".into(),
             bridge: "vmbr0".into(),
             tag: None,
+            dhcp: false,
         },
         cloud_init: Some(CloudInit {
             address: "192.168.1.20".parse().unwrap(),

@@ -202,6 +202,10 @@ dest = "any" # wrong
         "[port_forward.a]\nport = 0 # wrong\ntarget = 3 # wrong\ntarget_port = 70000 # wrong\nprotocol = \"sctp\" # wrong\nto = 80 # wrong\n",
     ),
     (
+        Kind::OutboundNat,
+        "[outbound_nat.a]\ninterface = 1 # wrong\nsource = [\"any\"] # wrong\ntarget = 203 # wrong\nport = 25 # wrong\n",
+    ),
+    (
         Kind::Vpn,
         r#"[vpn.a]
 port = 0 # wrong

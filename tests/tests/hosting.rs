@@ -152,12 +152,16 @@ async fn another_image_makes_another_machine_and_is_held_for_its_data() {
     sim.settle(&two).await;
     let other = two.replace("image = \"ubuntu\"", "image = \"debian\"");
     assert_snapshot!(rendered(&sim.plan(&other).await), @"
-    ± instance.acme/web  ams       cloud_init.address, cloud_init.gateway, cloud_init.prefix and 1 more changed, replaced  its data is destroyed
+    ± instance.acme/web              ams       cloud_init.address, cloud_init.gateway, cloud_init.prefix and 1 more changed, replaced  its data is destroyed
           cloud_init.address: 10.100.0.2 → (none)
           cloud_init.gateway: 10.100.0.1 → (none)
           cloud_init.prefix: 28 → (none)
           made_from.image: ubuntu → debian
-    1 to replace. Data is destroyed.
+    ~ vlan_range.customers/acme      edge      interface.dhcp.first and interface.dhcp.last changed
+          interface.dhcp.first: (none) → 10.100.0.14
+          interface.dhcp.last: (none) → 10.100.0.14
+    + vlan_range.customers/acme/web  edge      new  02:e5:1d:27:56:f8 → 10.100.0.2
+    1 to add, 1 to change, 1 to replace. Data is destroyed.
     ");
     let held = sim.held(&other).await.unwrap_err();
     assert_snapshot!(held.rules[0].why, @"the plan destroys the data of `instance.acme/web`");
@@ -551,4 +555,144 @@ async fn who_comes_while_a_machine_is_kept_gets_another_network() {
     ? vlan_range.customers/acme                           no longer declared; `instance.acme/web` is kept and still on it
     ");
     sim.settle(&other).await;
+}
+
+/// The same tenant, with a machine that nothing sets up.
+fn asking() -> String {
+    with("[image.raw.vm]\ntemplate = { ams = 9001 }\n[instance.\"acme/raw\"]\noffer = \"flex\"\nimage = \"raw\"")
+        .replace("images = [\"ubuntu\"]", "images = [\"ubuntu\", \"raw\"]")
+        .replace("cpu = 2\n", "cpu = 2\nimage = \"ubuntu\"\n")
+}
+
+#[tokio::test]
+async fn a_machine_that_nothing_sets_up_is_told_its_address_on_the_vlan_of_its_tenant() {
+    let sim = Sim::new();
+    sim.settle(VPS).await;
+    assert_snapshot!(rendered(&sim.plan(&asking()).await), @"
+    + address_pool.v4/acme/raw       edge      new  203.0.113.3 → 10.100.0.3
+    + alias.acme/raw                 edge      new  10.100.0.3/32
+    + firewall_rule.acme/raw/web     edge      new  pass any → acme_raw 80, 443
+    + instance.acme/raw              ams       new  id 20001  on n2
+    ~ vlan_range.customers/acme      edge      interface.dhcp.first and interface.dhcp.last changed
+          interface.dhcp.first: (none) → 10.100.0.14
+          interface.dhcp.last: (none) → 10.100.0.14
+    + vlan_range.customers/acme/raw  edge      new  02:76:d4:1b:54:26 → 10.100.0.3
+    5 to add, 1 to change. No data is destroyed.
+    ");
+    let plan = sim.plan(&asking()).await;
+    let order: Vec<_> =
+        plan.steps.iter().map(|step| plan.changes[step.change].address.to_string()).collect();
+    let at = |address: &str| order.iter().position(|step| step == address).unwrap();
+    assert!(at("vlan_range.customers/acme") < at("vlan_range.customers/acme/raw"));
+    assert!(at("vlan_range.customers/acme/raw") < at("instance.acme/raw"));
+    sim.settle(&asking()).await;
+    // Nothing is remembered any more: what is there says who has which address.
+    let mut other = sim.clone();
+    other.memory = lessor_tests::Remembered::default();
+    assert_snapshot!(rendered(&other.plan(&asking()).await), @"In sync: 14 things are as declared.");
+}
+
+#[tokio::test]
+async fn nobody_gets_the_address_that_is_kept_for_those_who_are_not_known() {
+    let sim = Sim::new();
+    let many = (0..13)
+        .map(|n| format!("[instance.\"acme/n{n:02}\"]\noffer = \"flex\"\nimage = \"raw\"\n"));
+    let many = asking() + &many.collect::<String>();
+    let many = many.replace("cidr = \"203.0.113.0/29\"", "cidr = \"203.0.113.0/26\"");
+    let many = many.replace("20000-20009", "20000-20099");
+    let plan = sim.plan(&many).await;
+    let notes: Vec<_> = plan.notes.iter().map(|note| note.text.clone()).collect();
+    assert_snapshot!(notes.join("\n"), @"
+    10.100.0.0/28 of `tenant.acme` has no address left
+    10.100.0.0/28 of `tenant.acme` has no address left
+    10.100.0.0/28 of `tenant.acme` has no address left
+    ");
+    let told = plan.changes.iter().filter_map(|change| match &change.after {
+        Some(Body::Mapping(mapping)) => Some(mapping.address.to_string()),
+        _ => None,
+    });
+    assert!(told.into_iter().all(|address| address != "10.100.0.14"));
+}
+
+#[tokio::test]
+async fn the_last_machine_that_asks_leaves_the_server_of_its_vlan_as_it_is() {
+    let sim = Sim::new();
+    sim.settle(&asking()).await;
+    let gone = asking().split("[instance.\"acme/raw\"]").next().unwrap().to_owned();
+    assert_snapshot!(rendered(&sim.plan(&gone).await), @"
+    - address_pool.v4/acme/raw       edge      no longer declared
+    - alias.acme/raw                 edge      no longer declared
+    - firewall_rule.acme/raw/web     edge      no longer declared
+    ~ instance.acme/raw              ams       no longer declared
+          on_boot: true → false
+          running: true → false
+    - vlan_range.customers/acme/raw  edge      no longer declared
+    ? instance.acme/raw              ams       no longer declared; its data is kept for 7d
+    1 to change, 4 to remove, 1 to keep. No data is destroyed.
+    ");
+    sim.hardware("pfsense.edge").edit(|inside| {
+        let Body::Vlan(vlan) = inside.body("vlan_range.customers/acme") else { panic!() };
+        let dhcp = vlan.interface.as_mut().unwrap().dhcp.as_mut().unwrap();
+        (dhcp.first, dhcp.open) = ("10.100.0.9".parse().unwrap(), true);
+    });
+    assert_snapshot!(rendered(&sim.plan(&asking()).await), @"
+    ! vlan_range.customers/acme  edge      interface.dhcp.first and interface.dhcp.open changed outside, will be set back
+          interface.dhcp.first: 10.100.0.9 → 10.100.0.14
+          interface.dhcp.open: true → (none)
+    1 drifted. No data is destroyed.
+    ");
+}
+
+#[tokio::test]
+async fn a_container_can_ask_for_its_address_as_well() {
+    let sim = Sim::new();
+    let lxc = VPS.replace("cloud_init = true", "lxc = true\ndhcp = true");
+    let lxc = lxc.replace("{ ams = 9001 }", "{ ams = 9002 }");
+    let plan = sim.plan(&lxc).await;
+    let guest = plan.changes.iter().find_map(|change| match &change.after {
+        Some(Body::Guest(guest)) => Some(guest.clone()),
+        _ => None,
+    });
+    let guest = guest.unwrap();
+    assert!(guest.network.dhcp && guest.cloud_init.is_none());
+    sim.settle(&lxc).await;
+}
+
+#[tokio::test]
+async fn what_leaves_gets_another_source_as_declared() {
+    let sim = Sim::new();
+    let outbound = r#"
+[vlan.mgmt]
+id = 20
+pfsense = "edge"
+parent = "igb1"
+subnet = "10.20.0.0/24"
+[alias.office]
+addresses = ["192.0.2.0/28"]
+[outbound_nat.mgmt]
+source = "vlan.mgmt"
+[outbound_nat.office]
+source = "alias.office"
+destination = "198.51.100.7/32"
+target = "192.0.2.200"
+[outbound_nat.tenants]
+source = "10.100.0.0/24"
+target = "192.0.2.224/30"
+"#;
+    sim.settle(VPS).await;
+    assert_snapshot!(rendered(&sim.plan(&with(outbound)).await), @"
+    + alias.office          edge      new  192.0.2.0/28
+    + outbound_nat.mgmt     edge      new  10.20.0.0/24 as wan
+    + outbound_nat.office   edge      new  office as 192.0.2.200/32
+    + outbound_nat.tenants  edge      new  10.100.0.0/24 as 192.0.2.224/30
+    + vlan.mgmt             edge      new  tag 20  subnet 10.20.0.0/24
+    5 to add. No data is destroyed.
+    ");
+    sim.settle(&with(outbound)).await;
+    let other = outbound.replace("192.0.2.200", "192.0.2.201");
+    assert_snapshot!(rendered(&sim.plan(&with(&other)).await), @"
+    ~ outbound_nat.office  edge      target changed
+          target: 192.0.2.200/32 → 192.0.2.201/32
+    1 to change. No data is destroyed.
+    ");
 }

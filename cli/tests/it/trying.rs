@@ -11,6 +11,6 @@ fn an_example_of_two_clusters_and_two_firewalls_is_made_and_nothing_is_left_to_d
     let (stdout, stderr) =
         (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
     assert!(output.status.success(), "{stdout}{stderr}");
-    assert!(stderr.contains("61 of 61 steps done"), "{stderr}");
-    assert!(stdout.ends_with("In sync: 61 things are as declared.\n"), "{stdout}");
+    assert!(stderr.contains("64 of 64 steps done"), "{stderr}");
+    assert!(stdout.ends_with("In sync: 64 things are as declared.\n"), "{stdout}");
 }

@@ -1,6 +1,6 @@
 //! Choosing for virtual machines: cluster, node, id, VLAN, addresses, and the trackers of rules.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::Ipv4Addr;
 
 use foldhash::HashSet;
@@ -12,7 +12,7 @@ use super::nodes::{Need, Nodes};
 use super::numbers::Numbers;
 use super::subnets::Subnets;
 use super::{Limit, Promised};
-use crate::desire::{Desired, GuestHome, GuestRental, TenantVlan};
+use crate::desire::{Desired, GuestHome, GuestRental, TenantVlan, spare};
 use crate::observe::World;
 
 /// Trackers of ours. The firewall itself makes them from the clock, and its own are below.
@@ -66,12 +66,16 @@ pub(super) struct Chooser<'s, 'w> {
     live: HashSet<String>,
     /// Whether every claim counts, whoever is wanted.
     pub(super) all_live: bool,
+    /// The tenants that have a guest which asks for its address.
+    asking: BTreeSet<&'s str>,
     /// Ids of guests, by cluster.
     ids: BTreeMap<&'s str, Numbers>,
     nodes: BTreeMap<&'s str, Nodes<'s>>,
     /// Tags and subnets, by range.
     tags: BTreeMap<&'s str, Numbers>,
     subnets: BTreeMap<&'s str, Subnets>,
+    /// Addresses of guests that are spoken for, by range.
+    spoken: BTreeMap<&'s str, BTreeSet<u32>>,
     /// Addresses of guests, by range and tenant.
     addresses: BTreeMap<(&'s str, &'s str), Numbers>,
     /// Public addresses, by pool.
@@ -95,10 +99,12 @@ impl<'s, 'w> Chooser<'s, 'w> {
             wanted: super::wanted(specs, desired),
             live: live(specs, desired),
             all_live: false,
+            asking: asking(desired),
             ids: BTreeMap::new(),
             nodes: BTreeMap::new(),
             tags: BTreeMap::new(),
             subnets: BTreeMap::new(),
+            spoken: BTreeMap::new(),
             addresses: BTreeMap::new(),
             publics: BTreeMap::new(),
             trackers: BTreeMap::new(),
@@ -132,6 +138,7 @@ impl<'s, 'w> Chooser<'s, 'w> {
             let mut subnets = Subnets::new(range.supernet, range.per_tenant_prefix);
             specs.vlan.values().filter_map(|vlan| vlan.subnet).for_each(|s| subnets.take(s));
             self.subnets.insert(name, subnets);
+            self.spoken.insert(name, BTreeSet::new());
         }
         for (name, pool) in &specs.address_pool {
             let mut numbers = Numbers::new(hosts(pool.cidr));
@@ -167,7 +174,11 @@ impl<'s, 'w> Chooser<'s, 'w> {
                         subnets.take(subnet);
                     }
                 }
-                // Addresses of guests are counted when the VLAN of their tenant is chosen.
+                ("vlan_range", "address", _, Ok(address)) => {
+                    if let Some(spoken) = self.spoken.get_mut(name) {
+                        spoken.insert(address.into());
+                    }
+                }
                 _ => {}
             }
         }
@@ -234,7 +245,11 @@ impl<'s, 'w> Chooser<'s, 'w> {
                 if let Ok(id) = guest.name.parse() {
                     take(&mut self.ids, place.name(), id);
                 }
+                if let Some(cloud_init) = &guest.cloud_init {
+                    self.speak_for(cloud_init.address);
+                }
             }
+            Body::Mapping(mapping) => self.speak_for(mapping.address),
             Body::Rule(rule) => {
                 if let Ok(tracker) = rule.name.parse() {
                     take(&mut self.trackers, place.name(), tracker);
@@ -269,6 +284,13 @@ impl<'s, 'w> Chooser<'s, 'w> {
             {
                 note(tags, tag);
             }
+        }
+    }
+
+    /// A guest has an address, in whichever range that is.
+    fn speak_for(&mut self, address: Ipv4Addr) {
+        for spoken in self.spoken.values_mut() {
+            spoken.insert(address.into());
         }
     }
 
@@ -387,6 +409,11 @@ impl<'s, 'w> Chooser<'s, 'w> {
             self.chosen.claims.insert(cluster_key(&rental.address), cluster.to_owned());
         }
         self.chosen.claims.insert(node_key(cluster, &rental.address), node.clone());
+        if rental.image.asks_for_address()
+            && let Some(vlan) = self.chosen.vlans.get_mut(&(range_name, rental.tenant))
+        {
+            vlan.is_asked = true;
+        }
         let mac = self.mac(rental, cluster, id, own.as_ref());
         Some(GuestHome {
             cluster: name,
@@ -503,7 +530,8 @@ impl<'s, 'w> Chooser<'s, 'w> {
             return self.exhausted(rental, &format!("`{firewall}` has no tracker left"));
         };
         let tag = u16::try_from(tag).ok()?;
-        let vlan = TenantVlan { range_name, range, tenant, tag, subnet, trackers };
+        let is_asked = false;
+        let vlan = TenantVlan { range_name, range, tenant, tag, subnet, is_asked, trackers };
         self.claim(&vlan);
         self.chosen.vlans.insert((range_name, tenant), vlan.clone());
         self.open(&vlan);
@@ -512,7 +540,7 @@ impl<'s, 'w> Chooser<'s, 'w> {
 
     /// Claims everything that a tenant's VLAN was given.
     fn claim(&mut self, vlan: &TenantVlan<'s>) {
-        let TenantVlan { range_name, range, tenant, tag, subnet, trackers } = vlan;
+        let TenantVlan { range_name, range, tenant, tag, subnet, trackers, .. } = vlan;
         let holder = Address::new(Kind::Tenant, *tenant).to_string();
         let key = |part: &str| ClaimKey {
             pool: format!("vlan_range.{range_name}/{part}"),
@@ -529,23 +557,12 @@ impl<'s, 'w> Chooser<'s, 'w> {
     /// The addresses of a tenant's VLAN, without its gateway.
     fn open(&mut self, vlan: &TenantVlan<'s>) {
         let hosts = hosts(vlan.subnet);
-        let mut numbers = Numbers::new(hosts.start() + 2..=hosts.end() - 1);
-        let pool = address_key(vlan.range_name, &Address::new(Kind::Tenant, "")).pool;
-        for (key, claim) in self.claims.iter().filter(|(key, _)| key.pool == pool) {
-            if self.is_live(&key.holder)
-                && let Ok(address) = claim.parse::<Ipv4Addr>()
-            {
-                numbers.take(address.into());
-            }
-        }
-        for seen in self.world.observations().values() {
-            for present in seen.present.values() {
-                if let Body::Guest(guest) = &present.body
-                    && let Some(cloud_init) = &guest.cloud_init
-                {
-                    numbers.take(cloud_init.address.into());
-                }
-            }
+        let (first, last) = (hosts.start() + 2, hosts.end() - 1);
+        let mut numbers = Numbers::new(first..=last);
+        let spoken = self.spoken.get(vlan.range_name).into_iter();
+        spoken.flat_map(|spoken| spoken.range(first..=last)).for_each(|own| numbers.take(*own));
+        if self.asking.contains(vlan.tenant) {
+            numbers.take(spare(vlan.subnet).into());
         }
         self.addresses.insert((vlan.range_name, vlan.tenant), numbers);
     }
@@ -594,8 +611,12 @@ impl<'s, 'w> Chooser<'s, 'w> {
         own: Option<&GuestBody>,
     ) -> Option<Ipv4Addr> {
         let own = own.and_then(|guest| Some(guest.cloud_init.as_ref()?.address));
+        let own = own.or_else(|| self.told(rental, vlan));
         let keys: Vec<_> = names(rental).map(|a| address_key(vlan.range_name, a)).collect();
         let numbers = self.addresses.get_mut(&(vlan.range_name, vlan.tenant))?;
+        if rental.image.asks_for_address() {
+            numbers.take(spare(vlan.subnet).into());
+        }
         let Some(address) = numbers.choose(self.claims, &keys, own) else {
             let why = format!("{} of `tenant.{}` has no address left", vlan.subnet, vlan.tenant);
             return self.exhausted(rental, &why);
@@ -604,6 +625,18 @@ impl<'s, 'w> Chooser<'s, 'w> {
             .claims
             .insert(address_key(vlan.range_name, &rental.address), address.to_string());
         Some(address)
+    }
+
+    /// The address that the firewall tells it.
+    fn told(&self, rental: &GuestRental<'s>, vlan: &TenantVlan<'s>) -> Option<Ipv4Addr> {
+        let seen = self.world.at(&Address::new(Kind::PfSense, &*vlan.range.pfsense))?;
+        names(rental).find_map(|address| {
+            let birth = format!("{}/{}", vlan.range_name, address.name());
+            match &seen.present.get(&Address::new(Kind::VlanRange, birth))?.body {
+                Body::Mapping(mapping) => Some(mapping.address),
+                _ => None,
+            }
+        })
     }
 
     /// A public address, from the first pool of the firewall that has one; `Some(None)` where none
@@ -721,6 +754,11 @@ fn live(specs: &Specs, desired: &Desired<'_>) -> HashSet<String> {
 /// One node of a cluster.
 pub(super) fn host_address(cluster: &str, node: &str) -> Address {
     Address::new(Kind::Proxmox, format!("{cluster}/{node}"))
+}
+
+fn asking<'s>(desired: &Desired<'s>) -> BTreeSet<&'s str> {
+    let asking = desired.guests.iter().filter(|rental| rental.image.asks_for_address());
+    asking.map(|rental| rental.tenant).collect()
 }
 
 /// The addresses a rental is or was known by.

@@ -5,8 +5,9 @@ use std::net::Ipv4Addr;
 use std::sync::Arc;
 
 use lessor_plans::{
-    AliasBody, Body, CloudInit, GuestBody, GuestNetwork, GuestRule, InterfaceBody, MadeFrom,
-    Naming, PoolBody, PublicAddressBody, RuleBody, VlanBody, VnetBody, name_for,
+    AliasBody, Body, CloudInit, DhcpBody, GuestBody, GuestNetwork, GuestRule, InterfaceBody,
+    MadeFrom, MappingBody, Naming, PoolBody, PublicAddressBody, RuleBody, VlanBody, VnetBody,
+    name_for,
 };
 use lessor_specs::kinds::{
     AddressPool, Direction, FirewallTemplate, Proxmox, RuleAction, RuleProtocol, VlanRange,
@@ -68,6 +69,8 @@ pub(crate) struct TenantVlan<'s> {
     pub(crate) tenant: &'s str,
     pub(crate) tag: u16,
     pub(crate) subnet: Cidr,
+    /// Whether a guest in it asks for its address.
+    pub(crate) is_asked: bool,
     /// The trackers of [`TenantVlan::RULES`].
     pub(crate) trackers: Vec<u32>,
 }
@@ -139,12 +142,42 @@ impl<'s> GuestRental<'s> {
                 }),
             )
         });
+        let mapping = self.image.asks_for_address().then(|| self.mapping(&place, home));
         let alias = (!self.templates.is_empty()).then(|| self.alias(&place, home));
         let rules = self.templates.iter().zip(&home.trackers).enumerate();
         let rules =
             rules.map(|(n, (template, tracker))| self.rule(&place, home, n, template, *tracker));
         let rules: Vec<_> = rules.collect();
-        public.into_iter().chain(alias).chain(rules).collect()
+        public.into_iter().chain(mapping).chain(alias).chain(rules).collect()
+    }
+
+    /// What it is told when it asks for its address.
+    fn mapping(&self, place: &Address, home: &GuestHome<'s>) -> Draft {
+        let (range, vlan) = (home.network.range_name, home.network.device());
+        let mac = home.mac.to_ascii_lowercase();
+        let name = format!("{vlan}/{mac}");
+        let body = Body::Mapping(MappingBody {
+            name: name.clone(),
+            interface: vlan,
+            mac,
+            address: home.address,
+            hostname: label(&self.address),
+        });
+        Draft {
+            named: Some(name),
+            needs: vec![home.network.address()],
+            ..bare(
+                self.mapping_address(range),
+                place.clone(),
+                &self.former(Kind::VlanRange, |name| format!("{range}/{name}")),
+                body,
+            )
+        }
+    }
+
+    /// The address of what tells it its own address.
+    pub(crate) fn mapping_address(&self, range: &str) -> Address {
+        Address::new(Kind::VlanRange, format!("{range}/{}", self.address.name()))
     }
 
     fn alias_address(&self) -> Address {
@@ -208,8 +241,9 @@ impl<'s> GuestRental<'s> {
             mac: home.mac.clone(),
             bridge: range.bridge.clone().unwrap_or_else(|| home.network.vnet_name()),
             tag: range.bridge.is_some().then_some(tag),
+            dhcp: self.image.lxc && self.image.asks_for_address(),
         };
-        let cloud_init = (self.image.cloud_init || self.image.lxc).then(|| CloudInit {
+        let cloud_init = (!self.image.asks_for_address()).then(|| CloudInit {
             address: home.address,
             prefix: subnet.net().prefix_len(),
             gateway: gateway(subnet),
@@ -285,6 +319,11 @@ impl TenantVlan<'_> {
         self.range.sdn_zone.is_some().then(|| Address::new(Kind::Vlan, name()))
     }
 
+    /// What the firewall calls it: its card and its tag.
+    fn device(&self) -> String {
+        format!("{}.{}", self.range.parent, self.tag)
+    }
+
     fn vnet_name(&self) -> String {
         TenantVlan::vnet_name_of(self.tag)
     }
@@ -298,13 +337,15 @@ impl TenantVlan<'_> {
     pub(crate) fn drafts(&self) -> Vec<Draft> {
         let firewall = Address::new(Kind::PfSense, &*self.range.pfsense);
         let (parent, tag) = (self.range.parent.clone(), self.tag);
-        let name = format!("{parent}.{tag}");
+        let name = self.device();
         let title = name_for(Naming::Identifier, &self.address());
+        let spare = spare(self.subnet);
         let interface = InterfaceBody {
             title,
             address: gateway(self.subnet),
             prefix: self.subnet.net().prefix_len(),
             enabled: true,
+            dhcp: self.is_asked.then_some(DhcpBody { first: spare, last: spare, open: false }),
         };
         let body = VlanBody { name: name.clone(), parent, tag, interface: Some(interface) };
         let vlan = Draft {
@@ -322,7 +363,7 @@ impl TenantVlan<'_> {
     }
 
     fn rules(&self, firewall: &Address) -> Vec<Draft> {
-        let vlan = format!("{}.{}", self.range.parent, self.tag);
+        let vlan = self.device();
         let ends = [
             (RuleAction::Reject, self.range.supernet.to_string()),
             (RuleAction::Reject, "(self)".to_owned()),
@@ -372,8 +413,21 @@ fn pool_name(tenant: &str) -> String {
     name_for(Naming::Identifier, &Address::new(Kind::Tenant, tenant))
 }
 
+/// One label, which is all that a mapping takes: `web` of `web.acme`.
+fn label(address: &Address) -> String {
+    let host = name_for(Naming::Host, address);
+    host.split('.').next().unwrap_or_default().to_owned()
+}
+
 /// The firewall has the first address of every network.
 pub(crate) fn gateway(subnet: Cidr) -> Ipv4Addr {
     let first = u32::from(subnet.net().network());
     Ipv4Addr::from(first.saturating_add(1))
+}
+
+/// The last address of a network before that of all: where guests ask for theirs, it is nobody's. A
+/// DHCP server wants one that belongs to nobody, and gives it to nobody either.
+pub(crate) fn spare(subnet: Cidr) -> Ipv4Addr {
+    let last = u32::from(subnet.net().broadcast());
+    Ipv4Addr::from(last.saturating_sub(1))
 }

@@ -19,7 +19,7 @@ use lessor_specs::kinds::{
 use lessor_specs::quantity::Adopted;
 use lessor_specs::{Address, EnvValue, Kind, Specs};
 
-pub(crate) use guest::{GuestHome, GuestRental, TenantVlan, pool_draft};
+pub(crate) use guest::{GuestHome, GuestRental, TenantVlan, pool_draft, spare};
 pub(crate) use network::{forward_draft, rule_draft};
 
 /// Everything specs ask for.

@@ -4,11 +4,11 @@ use std::collections::BTreeMap;
 use std::net::Ipv4Addr;
 
 use lessor_plans::{
-    AliasBody, Body, ForwardBody, InterfaceBody, Naming, PeerBody, RuleBody, TunnelBody, VlanBody,
-    name_for,
+    AliasBody, Body, ForwardBody, InterfaceBody, Naming, OutboundBody, PeerBody, RuleBody,
+    TunnelBody, VlanBody, name_for,
 };
-use lessor_specs::kinds::{Alias, FirewallRule, PortForward, Vlan, Vpn};
-use lessor_specs::{Address, Kind, Specs};
+use lessor_specs::kinds::{Alias, FirewallRule, OutboundNat, PortForward, Vlan, Vpn};
+use lessor_specs::{Address, Cidr, Kind, Specs};
 
 use super::guest::gateway;
 use super::{Draft, bare};
@@ -19,7 +19,9 @@ pub(super) fn drafts(specs: &Specs) -> Vec<Draft> {
     let vlans = specs.vlan.iter().filter_map(|(name, vlan)| vlan_draft(specs, name, vlan));
     let aliases = specs.alias.iter().filter_map(|(name, alias)| alias_draft(specs, name, alias));
     let tunnels = specs.vpn.iter().filter_map(|(name, vpn)| tunnel_draft(specs, name, vpn));
-    vlans.chain(aliases).chain(tunnels).collect()
+    let outbound = specs.outbound_nat.iter();
+    let outbound = outbound.filter_map(|(name, entry)| outbound_draft(specs, name, entry));
+    vlans.chain(aliases).chain(tunnels).chain(outbound).collect()
 }
 
 fn firewall(specs: &Specs, named: Option<&str>) -> Option<Address> {
@@ -37,6 +39,7 @@ fn vlan_draft(specs: &Specs, name: &str, vlan: &Vlan) -> Option<Draft> {
         address: gateway(subnet),
         prefix: subnet.net().prefix_len(),
         enabled: true,
+        dhcp: None,
     });
     let body = VlanBody { name: port.clone(), parent, tag: vlan.id, interface };
     let draft = bare(address, place, &vlan.moved, Body::Vlan(body));
@@ -79,6 +82,45 @@ fn tunnel_draft(specs: &Specs, name: &str, vpn: &Vpn) -> Option<Draft> {
     });
     let draft = bare(address, place, &vpn.moved, body);
     Some(Draft { naming: Naming::Identifier, ..draft })
+}
+
+/// A VLAN stands for the addresses on it.
+fn outbound_draft(specs: &Specs, name: &str, entry: &OutboundNat) -> Option<Draft> {
+    let place = firewall(specs, entry.pfsense.as_deref())?;
+    let mut needs = Vec::new();
+    let mut end = |text: &str| {
+        let (kind, name) = text.split_once('.').unwrap_or(("", text));
+        match kind {
+            "vlan" => {
+                let subnet = specs.vlan.get(name).and_then(|vlan| vlan.subnet);
+                subnet.map_or_else(|| text.to_owned(), |subnet| subnet.to_string())
+            }
+            "alias" => {
+                let address = Address::new(Kind::Alias, name);
+                needs.push(address.clone());
+                name_for(Naming::Identifier, &address)
+            }
+            // One address is written as such.
+            _ => text.strip_suffix("/32").unwrap_or(text).to_owned(),
+        }
+    };
+    let body = Body::Outbound(OutboundBody {
+        name: String::new(),
+        interface: entry.interface.clone(),
+        source: end(&entry.source),
+        destination: end(&entry.destination),
+        target: entry.target.as_deref().and_then(range),
+        enabled: true,
+    });
+    let address = Address::new(Kind::OutboundNat, name);
+    let named = Some(name_for(Naming::Identifier, &address));
+    Some(Draft { named, needs, ..bare(address, place, &entry.moved, body) })
+}
+
+/// An address, or a range of them.
+fn range(text: &str) -> Option<Cidr> {
+    let address = text.parse().map(|address: Ipv4Addr| Cidr::new(address.into()));
+    address.ok().or_else(|| text.parse().ok())
 }
 
 /// A rule of the operator's own, with the tracker it was given.

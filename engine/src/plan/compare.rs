@@ -94,8 +94,10 @@ impl Planner<'_> {
     fn compare(&mut self, wish: &Wish<'_>, replaced: &HashSet<&Address>) -> Option<Change> {
         let Some(present) = wish.present else { return self.absent(wish) };
         let uses = |need: &&Address| match wish.body {
-            // Rules go with the interface they are on; what they mention is only a name.
-            Body::Rule(_) => matches!(need.kind(), Kind::Vlan | Kind::VlanRange),
+            // Rules and mappings go with the interface they are on; what they mention is only a name.
+            Body::Rule(_) | Body::Mapping(_) => {
+                matches!(need.kind(), Kind::Vlan | Kind::VlanRange)
+            }
             Body::Container(_) => true,
             _ => false,
         };

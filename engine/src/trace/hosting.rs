@@ -1,6 +1,6 @@
 //! Where virtual machines and things of firewalls come from.
 
-use lessor_specs::kinds::{Instance, Offer};
+use lessor_specs::kinds::{Instance, Offer, OutboundNat};
 use lessor_specs::{Address, Kind, Specs};
 
 use super::{Part, Source, at, part};
@@ -72,6 +72,9 @@ pub(super) fn source(specs: &Specs, thing: &Outlined, field: &str, key: &str) ->
         (Kind::Instance, _) => guest_source(specs, thing, field, key),
         (_, "name") => Source::Own("chosen, see above"),
         (Kind::FirewallRule, _) if thing.address.is_derived() => rule_source(thing, field),
+        (Kind::VlanRange, "mac") => Source::Own("from the id of its instance"),
+        (Kind::VlanRange, "hostname") => Source::Own("from the address of its instance"),
+        (Kind::VlanRange, "address") => Source::Own("the address of its instance"),
         (Kind::VlanRange, "parent") => at(Kind::VlanRange, range(name), &["parent"]),
         (Kind::VlanRange, "tag") => at(Kind::VlanRange, range(name), &["ids"]),
         (Kind::VlanRange, _) => at(Kind::VlanRange, range(name), &["supernet"]),
@@ -85,6 +88,11 @@ pub(super) fn source(specs: &Specs, thing: &Outlined, field: &str, key: &str) ->
         (Kind::AddressPool, _) | (Kind::Alias, "addresses") if thing.address.is_derived() => {
             Source::Own("the address of its instance")
         }
+        (Kind::OutboundNat, "target")
+            if specs.outbound_nat.get(name).is_some_and(has_no_target) =>
+        {
+            Source::Own("the address of the interface")
+        }
         (Kind::Vpn, "address" | "prefix") => at(Kind::Vpn, name, &["subnet"]),
         (Kind::Vpn, "peers") => {
             let path: Vec<_> = ["peers"].into_iter().chain(key.split('.')).collect();
@@ -92,6 +100,10 @@ pub(super) fn source(specs: &Specs, thing: &Outlined, field: &str, key: &str) ->
         }
         (kind, field) => at(kind, name, &[field]),
     }
+}
+
+fn has_no_target(entry: &OutboundNat) -> bool {
+    entry.target.is_none()
 }
 
 fn range(name: &str) -> &str {

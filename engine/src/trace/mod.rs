@@ -85,6 +85,7 @@ pub fn parts(specs: &Specs, thing: &Outlined) -> Vec<Part> {
         | Kind::Location
         | Kind::Network
         | Kind::Offer
+        | Kind::OutboundNat
         | Kind::PfSense
         | Kind::Policy
         | Kind::PortForward
@@ -117,6 +118,9 @@ fn declared(specs: &Specs, thing: &Outlined) -> Vec<Part> {
         }
         Kind::PortForward => {
             specs.port_forward.get(name).and_then(|entry| entry.pfsense.as_deref())
+        }
+        Kind::OutboundNat => {
+            specs.outbound_nat.get(name).and_then(|entry| entry.pfsense.as_deref())
         }
         _ => specs.vpn.get(name).and_then(|entry| entry.pfsense.as_deref()),
     };
@@ -372,6 +376,8 @@ fn has(present: &Present, thing: &Outlined, key: &ClaimKey, value: &Claim) -> bo
         | Body::Vnet(_)
         | Body::Alias(_)
         | Body::Forward(_)
+        | Body::Mapping(_)
+        | Body::Outbound(_)
         | Body::Tunnel(_) => false,
     }
 }

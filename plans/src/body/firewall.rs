@@ -25,6 +25,17 @@ pub struct VlanBody {
     pub interface: Option<InterfaceBody>,
 }
 
+impl VlanBody {
+    /// Takes over from a wish what is not ours to say: how addresses are given where no guest of
+    /// ours asks for one.
+    pub fn overlook(&mut self, wish: &VlanBody) {
+        let asks = wish.interface.as_ref().is_some_and(|interface| interface.dhcp.is_some());
+        if let Some(interface) = self.interface.as_mut().filter(|_| !asks) {
+            interface.dhcp = None;
+        }
+    }
+}
+
 /// An interface of a firewall.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
@@ -37,6 +48,22 @@ pub struct InterfaceBody {
     pub prefix: u8,
     /// Whether it is in use.
     pub enabled: bool,
+    /// How addresses are given there; `None` when that is not ours to say.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub dhcp: Option<DhcpBody>,
+}
+
+/// A DHCP server of an interface, beside the addresses that belong to somebody.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct DhcpBody {
+    /// The first address of those that belong to nobody. A firewall wants some.
+    pub first: Ipv4Addr,
+    /// The last of them.
+    pub last: Ipv4Addr,
+    /// Whether these are given to whoever asks.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub open: bool,
 }
 
 impl InterfaceBody {
@@ -131,6 +158,50 @@ impl ForwardBody {
     /// What it does, in words.
     pub(crate) fn fact(&self) -> String {
         format!("{} port {} → {}:{}", self.interface, self.port, self.target, self.target_port)
+    }
+}
+
+/// An address that a guest gets when it asks for one.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct MappingBody {
+    /// Where and who: `igb1.2100/02:1b:…`.
+    pub name: String,
+    /// The VLAN on whose interface it asks.
+    pub interface: String,
+    /// Its hardware address, in lower case.
+    pub mac: String,
+    /// The address.
+    pub address: Ipv4Addr,
+    /// The name it is told.
+    pub hostname: String,
+}
+
+/// Another source for packets that leave.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct OutboundBody {
+    /// What its mark calls it.
+    pub name: String,
+    /// Where they leave.
+    pub interface: String,
+    /// Where they come from: `any`, a range, or the name of an alias.
+    pub source: String,
+    /// Where they go to, in the same way.
+    pub destination: String,
+    /// The source they get; that of the interface when there is none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub target: Option<Cidr>,
+    /// Whether it counts.
+    pub enabled: bool,
+}
+
+impl OutboundBody {
+    /// What it does, in words.
+    pub(crate) fn fact(&self) -> String {
+        let target = self.target.map(|target| target.to_string());
+        let target = target.unwrap_or_else(|| self.interface.clone());
+        format!("{} as {target}", self.source)
     }
 }
 

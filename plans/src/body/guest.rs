@@ -123,6 +123,10 @@ pub struct GuestNetwork {
     /// The tag of its VLAN on a bridge.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tag: Option<u16>,
+    /// Whether a container is set up to ask for its address. A machine that nothing sets up asks by
+    /// itself.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub dhcp: bool,
 }
 
 /// What cloud-init sets up.

@@ -17,8 +17,8 @@ pub use docker::{
     ContainerBody, HealthcheckBody, ImageBody, MountBody, NetworkBody, PortBody, VolumeBody,
 };
 pub use firewall::{
-    AliasBody, ForwardBody, InterfaceBody, PeerBody, PublicAddressBody, RuleBody, TunnelBody,
-    VlanBody,
+    AliasBody, DhcpBody, ForwardBody, InterfaceBody, MappingBody, OutboundBody, PeerBody,
+    PublicAddressBody, RuleBody, TunnelBody, VlanBody,
 };
 pub use guest::{CloudInit, GuestBody, GuestNetwork, GuestRule, MadeFrom, PoolBody, VnetBody};
 pub use hold::Hold;
@@ -51,6 +51,10 @@ pub enum Body {
     Forward(ForwardBody),
     /// A public address that leads to a guest.
     PublicAddress(PublicAddressBody),
+    /// An address that a guest gets when it asks for one.
+    Mapping(MappingBody),
+    /// Another source for packets that leave.
+    Outbound(OutboundBody),
     /// A WireGuard tunnel.
     Tunnel(TunnelBody),
 }
@@ -71,6 +75,8 @@ impl Body {
             Body::Rule(_) => "rule",
             Body::Forward(_) => "port forward",
             Body::PublicAddress(_) => "address",
+            Body::Mapping(_) => "static mapping",
+            Body::Outbound(_) => "outbound mapping",
             Body::Tunnel(_) => "tunnel",
         }
     }
@@ -90,6 +96,8 @@ impl Body {
             Body::Rule(rule) => &rule.name,
             Body::Forward(forward) => &forward.name,
             Body::PublicAddress(address) => &address.name,
+            Body::Mapping(mapping) => &mapping.name,
+            Body::Outbound(outbound) => &outbound.name,
             Body::Tunnel(tunnel) => &tunnel.name,
         }
     }
@@ -109,6 +117,8 @@ impl Body {
             Body::Rule(rule) => &mut rule.name,
             Body::Forward(forward) => &mut forward.name,
             Body::PublicAddress(address) => &mut address.name,
+            Body::Mapping(mapping) => &mut mapping.name,
+            Body::Outbound(outbound) => &mut outbound.name,
             Body::Tunnel(tunnel) => &mut tunnel.name,
         } = name;
     }
@@ -170,6 +180,8 @@ impl Body {
             | Body::Rule(_)
             | Body::Forward(_)
             | Body::PublicAddress(_)
+            | Body::Mapping(_)
+            | Body::Outbound(_)
             | Body::Tunnel(_) => Vec::new(),
         }
     }
@@ -193,6 +205,10 @@ impl Body {
                 ("alias", &rule.destination),
             ],
             Body::Forward(forward) => vec![("alias", &forward.source)],
+            Body::Mapping(mapping) => vec![("vlan", &mapping.interface)],
+            Body::Outbound(outbound) => {
+                vec![("alias", &outbound.source), ("alias", &outbound.destination)]
+            }
             Body::Image(_)
             | Body::Network(_)
             | Body::Volume(_)
@@ -220,6 +236,8 @@ impl Body {
                 vec![format!("{}{}", public.name, target.unwrap_or_default())]
             }
             Body::Forward(forward) => vec![forward.fact()],
+            Body::Mapping(mapping) => vec![format!("{} → {}", mapping.mac, mapping.address)],
+            Body::Outbound(outbound) => vec![outbound.fact()],
             _ => self.holds().iter().map(ToString::to_string).collect(),
         }
     }
@@ -254,6 +272,8 @@ impl Body {
             Body::Rule(rule) => serde_json::to_value(rule),
             Body::Forward(forward) => serde_json::to_value(forward),
             Body::PublicAddress(address) => serde_json::to_value(address),
+            Body::Mapping(mapping) => serde_json::to_value(mapping),
+            Body::Outbound(outbound) => serde_json::to_value(outbound),
             Body::Tunnel(tunnel) => serde_json::to_value(tunnel),
         };
         flatten(String::new(), value.unwrap_or_default(), &mut attributes);

@@ -85,6 +85,7 @@ fn shape(kind: Kind) -> Option<&'static str> {
         | Kind::FirewallTemplate
         | Kind::Location
         | Kind::Offer
+        | Kind::OutboundNat
         | Kind::PfSense
         | Kind::Policy
         | Kind::PortForward

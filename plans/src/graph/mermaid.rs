@@ -54,6 +54,7 @@ fn write_node(out: &mut String, node: &Node, number: usize) {
         | Kind::FirewallTemplate
         | Kind::Location
         | Kind::Offer
+        | Kind::OutboundNat
         | Kind::PfSense
         | Kind::Policy
         | Kind::PortForward

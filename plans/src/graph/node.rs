@@ -142,6 +142,8 @@ pub(super) fn facts(body: &Body, is_settled: bool) -> Vec<String> {
         | Body::Alias(_)
         | Body::Forward(_)
         | Body::PublicAddress(_)
+        | Body::Mapping(_)
+        | Body::Outbound(_)
         | Body::Tunnel(_) => {}
     }
     if is_settled {

@@ -46,6 +46,18 @@ pub struct DhcpServer {
     pub denyunknown: Option<String>,
 }
 
+impl DhcpServer {
+    /// The server of an interface, as nobody set it up yet.
+    pub fn on(interface: &str) -> Self {
+        DhcpServer {
+            interface: interface.to_owned(),
+            defaultleasetime: lease_s(),
+            maxleasetime: lease_max_s(),
+            ..DhcpServer::default()
+        }
+    }
+}
+
 fn lease_s() -> u32 {
     7200
 }

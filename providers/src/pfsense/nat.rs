@@ -119,6 +119,7 @@ impl Object for PortForward {
 
 /// How packets that leave are given another source.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(remote = "Self")]
 pub struct OutboundMapping {
     /// Where they leave.
     pub interface: String,
@@ -155,6 +156,23 @@ pub struct OutboundMapping {
     /// What it is for, and all that tells it from others.
     #[serde(default, deserialize_with = "text")]
     pub descr: String,
+}
+
+impl Serialize for OutboundMapping {
+    fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        OutboundMapping::serialize(self, to)
+    }
+}
+
+/// What had a range once keeps the length of its prefix, which means nothing of an interface.
+impl<'de> Deserialize<'de> for OutboundMapping {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        let mut mapping = OutboundMapping::deserialize(from)?;
+        if mapping.target.as_deref().is_some_and(|target| target.ends_with(":ip")) {
+            mapping.target_subnet = None;
+        }
+        Ok(mapping)
+    }
 }
 
 impl Object for OutboundMapping {

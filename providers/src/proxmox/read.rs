@@ -135,6 +135,7 @@ fn network(kind: GuestKind, values: &Values) -> GuestNetwork {
         mac: card.get(mac_key(kind)).unwrap_or_default().to_ascii_uppercase(),
         bridge: card.get("bridge").unwrap_or_default().into(),
         tag: card.get("tag").and_then(|tag| tag.parse().ok()),
+        dhcp: kind == GuestKind::Lxc && card.get("ip") == Some("dhcp"),
     }
 }
 

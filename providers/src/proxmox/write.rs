@@ -162,6 +162,7 @@ fn network(
             Some(wish) => card
                 .with("ip", format!("{}/{}", wish.address, wish.prefix))?
                 .with("gw", wish.gateway)?,
+            None if network.dhcp => card.with("ip", "dhcp")?.without("gw"),
             None if address(&card).is_some() => card.without("ip").without("gw"),
             None => card,
         };

@@ -5,13 +5,13 @@ use std::path::Path;
 use std::sync::Arc;
 
 use lessor_engine::{Examiner as _, Provider as _};
-use lessor_plans::{Act, Observation};
+use lessor_plans::{Act, Observation, Transition};
 use lessor_providers::pfsense::Declared;
 use lessor_providers::{PfSense, Secrets};
 use lessor_specs::kinds;
 use serde_json::json;
 
-use crate::things::{alias, everything, full_rule, rule, tunnel, vlan};
+use crate::things::{alias, everything, full_rule, outbound, rule, tunnel, vlan};
 use crate::world::{INSTALLATION, KEY, PLACE, VERSIONS, World, change};
 
 const SETTINGS: &str = "installedpackages/package/0/conf";
@@ -238,6 +238,37 @@ async fn a_tunnel_does_not_work_where_wireguard_is_switched_off() {
     world.change(off("on")).await;
     world.create(&tunnel()).await;
     world.assert_as_wished(&tunnel()).await;
+}
+
+#[tokio::test]
+async fn what_leaves_keeps_its_source_where_somebody_switched_outbound_nat_off() {
+    let mode = |mode: &'static str| {
+        move |state: &mut lessor_sandbox::pfsense::State| {
+            state.config.set("nat/outbound/mode", mode.into());
+        }
+    };
+    let world = World::with(VERSIONS[1], mode("disabled")).await;
+    world.create(&alias()).await;
+    let before = world.stored().await;
+
+    let refused = world.refusal(Act::Create, &outbound()).await;
+
+    insta::assert_snapshot!(
+        refused.to_string(),
+        @"`tenants` cannot count: outbound NAT is switched off"
+    );
+    assert_eq!(world.stored().await, before);
+    world.change(mode("advanced")).await;
+    world.create(&outbound()).await;
+    world.assert_as_wished(&outbound()).await;
+    world.change(mode("automatic")).await;
+    let way = world.provider().compare(&outbound().body, &world.present(&outbound()).await);
+    assert_eq!(way, Transition::InPlace(vec!["enabled".into()]));
+    world.update(&outbound()).await;
+    world.assert_as_wished(&outbound()).await;
+    world.delete(&outbound()).await;
+    let mode = world.other("GET", "/firewall/nat/outbound/mode", json!(null)).await;
+    assert_eq!(mode["mode"], "hybrid", "others may rely on it by now");
 }
 
 #[tokio::test]

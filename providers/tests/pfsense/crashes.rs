@@ -7,14 +7,23 @@ use lessor_engine::Provider as _;
 use lessor_plans::Act;
 use lessor_sandbox::pfsense::State;
 
-use crate::things::{Thing, alias, bare_vlan, edits, everything, full_rule, vlan};
+use crate::things::{
+    Thing, alias, asked_vlan, bare_vlan, edits, everything, full_rule, mapping, outbound, vlan,
+};
 use crate::world::{Freeze, VERSIONS, World, change};
 
 /// What a thing stands on.
 fn ground(thing: &Thing) -> Vec<Thing> {
     let is_on_it =
         thing.address == full_rule().address || thing.address.to_string() == "port_forward.web";
-    if is_on_it { vec![vlan(), alias()] } else { Vec::new() }
+    let is_asked = thing.address == mapping().address;
+    let is_about_alias = thing.address == outbound().address;
+    match (is_on_it, is_asked, is_about_alias) {
+        (true, ..) => vec![vlan(), alias()],
+        (_, true, _) => vec![asked_vlan()],
+        (.., true) => vec![alias()],
+        _ => Vec::new(),
+    }
 }
 
 /// Does an act in a program of its own, which is killed where a request is held. Whether it came
@@ -109,6 +118,17 @@ async fn killed_while_it_updates_it_is_as_wished() {
         writes.push(format!("{} {path}: {count}", thing.address));
     }
     insta::assert_debug_snapshot!(writes);
+}
+
+/// Where only the firewall's own outbound mappings count, ours are made to count as well.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn killed_while_it_switches_the_mode_of_outbound_nat_it_switches_it_once() {
+    let mut before = state_with(&ground(&outbound())).await;
+    before.config.set("nat/outbound/mode", "automatic".into());
+
+    let writes = killed_everywhere(&before, Act::Create, &outbound()).await;
+
+    assert_eq!(writes, 3, "the mode, the mapping, and one apply for both");
 }
 
 /// What is half made and no longer wanted is seen, and goes.

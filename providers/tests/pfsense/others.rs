@@ -1,11 +1,12 @@
 //! What is not ours is reported, refused, and left alone.
 
 use lessor_engine::{ApplyError, Provider as _};
-use lessor_plans::{Act, Hold, Sighting};
+use lessor_plans::{Act, Body, Hold, Sighting};
 use serde_json::{Value, json};
 
 use crate::things::{
-    Thing, alias, everything, forward, full_rule, public_address, rule, tunnel, vlan,
+    Thing, alias, asked_vlan, everything, forward, full_rule, mapping, public_address, rule,
+    tunnel, vlan,
 };
 use crate::world::{INSTALLATION, VERSIONS, World, change, mark, strange_rule};
 
@@ -203,4 +204,63 @@ async fn what_somebody_changes_by_hand_is_seen_and_set_back() {
         world.update(&thing).await;
         world.assert_as_wished(&thing).await;
     }
+}
+
+#[tokio::test]
+async fn an_interface_stays_while_somebody_else_is_told_an_address_on_it() {
+    let world = World::new(VERSIONS[0]).await;
+    world.create(&asked_vlan()).await;
+    world.create(&mapping()).await;
+    let strange = json!({"parent_id": "opt2", "mac": "02:00:00:00:00:09", "ipaddr": "10.100.0.9"});
+    world.other("POST", "/services/dhcp_server/static_mapping", strange).await;
+    world.delete(&mapping()).await;
+    let before = world.stored().await;
+
+    let error = world.refusal(Act::Delete, &asked_vlan()).await;
+
+    assert_eq!(
+        error.to_string(),
+        "interface `customers_acme` is still used by static mapping of `02:00:00:00:00:09`"
+    );
+    assert_eq!(world.stored().await, before);
+}
+
+#[tokio::test]
+async fn what_a_guest_is_told_by_somebody_else_is_theirs_and_reported() {
+    let world = World::new(VERSIONS[1]).await;
+    world.create(&asked_vlan()).await;
+    let Body::Mapping(body) = mapping().body else { panic!() };
+    let strange = json!({"parent_id": "opt2", "mac": body.mac, "ipaddr": "10.100.0.9"});
+    world.other("POST", "/services/dhcp_server/static_mapping", strange).await;
+    let before = world.stored().await;
+
+    let seen = world.observe().await;
+
+    let is_it = |stranger: &lessor_plans::Stranger| {
+        stranger.hold == Hold::Name { sort: "static mapping", name: body.name.clone() }
+    };
+    assert!(seen.strangers.iter().any(is_it), "{:?}", seen.strangers);
+    let refused = world.refusal(Act::Create, &mapping()).await;
+    assert!(matches!(refused, ApplyError::Refused { .. }), "{refused:?}");
+    assert_eq!(world.stored().await, before);
+}
+
+/// A DHCP server is ours if its interface is, but only where guests of ours ask.
+#[tokio::test]
+async fn a_dhcp_server_is_left_alone_until_a_guest_of_ours_asks() {
+    let world = World::new(VERSIONS[0]).await;
+    let mut unasked = asked_vlan();
+    let Body::Vlan(body) = &mut unasked.body else { panic!() };
+    body.interface.as_mut().unwrap().dhcp = None;
+    world.create(&unasked).await;
+    let server = json!({"interface": "opt2", "enable": true, "range_from": "10.100.0.5",
+        "range_to": "10.100.0.9", "domain": "by.hand"});
+    world.other("POST", "/services/dhcp_server", server).await;
+    world.assert_as_wished(&unasked).await;
+
+    world.update(&asked_vlan()).await;
+
+    world.assert_as_wished(&asked_vlan()).await;
+    let servers = world.listed("/services/dhcp_servers", "domain").await;
+    assert!(servers.contains(&"by.hand".to_owned()), "{servers:?}");
 }

@@ -3,8 +3,8 @@
 use std::net::Ipv4Addr;
 
 use lessor_plans::{
-    AliasBody, Body, ForwardBody, InterfaceBody, PeerBody, PublicAddressBody, RuleBody, TunnelBody,
-    VlanBody,
+    AliasBody, Body, DhcpBody, ForwardBody, InterfaceBody, MappingBody, OutboundBody, PeerBody,
+    PublicAddressBody, RuleBody, TunnelBody, VlanBody,
 };
 use lessor_specs::kinds::{Direction, RuleAction, RuleProtocol};
 use lessor_specs::{Address, SecretRef};
@@ -28,6 +28,7 @@ pub(crate) fn vlan() -> Thing {
         address: Ipv4Addr::new(10, 20, 0, 1),
         prefix: 24,
         enabled: true,
+        dhcp: None,
     };
     let (name, parent) = ("vtnet3.20".to_owned(), "vtnet3".to_owned());
     let body = VlanBody { name, parent, tag: 20, interface: Some(interface) };
@@ -38,6 +39,47 @@ pub(crate) fn bare_vlan() -> Thing {
     let (name, parent) = ("vtnet3.30".to_owned(), "vtnet3".to_owned());
     let body = VlanBody { name, parent, tag: 30, interface: None };
     thing("vlan.bare", Body::Vlan(body))
+}
+
+/// A VLAN on which guests ask for their addresses.
+pub(crate) fn asked_vlan() -> Thing {
+    let spare = Ipv4Addr::new(10, 100, 0, 14);
+    let interface = InterfaceBody {
+        title: "customers_acme".into(),
+        address: Ipv4Addr::new(10, 100, 0, 1),
+        prefix: 28,
+        enabled: true,
+        dhcp: Some(DhcpBody { first: spare, last: spare, open: false }),
+    };
+    let (name, parent) = ("vtnet3.40".to_owned(), "vtnet3".to_owned());
+    let body = VlanBody { name, parent, tag: 40, interface: Some(interface) };
+    thing("vlan_range.customers/acme", Body::Vlan(body))
+}
+
+/// What a guest on that VLAN is told.
+pub(crate) fn mapping() -> Thing {
+    let mac = "02:1b:9c:00:11:22";
+    let body = MappingBody {
+        name: format!("vtnet3.40/{mac}"),
+        interface: "vtnet3.40".into(),
+        mac: mac.into(),
+        address: Ipv4Addr::new(10, 100, 0, 2),
+        hostname: "web".into(),
+    };
+    thing("vlan_range.customers/acme/web", Body::Mapping(body))
+}
+
+/// Packets of an alias that is there leave as another address.
+pub(crate) fn outbound() -> Thing {
+    let body = OutboundBody {
+        name: "tenants".into(),
+        interface: "wan".into(),
+        source: "office".into(),
+        destination: "any".into(),
+        target: Some("203.0.113.62/32".parse().unwrap()),
+        enabled: true,
+    };
+    thing("outbound_nat.tenants", Body::Outbound(body))
 }
 
 pub(crate) fn alias() -> Thing {
@@ -160,6 +202,9 @@ pub(crate) fn everything() -> Vec<Thing> {
         leaving_rule(),
         forward(),
         public_address(),
+        asked_vlan(),
+        mapping(),
+        outbound(),
         tunnel(),
     ]
 }
@@ -189,6 +234,27 @@ pub(crate) fn edits() -> Vec<(&'static str, Thing)> {
         "interface.address" => interface = with(&|it| it.address = Ipv4Addr::new(10, 20, 0, 2));
         "interface.prefix" => interface = with(&|it| it.prefix = 25);
         "interface.enabled" => interface = with(&|it| it.enabled = false););
+    let served = |dhcp: &dyn Fn(&mut DhcpBody)| {
+        let Body::Vlan(VlanBody { interface: Some(mut found), .. }) = asked_vlan().body else {
+            panic!()
+        };
+        found.dhcp.as_mut().map(dhcp);
+        Some(found)
+    };
+    each!(asked_vlan(), Vlan:
+        "interface.dhcp.first" =>
+            interface = served(&|it| it.first = Ipv4Addr::new(10, 100, 0, 13));
+        "interface.dhcp.open" => interface = served(&|it| it.open = true););
+    each!(mapping(), Mapping:
+        "address" => address = Ipv4Addr::new(10, 100, 0, 3);
+        "hostname" => hostname = "shop".into(););
+    each!(outbound(), Outbound:
+        "interface" => interface = "opt1".into();
+        "source" => source = "10.100.0.7".into();
+        "destination" => destination = "198.51.100.0/24".into();
+        "target" => target = None;
+        "target" => target = Some("203.0.113.16/30".parse().unwrap());
+        "enabled" => enabled = false;);
     each!(alias(), Alias: "addresses" => addresses = ["10.2.0.0/16".parse().unwrap()].into(););
     each!(full_rule(), Rule:
         "interface" => interface = "lan".into();

@@ -100,7 +100,7 @@ pub(crate) struct World {
 }
 
 impl World {
-    /// One that applies at once and has `WireGuard` switched on.
+    /// One that applies at once, has `WireGuard` switched on, and counts outbound mappings of others.
     pub(crate) async fn new(version: Version) -> World {
         World::with(version, |_| {}).await
     }
@@ -110,6 +110,7 @@ impl World {
         state.add_key("admin", KEY);
         state.apply_ms = 0;
         state.config.set("installedpackages/wireguard/config/0/enable", "on".into());
+        state.config.set("nat/outbound/mode", "hybrid".into());
         change(&mut state);
         let system = Arc::new(pfsense::PfSense::new(state));
         let behind = Arc::new(Weather::new(system.clone(), 7));

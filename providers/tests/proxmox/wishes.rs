@@ -87,6 +87,7 @@ pub(crate) fn guest(id: u32) -> GuestBody {
             mac: "02:1B:00:00:00:01".into(),
             bridge: "vmbr0".into(),
             tag: Some(2100),
+            dhcp: false,
         },
         cloud_init: Some(CloudInit {
             address: "10.100.0.2".parse().unwrap(),

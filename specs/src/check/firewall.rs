@@ -33,7 +33,7 @@ pub(super) fn check(checker: &mut Checker<'_>) {
 
 /// What one end of a rule can be.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum End {
+pub(super) enum End {
     Any,
     Firewall,
     Addresses,
@@ -42,7 +42,7 @@ enum End {
     Alias,
 }
 
-const INTERFACE: [End; 1] = [End::Interface];
+pub(super) const INTERFACE: [End; 1] = [End::Interface];
 const RULE_INTERFACE: [End; 2] = [End::Interface, End::Vlan];
 const RULE_END: [End; 6] =
     [End::Any, End::Firewall, End::Addresses, End::Interface, End::Vlan, End::Alias];
@@ -91,8 +91,7 @@ impl End {
 
 /// What a rule names is there, behind the same firewall, and has an interface.
 fn rule(checker: &mut Checker<'_>, from: &Address, rule: &FirewallRule) {
-    let specs = checker.specs;
-    let own = specs.pfsense_of(rule.pfsense.as_deref());
+    let own = checker.specs.pfsense_of(rule.pfsense.as_deref());
     let ends = [
         ("interface", &rule.interface, &RULE_INTERFACE[..]),
         ("source", &rule.source, &RULE_END),
@@ -101,15 +100,7 @@ fn rule(checker: &mut Checker<'_>, from: &Address, rule: &FirewallRule) {
     for (field, text, allowed) in ends {
         let Some(entry) = checker.end(from, field, text, allowed) else { continue };
         checker.same_firewall(from, field, own, &entry);
-        let vlan = (entry.kind() == Kind::Vlan).then(|| specs.vlan.get(entry.name())).flatten();
-        if vlan.is_some_and(|vlan| vlan.parent.is_none() || vlan.subnet.is_none()) {
-            let message =
-                format!("`{from}` is about `{entry}`, on which no firewall has an address");
-            let path = at![field];
-            let finding = checker.find(Code::VlanWithoutInterface, from.clone(), path, message);
-            finding.hint = Some(format!("add `parent` and `subnet` to `[{}]`", entry.header()));
-            finding.also(entry, Vec::new(), "declared here");
-        }
+        checker.has_interface(from, field, &entry);
     }
 }
 
@@ -308,7 +299,7 @@ fn nets<'s>(checker: &Checker<'s>) -> Vec<Net<'s>> {
 
 impl Checker<'_> {
     /// One end of a rule is of a sort that may stand there. Answers with the entry it names.
-    fn end(
+    pub(super) fn end(
         &mut self,
         from: &Address,
         field: &'static str,
@@ -333,7 +324,7 @@ impl Checker<'_> {
     }
 
     /// What an entry of `own` firewall names belongs to that firewall, too.
-    fn same_firewall(
+    pub(super) fn same_firewall(
         &mut self,
         from: &Address,
         field: &'static str,
@@ -350,6 +341,20 @@ impl Checker<'_> {
             let message =
                 format!("`{from}` lives on `pfsense.{own}`, but `{entry}` on `pfsense.{other}`");
             let finding = self.find(Code::OtherFirewall, from.clone(), at![field], message);
+            finding.also(entry.clone(), Vec::new(), "declared here");
+        }
+    }
+
+    /// If what an entry is about is a VLAN, a firewall has an address on it.
+    pub(super) fn has_interface(&mut self, from: &Address, field: &'static str, entry: &Address) {
+        let named = (entry.kind() == Kind::Vlan).then(|| self.specs.vlan.get(entry.name()));
+        let vlan = named.flatten();
+        if vlan.is_some_and(|vlan| vlan.parent.is_none() || vlan.subnet.is_none()) {
+            let message =
+                format!("`{from}` is about `{entry}`, on which no firewall has an address");
+            let path = at![field];
+            let finding = self.find(Code::VlanWithoutInterface, from.clone(), path, message);
+            finding.hint = Some(format!("add `parent` and `subnet` to `[{}]`", entry.header()));
             finding.also(entry.clone(), Vec::new(), "declared here");
         }
     }

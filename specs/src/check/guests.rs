@@ -19,6 +19,15 @@ pub(super) fn check(checker: &mut Checker<'_>) {
             checker.no_use(&from, "firewall", why, "remove it");
         }
     }
+    for (name, image) in &specs.image {
+        if image.vm.as_ref().is_some_and(|vm| vm.cloud_init && vm.dhcp) {
+            let from = Address::new(Kind::Image, &**name);
+            let message = format!("`{from}` has no use for `dhcp`: cloud-init tells its guests");
+            let path = at!["vm", "dhcp"];
+            checker.find(Code::NotApplicable, from, path, message).hint =
+                Some("remove one of `dhcp` and `cloud_init`".into());
+        }
+    }
     for (name, instance) in &specs.instance {
         any_instance(checker, &Address::new(Kind::Instance, &**name), instance);
     }

@@ -11,6 +11,7 @@ mod firewall;
 mod guests;
 mod money;
 mod network;
+mod outbound;
 mod references;
 mod renames;
 mod rent;
@@ -100,6 +101,7 @@ pub(crate) fn check(specs: &Specs, declared: &Declared) -> Vec<Finding> {
     adopted::check(&mut checker);
     network::check(&mut checker);
     firewall::check(&mut checker);
+    outbound::check(&mut checker);
     vpn::check(&mut checker);
     rent::check(&mut checker);
     money::check(&mut checker);

@@ -69,8 +69,10 @@ fn hypervisors_and_firewalls(checker: &mut Checker<'_>) {
     let aliases = specs.alias.iter().map(|(n, e)| (Kind::Alias, n, &e.pfsense));
     let rules = specs.firewall_rule.iter().map(|(n, e)| (Kind::FirewallRule, n, &e.pfsense));
     let forwards = specs.port_forward.iter().map(|(n, e)| (Kind::PortForward, n, &e.pfsense));
+    let outbound = specs.outbound_nat.iter().map(|(n, e)| (Kind::OutboundNat, n, &e.pfsense));
     let tunnels = specs.vpn.iter().map(|(n, e)| (Kind::Vpn, n, &e.pfsense));
-    for (kind, name, pfsense) in aliases.chain(rules).chain(forwards).chain(tunnels) {
+    let all = aliases.chain(rules).chain(forwards).chain(outbound).chain(tunnels);
+    for (kind, name, pfsense) in all {
         checker.home(&Address::new(kind, &**name), Kind::PfSense, pfsense.as_deref());
     }
     for (name, image) in &specs.image {

@@ -29,10 +29,12 @@ fn renamed(specs: &Specs) -> impl Iterator<Item = (Address, &Vec<Address>)> {
     let aliases = specs.alias.iter().map(|(n, e)| (Kind::Alias, n, &e.moved));
     let rules = specs.firewall_rule.iter().map(|(n, e)| (Kind::FirewallRule, n, &e.moved));
     let forwards = specs.port_forward.iter().map(|(n, e)| (Kind::PortForward, n, &e.moved));
+    let outbound = specs.outbound_nat.iter().map(|(n, e)| (Kind::OutboundNat, n, &e.moved));
     let tunnels = specs.vpn.iter().map(|(n, e)| (Kind::Vpn, n, &e.moved));
     let instances = specs.instance.iter().map(|(n, e)| (Kind::Instance, n, &e.moved));
     let on_hosts = networks.chain(volumes).chain(containers);
-    let on_firewalls = vlans.chain(aliases).chain(rules).chain(forwards).chain(tunnels);
+    let on_firewalls =
+        vlans.chain(aliases).chain(rules).chain(forwards).chain(outbound).chain(tunnels);
     let all = on_hosts.chain(on_firewalls).chain(instances);
     let moved = all.filter(|(.., moved)| !moved.is_empty());
     moved.map(|(kind, name, moved)| (Address::new(kind, &**name), moved))

@@ -152,6 +152,28 @@ pub struct PortForward {
     pub moved: Vec<Address>,
 }
 
+/// Another source for packets that leave a firewall: outbound NAT.
+#[derive(Clone, Debug, Deserialize, Serialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct OutboundNat {
+    /// The `pfsense` connection; may be left out when there is just one.
+    pub pfsense: Option<String>,
+    /// Where they leave: an interface such as `wan`.
+    #[serde(default = "wan")]
+    pub interface: String,
+    /// Where they come from: `any`, an address, a range, or an `alias` or `vlan` entry.
+    pub source: String,
+    /// Where they go to, in the same way.
+    #[serde(default = "any")]
+    pub destination: String,
+    /// The source they are given: an address of the firewall, or a range of them; that of the
+    /// interface, unless said.
+    pub target: Option<String>,
+    /// Addresses this entry had before; kept for as long as the thing lives.
+    #[serde(default)]
+    pub moved: Vec<Address>,
+}
+
 fn wan() -> String {
     "wan".into()
 }

@@ -57,4 +57,15 @@ pub struct VmImage {
     /// Whether cloud-init sets it up.
     #[serde(default)]
     pub cloud_init: bool,
+    /// Whether guests ask for their address, by DHCP. Machines that cloud-init does not set up always
+    /// do.
+    #[serde(default)]
+    pub dhcp: bool,
+}
+
+impl VmImage {
+    /// Whether a guest is given its address by the firewall rather than when it is made.
+    pub fn asks_for_address(&self) -> bool {
+        !self.cloud_init && (self.dhcp || !self.lxc)
+    }
 }

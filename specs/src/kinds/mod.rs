@@ -21,8 +21,8 @@ pub use docker::{
 };
 pub use endpoint::{Endpoint, SshEndpoint};
 pub use firewall::{
-    AddressPool, Alias, Direction, FirewallRule, FirewallTemplate, PfSense, PortForward,
-    RuleAction, RuleProtocol,
+    AddressPool, Alias, Direction, FirewallRule, FirewallTemplate, OutboundNat, PfSense,
+    PortForward, RuleAction, RuleProtocol,
 };
 pub use host::{Bridge, Capacity, Docker, Location, Overcommit, PortRangeSpec, Ratio, Tls};
 pub use image::{ContainerImage, Image, VmImage};

@@ -180,6 +180,7 @@ impl Reader<'_> {
             Kind::FirewallRule => insert(&mut specs.firewall_rule, name, value),
             Kind::FirewallTemplate => insert(&mut specs.firewall_template, name, value),
             Kind::PortForward => insert(&mut specs.port_forward, name, value),
+            Kind::OutboundNat => insert(&mut specs.outbound_nat, name, value),
             Kind::Vpn => insert(&mut specs.vpn, name, value),
             Kind::Offer => insert(&mut specs.offer, name, value),
             Kind::PromoCode => insert(&mut specs.promo_code, name, value),

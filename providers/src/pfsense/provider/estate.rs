@@ -12,7 +12,8 @@ use super::whose::{Own, Sort};
 use super::wiring::Wiring;
 use super::world::World;
 use crate::pfsense::{
-    Alias, CallError, Interface, Object, OneToOne, Peer, PortForward, Rule, Tunnel, VirtualIp, Vlan,
+    Alias, CallError, DhcpServer, Interface, Object, OneToOne, OutboundMapping, Peer, PortForward,
+    Rule, StaticMapping, Tunnel, VirtualIp, Vlan,
 };
 use crate::seen::why_not;
 
@@ -25,16 +26,19 @@ pub(super) struct Estate<'w> {
     pub(super) rules: Sort<RuleParts<'w>>,
     pub(super) forwards: Sort<&'w PortForward>,
     pub(super) addresses: Sort<AddressParts<'w>>,
+    pub(super) mappings: Sort<&'w StaticMapping>,
+    pub(super) outbound: Sort<&'w OutboundMapping>,
     pub(super) tunnels: Sort<TunnelParts<'w>>,
     /// What carries our mark and is not ours.
     pub(super) oddities: Vec<Oddity>,
 }
 
-/// A VLAN, and the interface on it.
+/// A VLAN, the interface on it, and the DHCP server of that.
 #[derive(Clone, Copy)]
 pub(super) struct VlanParts<'w> {
     pub(super) vlan: &'w Vlan,
     pub(super) interface: Option<&'w Interface>,
+    pub(super) dhcp: Option<&'w DhcpServer>,
 }
 
 /// A rule, the alias of its ports, and the last rule of ours before it on its interface.
@@ -73,7 +77,7 @@ impl<'w> Estate<'w> {
                 world.vlans.as_ref().err(),
                 world.interfaces.as_ref().err(),
                 world.pending.as_ref().err(),
-                None,
+                world.dhcp_servers.as_ref().err(),
             ])),
             aliases: Sort::new(world.aliases.as_ref().err().cloned()),
             rules: Sort::new(lack([
@@ -94,6 +98,18 @@ impl<'w> Estate<'w> {
                 world.vlans.as_ref().err(),
                 world.interfaces.as_ref().err(),
             ])),
+            mappings: Sort::new(lack([
+                world.static_mappings.as_ref().err(),
+                world.vlans.as_ref().err(),
+                world.interfaces.as_ref().err(),
+                None,
+            ])),
+            outbound: Sort::new(lack([
+                world.outbound_mappings.as_ref().err(),
+                world.outbound_mode.as_ref().err(),
+                world.vlans.as_ref().err(),
+                world.interfaces.as_ref().err(),
+            ])),
             tunnels: Sort::new(lack([
                 world.tunnels.as_ref().err(),
                 world.peers.as_ref().err(),
@@ -108,6 +124,8 @@ impl<'w> Estate<'w> {
         estate.add_rules(installation, adopting);
         estate.add_forwards(installation, adopting);
         estate.add_addresses(installation);
+        estate.add_mappings(installation);
+        estate.add_outbound(installation);
         estate.add_tunnels(installation);
         estate
     }
@@ -123,10 +141,16 @@ impl<'w> Estate<'w> {
 
     fn add_vlans(&mut self, installation: &InstallationId, adopting: &Adopting) {
         let interfaces = self.world.interfaces.as_deref().unwrap_or_default();
+        let interfaces: BTreeMap<&str, &Interface> =
+            interfaces.iter().rev().map(|interface| (&*interface.port, interface)).collect();
+        let servers = self.world.dhcp_servers.as_deref().unwrap_or_default();
+        let servers: BTreeMap<&str, &DhcpServer> =
+            servers.iter().map(|server| (&*server.interface, server)).collect();
         for vlan in self.world.vlans.as_deref().unwrap_or_default() {
             let name = vlan.key().to_string();
-            let interface = interfaces.iter().find(|interface| interface.port == vlan.device);
-            let parts = VlanParts { vlan, interface };
+            let interface = interfaces.get(&*vlan.device).copied();
+            let dhcp = interface.and_then(|interface| servers.get(&*interface.id).copied());
+            let parts = VlanParts { vlan, interface, dhcp };
             if let Some(mark) = adopting.mark("vlan", &name, &vlan.descr, installation) {
                 adopt(&mut self.vlans, mark, name, parts);
                 continue;
@@ -210,6 +234,29 @@ impl<'w> Estate<'w> {
                 let own = sort.own(mark, AddressParts::default);
                 own.is_double |= own.parts.mapping.is_some();
                 own.parts.mapping = Some(mapping);
+            }
+        }
+    }
+
+    fn add_mappings(&mut self, installation: &InstallationId) {
+        for mapping in self.world.static_mappings.as_deref().unwrap_or_default() {
+            let name = format!("{}/{}", self.wiring.shown(&mapping.interface), mapping.mac);
+            let mark = Mark::from_text(&mapping.descr, installation, &name);
+            let odd = &mut self.oddities;
+            if let Some(mark) = sorted(&mut self.mappings, odd, "static mapping", &name, mark) {
+                put(&mut self.mappings, mark, mapping);
+            }
+        }
+    }
+
+    fn add_outbound(&mut self, installation: &InstallationId) {
+        for mapping in self.world.outbound_mappings.as_deref().unwrap_or_default() {
+            let name = Mark::name_in(&mapping.descr).unwrap_or_default();
+            let mark = Mark::from_text(&mapping.descr, installation, name);
+            let shown = format!("{} of {}", mapping.interface, mapping.source);
+            let odd = &mut self.oddities;
+            if let Ok(mark) = noted(odd, "outbound NAT mapping", &shown, mark) {
+                put(&mut self.outbound, mark, mapping);
             }
         }
     }

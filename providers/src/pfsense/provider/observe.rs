@@ -60,6 +60,12 @@ pub(super) fn sight(inner: &Inner, world: &World, change: &Change) -> Sighting {
         Body::PublicAddress(_) => {
             sighted(&estate.addresses, name, |own| Ok(read::address(&estate, name, own.parts)))
         }
+        Body::Mapping(_) => {
+            sighted(&estate.mappings, name, |own| read::mapping(&estate, name, own.parts))
+        }
+        Body::Outbound(_) => {
+            sighted(&estate.outbound, name, |own| read::outbound(&estate, name, own.parts))
+        }
         Body::Tunnel(_) => sighted(&estate.tunnels, name, |own| {
             Ok(read::tunnel(&estate, &inner.secrets, name, &own.parts))
         }),
@@ -106,6 +112,8 @@ fn bodies(inner: &Inner, estate: &Estate<'_>) -> Vec<Read> {
     read_all(&mut bodies, &estate.rules, |name, parts| read::rule(estate, name, parts));
     read_all(&mut bodies, &estate.forwards, |name, parts| read::forward(estate, name, parts));
     read_all(&mut bodies, &estate.addresses, |name, parts| Ok(read::address(estate, name, *parts)));
+    read_all(&mut bodies, &estate.mappings, |name, parts| read::mapping(estate, name, parts));
+    read_all(&mut bodies, &estate.outbound, |name, parts| read::outbound(estate, name, parts));
     read_all(&mut bodies, &estate.tunnels, |name, parts| {
         Ok(read::tunnel(estate, &inner.secrets, name, parts))
     });

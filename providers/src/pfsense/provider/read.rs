@@ -4,8 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::net::Ipv4Addr;
 
 use lessor_plans::{
-    AliasBody, Body, ForwardBody, InterfaceBody, PeerBody, PublicAddressBody, RuleBody, TunnelBody,
-    VlanBody,
+    AliasBody, Body, DhcpBody, ForwardBody, InterfaceBody, MappingBody, OutboundBody, PeerBody,
+    PublicAddressBody, RuleBody, TunnelBody, VlanBody,
 };
 use lessor_specs::kinds::{Direction, RuleAction, RuleProtocol};
 use lessor_specs::{Cidr, PortRange};
@@ -14,7 +14,10 @@ use super::estate::{AddressParts, Estate, RuleParts, TunnelParts, VlanParts};
 use super::keys::{Note, public_half};
 use super::wiring::Wiring;
 use crate::Secrets;
-use crate::pfsense::{Alias, OneToOne, Peer, PortForward, Rule, Subnet, VirtualIp, Vlan};
+use crate::pfsense::{
+    Alias, DhcpServer, OneToOne, OutboundMapping, OutboundMode, Peer, PortForward, Rule,
+    StaticMapping, Subnet, VirtualIp, Vlan,
+};
 
 /// How deep aliases may stand in aliases. pfSense itself has no limit, and people none either.
 const DEPTH_MAX: usize = 8;
@@ -22,7 +25,7 @@ const DEPTH_MAX: usize = 8;
 /// A VLAN, and the interface on it if it has a fixed address. One whose changes are not applied
 /// does not work yet.
 pub(super) fn vlan(estate: &Estate<'_>, name: &str, parts: &VlanParts<'_>) -> Body {
-    let VlanParts { vlan: Vlan { port, tag, .. }, interface } = parts;
+    let VlanParts { vlan: Vlan { port, tag, .. }, interface, dhcp } = parts;
     let pending = estate.world.pending.as_ref();
     let interface = interface.and_then(|interface| {
         let is_pending = pending.is_ok_and(|pending| pending.contains(&interface.id));
@@ -31,9 +34,79 @@ pub(super) fn vlan(estate: &Estate<'_>, name: &str, parts: &VlanParts<'_>) -> Bo
             address: interface.ipaddr.as_ref()?.parse().ok()?,
             prefix: interface.subnet?,
             enabled: interface.enable && !is_pending,
+            dhcp: dhcp.and_then(self::dhcp),
         })
     });
     Body::Vlan(VlanBody { name: name.into(), parent: port.clone(), tag: *tag, interface })
+}
+
+/// A DHCP server that works.
+fn dhcp(server: &DhcpServer) -> Option<DhcpBody> {
+    let end = |text: &str| text.parse().unwrap_or(Ipv4Addr::UNSPECIFIED);
+    server.enable.then(|| DhcpBody {
+        first: end(&server.range_from),
+        last: end(&server.range_to),
+        open: server.denyunknown.is_none(),
+    })
+}
+
+/// What a guest is told when it asks.
+pub(super) fn mapping(
+    estate: &Estate<'_>,
+    name: &str,
+    mapping: &StaticMapping,
+) -> Result<Body, String> {
+    let address = mapping.ipaddr.as_deref().unwrap_or("none");
+    let address = address.parse().map_err(|_| format!("its address is `{address}`"));
+    Ok(Body::Mapping(MappingBody {
+        name: name.into(),
+        interface: estate.wiring.shown(&mapping.interface),
+        mac: mapping.mac.clone(),
+        address: address?,
+        hostname: mapping.hostname.clone().unwrap_or_default(),
+    }))
+}
+
+/// Another source for packets that leave. Where ours do not count, it is off.
+pub(super) fn outbound(
+    estate: &Estate<'_>,
+    name: &str,
+    mapping: &OutboundMapping,
+) -> Result<Body, String> {
+    let wiring = &estate.wiring;
+    let mode = estate.world.outbound_mode.as_ref().copied().unwrap_or_default();
+    let from = mapping.source_port.as_ref().map(|ports| format!("port {ports}"));
+    let to = mapping.destination_port.as_ref().map(|ports| format!("port {ports}"));
+    let kept = mapping.nonat.then(|| "keeps its source".to_owned());
+    let source = besides(shown_range(&wiring.shown(&mapping.source)), [from, kept, None]);
+    let destination = shown_range(&wiring.shown(&mapping.destination));
+    let protocol = mapping.protocol.clone();
+    Ok(Body::Outbound(OutboundBody {
+        name: name.into(),
+        interface: wiring.shown(&mapping.interface),
+        source,
+        destination: besides(destination, [to, protocol, None]),
+        target: target_of(mapping)?,
+        enabled: !mapping.disabled && matches!(mode, OutboundMode::Hybrid | OutboundMode::Advanced),
+    }))
+}
+
+/// One address is a range of one, however it is written.
+fn shown_range(text: &str) -> String {
+    text.strip_suffix("/32").unwrap_or(text).to_owned()
+}
+
+/// `None` is the address of the interface at which packets leave.
+fn target_of(mapping: &OutboundMapping) -> Result<Option<Cidr>, String> {
+    let own = format!("{}:ip", mapping.interface);
+    let Some(target) = mapping.target.as_deref().filter(|target| *target != own) else {
+        return Ok(None);
+    };
+    let odd = || format!("its target is `{target}`");
+    let address: Ipv4Addr = target.parse().map_err(|_| odd())?;
+    let prefix = mapping.target_subnet.map_or(32, |prefix| prefix.min(32));
+    let net = ipnet::Ipv4Net::new(address, prefix).map_err(|_| odd())?;
+    Ok(Some(Cidr::new(net.trunc())))
 }
 
 /// An alias; an empty one where anything in it is no range of addresses.

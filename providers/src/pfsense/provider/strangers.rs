@@ -15,6 +15,7 @@ pub(super) fn strangers(estate: &Estate<'_>) -> Vec<Stranger> {
     named(&mut found, "alias", "alias", &estate.aliases);
     named(&mut found, "rule", "rule", &estate.rules);
     named(&mut found, "address", "address", &estate.addresses);
+    named(&mut found, "static mapping", "static mapping", &estate.mappings);
     for interface in estate.world.interfaces.as_deref().unwrap_or_default() {
         if estate.owns(interface) {
             continue;
@@ -81,6 +82,18 @@ impl Estate<'_> {
             let is_ours = self.addresses.ours.contains_key(&mapping.external);
             if !is_ours && mapping.interface == id {
                 found.push(format!("1:1 NAT mapping of `{}`", mapping.external));
+            }
+        }
+        for mapping in self.world.outbound_mappings.as_deref().unwrap_or_default() {
+            let is_ours = self.outbound.ours.values().any(|own| own.parts.descr == mapping.descr);
+            if !is_ours && mapping.interface == id {
+                found.push(format!("outbound NAT mapping `{}`", mapping.descr));
+            }
+        }
+        for mapping in self.world.static_mappings.as_deref().unwrap_or_default() {
+            let is_ours = self.mappings.ours.values().any(|own| own.parts == mapping);
+            if !is_ours && mapping.interface == id {
+                found.push(format!("static mapping of `{}`", mapping.mac));
             }
         }
         found

@@ -11,7 +11,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use lessor_engine::ApplyError;
-use lessor_plans::{Act, Body, Change};
+use lessor_plans::{Act, Change};
 use tokio::sync::oneshot;
 
 use super::adopt::Adopting;
@@ -140,10 +140,6 @@ impl<'t> Round<'t> {
     async fn run(mut self) {
         let client = self.writer.client();
         let mut world = World::read(client).await;
-        let is_alias = |change: &Change| matches!(change.body(), Some(Body::Alias(_)));
-        if self.open.iter().any(|one| one.act == Act::Delete && is_alias(&one.change)) {
-            world.outbound_mappings = client.outbound_mapping_list().await;
-        }
         for _ in 0..ROUNDS_MAX {
             let (edits, counts) = self.plan(&world);
             if edits.is_empty() {

@@ -25,10 +25,12 @@ impl Wiring {
     pub(super) fn of(world: &World, installation: &InstallationId, adopting: &Adopting) -> Self {
         let mut wiring = Wiring::default();
         let interfaces = world.interfaces.as_deref().unwrap_or_default();
+        // Of two on one card, which no firewall has, the first.
+        let on: BTreeMap<&str, &str> =
+            interfaces.iter().rev().map(|one| (&*one.port, &*one.id)).collect();
         for vlan in world.vlans.as_deref().unwrap_or_default() {
             let name = crate::pfsense::Object::key(vlan).to_string();
-            let interface = interfaces.iter().find(|interface| interface.port == vlan.device);
-            let id = interface.map(|interface| interface.id.clone());
+            let id = on.get(&*vlan.device).map(|id| (*id).to_owned());
             let is_ours = Mark::from_text(&vlan.descr, installation, &name).is_ok()
                 || adopting.mark("vlan", &name, &vlan.descr, installation).is_some();
             if let Some(id) = id.as_ref().filter(|_| is_ours) {

@@ -10,8 +10,8 @@ use crate::pfsense::client::{Client, Fields, Said};
 use crate::pfsense::envelope::Call;
 use crate::pfsense::lenient::list;
 use crate::pfsense::{
-    Alias, CallError, Interface, OneToOne, OutboundMapping, Peer, PortForward, Rule, Seen,
-    Subsystem, Tunnel, VirtualIp, Vlan,
+    Alias, CallError, DhcpServer, Interface, OneToOne, OutboundMapping, OutboundMode, Peer,
+    PortForward, Rule, Seen, StaticMapping, Subsystem, Tunnel, VirtualIp, Vlan,
 };
 
 /// A list, or why it could not be had.
@@ -34,8 +34,11 @@ pub(super) struct World {
     pub(super) peers: Listed<Peer>,
     /// Whether `WireGuard` works at all.
     pub(super) wireguard: Result<bool, CallError>,
-    /// Only read where an alias is to go.
     pub(super) outbound_mappings: Listed<OutboundMapping>,
+    /// Whose outbound mappings count.
+    pub(super) outbound_mode: Result<OutboundMode, CallError>,
+    pub(super) dhcp_servers: Listed<DhcpServer>,
+    pub(super) static_mappings: Listed<StaticMapping>,
 }
 
 impl World {
@@ -59,7 +62,10 @@ impl World {
             tunnels: client.tunnel_list().await,
             peers: client.peer_list().await,
             wireguard,
-            outbound_mappings: Ok(Vec::new()),
+            outbound_mappings: client.outbound_mapping_list().await,
+            outbound_mode: client.outbound_mode().await,
+            dhcp_servers: client.dhcp_server_list().await,
+            static_mappings: client.static_mapping_list().await,
         }
     }
 
@@ -79,6 +85,12 @@ impl World {
         take(&mut self.virtual_ips, seen.virtual_ips.as_ref());
         take(&mut self.tunnels, seen.tunnels.as_ref());
         take(&mut self.peers, seen.peers.as_ref());
+        take(&mut self.outbound_mappings, seen.outbound_mappings.as_ref());
+        take(&mut self.dhcp_servers, seen.dhcp_servers.as_ref());
+        take(&mut self.static_mappings, seen.static_mappings.as_ref());
+        if let Some(mode) = seen.outbound_mode {
+            self.outbound_mode = Ok(mode);
+        }
     }
 
     /// Looks again which interfaces do not work yet.
@@ -100,6 +112,10 @@ impl World {
             ("WireGuard tunnels", self.tunnels.as_ref().err()),
             ("WireGuard peers", self.peers.as_ref().err()),
             ("settings of WireGuard", self.wireguard.as_ref().err()),
+            ("outbound NAT mappings", self.outbound_mappings.as_ref().err()),
+            ("the mode of outbound NAT", self.outbound_mode.as_ref().err()),
+            ("DHCP servers", self.dhcp_servers.as_ref().err()),
+            ("static mappings", self.static_mappings.as_ref().err()),
         ]
         .into_iter()
         .filter_map(|(what, error)| Some((what, error?)))
@@ -108,7 +124,7 @@ impl World {
 
     /// Whether nothing at all could be read.
     pub(super) fn is_dark(&self) -> bool {
-        self.lacks().len() == 11
+        self.lacks().len() == 15
     }
 }
 

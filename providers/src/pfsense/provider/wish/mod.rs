@@ -7,6 +7,8 @@
 mod address;
 mod alias;
 mod forward;
+mod mapping;
+mod outbound;
 mod rule;
 mod tunnel;
 mod vlan;
@@ -65,6 +67,10 @@ impl Step<'_> {
             Body::Forward(forward) => forward::put(self, estate, forward),
             Body::PublicAddress(address) if goes => address::delete(estate, &address.name),
             Body::PublicAddress(address) => address::put(self, estate, address),
+            Body::Mapping(mapping) if goes => mapping::delete(estate, &mapping.name),
+            Body::Mapping(mapping) => mapping::put(self, estate, mapping),
+            Body::Outbound(outbound) if goes => outbound::delete(estate, &outbound.name),
+            Body::Outbound(outbound) => outbound::put(self, estate, outbound),
             Body::Tunnel(tunnel) if goes => tunnel::delete(estate, &tunnel.name),
             Body::Tunnel(tunnel) => tunnel::put(self, estate, tunnel),
             Body::Image(_)
@@ -113,8 +119,14 @@ impl Step<'_> {
 /// What has to be applied for a body to work.
 pub(super) fn subsystems(body: &Body) -> &'static [Subsystem] {
     match body {
+        Body::Vlan(vlan) if vlan.interface.as_ref().is_some_and(|one| one.dhcp.is_some()) => {
+            &[Subsystem::Interfaces, Subsystem::Dhcp]
+        }
         Body::Vlan(_) => &[Subsystem::Interfaces],
-        Body::Alias(_) | Body::Rule(_) | Body::Forward(_) => &[Subsystem::Firewall],
+        Body::Alias(_) | Body::Rule(_) | Body::Forward(_) | Body::Outbound(_) => {
+            &[Subsystem::Firewall]
+        }
+        Body::Mapping(_) => &[Subsystem::Dhcp],
         Body::PublicAddress(_) => &[Subsystem::VirtualIps, Subsystem::Firewall],
         Body::Tunnel(_) => &[Subsystem::WireGuard],
         _ => &[],

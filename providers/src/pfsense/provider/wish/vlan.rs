@@ -1,14 +1,14 @@
 //! VLANs, and the interfaces on them.
 
 use lessor_engine::ApplyError;
-use lessor_plans::{Body, InterfaceBody, VlanBody};
+use lessor_plans::{Body, DhcpBody, InterfaceBody, VlanBody};
 
 use super::super::estate::{Estate, VlanParts};
 use super::super::read;
 use super::{Step, still_used};
-use crate::pfsense::{Edit, Interface, Vlan};
+use crate::pfsense::{DhcpServer, Edit, Interface, Vlan};
 
-/// The VLAN first, then the interface on it.
+/// The VLAN first, then the interface on it, then who gives out addresses there.
 pub(super) fn put(
     step: &Step<'_>,
     estate: &Estate<'_>,
@@ -26,7 +26,7 @@ pub(super) fn put(
     };
     let seen = read::vlan(estate, &body.name, &own.parts);
     step.check(own, seen, &Body::Vlan(body.clone()))?;
-    let VlanParts { vlan, interface } = own.parts;
+    let VlanParts { vlan, interface, dhcp } = own.parts;
     if let Some(descr) = own.marking(&vlan.descr) {
         return Ok(vec![Edit::update_seen(vlan, Vlan { descr, ..vlan.clone() }, None)]);
     }
@@ -37,9 +37,11 @@ pub(super) fn put(
         }
         (Some(interface), Some(wish)) => {
             let wished = wished(interface.clone(), &vlan.device, wish);
-            let differs = wished != *interface;
-            let update = || Edit::update_seen(interface, wished, None);
-            Ok(differs.then(update).into_iter().collect())
+            if wished != *interface {
+                return Ok(vec![Edit::update_seen(interface, wished, None)]);
+            }
+            let wish = wish.dhcp.as_ref();
+            Ok(wish.and_then(|wish| serve(&interface.id, dhcp, wish)).into_iter().collect())
         }
         // One without an address is somebody's beginning, and says nothing against the wish.
         (Some(interface), None) if interface.ipaddr.is_none() => Ok(Vec::new()),
@@ -70,6 +72,28 @@ fn remove(estate: &Estate<'_>, interface: &Interface) -> Result<Vec<Edit>, Apply
     let guests = estate.guests_of(&interface.id);
     still_used(&format!("interface `{}`", interface.descr), &guests)?;
     Ok(vec![Edit::delete_seen(interface)])
+}
+
+/// The server of an interface is ours if the interface is.
+fn serve(interface: &str, dhcp: Option<&DhcpServer>, wish: &DhcpBody) -> Option<Edit> {
+    let server = dhcp.cloned().unwrap_or_else(|| DhcpServer::on(interface));
+    let wished = DhcpServer {
+        enable: true,
+        range_from: wish.first.to_string(),
+        range_to: wish.last.to_string(),
+        denyunknown: if wish.open { None } else { server.denyunknown.clone().or_else(known) },
+        ..server
+    };
+    match dhcp {
+        None => Some(Edit::create(wished)),
+        Some(server) if *server != wished => Some(Edit::update_seen(server, wished, None)),
+        Some(_) => None,
+    }
+}
+
+/// Only those with a mapping are answered.
+fn known() -> Option<String> {
+    Some("enabled".to_owned())
 }
 
 fn wished(interface: Interface, device: &str, wish: &InterfaceBody) -> Interface {
