@@ -9,6 +9,7 @@ use lessor_specs::kinds::{Endpoint, SshEndpoint, Tls};
 use lessor_specs::{Address, Kind, SecretRef, Specs, kinds};
 
 use crate::docker::{Door, TlsFiles};
+use crate::pfsense::Declared;
 use crate::ssh::{Key, Ssh, Target};
 use crate::{Docker, Found, Memory, Networks, PfSense, Proxmox, Secrets, SurveyError};
 
@@ -38,8 +39,8 @@ pub enum Entry<'a> {
     Docker(&'a kinds::Docker),
     /// One Proxmox VE cluster, and what its guests are connected to.
     Proxmox(&'a kinds::Proxmox, Networks),
-    /// One pfSense.
-    PfSense(&'a kinds::PfSense),
+    /// One pfSense, and what entries say is there.
+    PfSense(&'a kinds::PfSense, Declared),
 }
 
 impl<'a> Entry<'a> {
@@ -57,9 +58,34 @@ impl<'a> Entry<'a> {
                 });
                 specs.proxmox.get(name).map(|entry| Entry::Proxmox(entry, networks))
             }
-            Kind::PfSense => specs.pfsense.get(name).map(Entry::PfSense),
+            Kind::PfSense => {
+                let entry = specs.pfsense.get(name);
+                entry.map(|entry| Entry::PfSense(entry, declared_on(specs, name)))
+            }
             _ => None,
         }
+    }
+}
+
+/// The cards and interfaces that entries of a firewall name.
+fn declared_on(specs: &Specs, firewall: &str) -> Declared {
+    let is_here = |named: &Option<String>| specs.pfsense_of(named.as_deref()) == Some(firewall);
+    let vlans = specs.vlan.values().filter(|vlan| is_here(&vlan.pfsense));
+    let ranges = specs.vlan_range.values().filter(|range| range.pfsense == firewall);
+    let cards = vlans.filter_map(|vlan| vlan.parent.clone());
+    let pools = specs.address_pool.values().filter(|pool| pool.pfsense == firewall);
+    let rules = specs.firewall_rule.values().filter(|rule| is_here(&rule.pfsense));
+    let forwards = specs.port_forward.values().filter(|forward| is_here(&forward.pfsense));
+    let outbound = specs.outbound_nat.values().filter(|entry| is_here(&entry.pfsense));
+    let interfaces = pools
+        .map(|pool| &pool.interface)
+        .chain(rules.map(|rule| &rule.interface))
+        .chain(forwards.map(|forward| &forward.interface))
+        .chain(outbound.map(|entry| &entry.interface));
+    Declared {
+        cards: cards.chain(ranges.map(|range| range.parent.clone())).collect(),
+        interfaces: interfaces.filter(|one| !one.starts_with("vlan.")).cloned().collect(),
+        has_tunnels: specs.vpn.values().any(|vpn| is_here(&vpn.pfsense)),
     }
 }
 
@@ -141,10 +167,10 @@ fn driver(connection: &Connection<'_>) -> Result<Driver, ConnectError> {
             let proxmox = Proxmox::new(place, installation, secrets, entry, spec_dir, networks);
             Driver::Proxmox(Arc::new(proxmox))
         }
-        Entry::PfSense(entry) => {
+        Entry::PfSense(entry, declared) => {
             let place = Address::new(Kind::PfSense, name);
             let pfsense = PfSense::new(place, installation, Arc::clone(secrets), entry, spec_dir);
-            Driver::PfSense(Arc::new(pfsense))
+            Driver::PfSense(Arc::new(pfsense.declaring(declared)))
         }
     })
 }
@@ -277,5 +303,20 @@ mod tests {
             endpoint_of(None, Some("ssh://h/")),
             "`DOCKER_HOST` of `docker.par1` is `ssh://h/`: expected `ssh://user@host[:port][/socket]`"
         );
+    }
+
+    #[test]
+    fn what_entries_name_on_a_firewall_is_looked_for_there_and_nowhere_else() {
+        let examples = Path::new(env!("CARGO_MANIFEST_DIR")).join("../examples/vps");
+        let specs = lessor_specs::load::load(&examples).unwrap().specs;
+        let declared = |name: &str| match Entry::of(&specs, &Address::new(Kind::PfSense, name)) {
+            Some(Entry::PfSense(_, declared)) => declared,
+            _ => panic!("`{name}` is no firewall"),
+        };
+        let texts = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect();
+        let both =
+            Declared { cards: texts(&["vtnet3"]), interfaces: texts(&["wan"]), has_tunnels: true };
+        assert_eq!(declared("edge-ams"), both);
+        assert_eq!(declared("edge-fra"), Declared { has_tunnels: false, ..both });
     }
 }
