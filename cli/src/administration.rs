@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::str::FromStr;
 
 use clap::Subcommand;
-use lessor_server::{IpNet, Scopes};
+use lessor_server::{IpNet, Job, Scopes};
 use lessor_store::{KeyId, PlatformRole, Status};
 
 use crate::args::parse_address;
@@ -186,6 +186,27 @@ pub(crate) enum TenantCommand {
     },
     /// List all tenants.
     List {
+        #[command(flatten)]
+        place: Where,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum JobsCommand {
+    /// List what was run, and how it ended, the newest first.
+    List {
+        /// Of one job only.
+        job: Option<Job>,
+        /// How many at most.
+        #[arg(long, default_value_t = 50)]
+        limit: u32,
+        #[command(flatten)]
+        place: Where,
+    },
+    /// Run a job now, whether it is due or not.
+    Run {
+        /// `bill`, `drift`, `ledger`, `audit` or `forget`.
+        job: Job,
         #[command(flatten)]
         place: Where,
     },

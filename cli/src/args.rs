@@ -11,7 +11,9 @@ use lessor_sandbox::{Fault, FaultError};
 use lessor_specs::Address;
 use lessor_specs::quantity::Malformed;
 
-use crate::administration::{AuditCommand, KeyCommand, ServeArgs, TenantCommand, UserCommand};
+use crate::administration::{
+    AuditCommand, JobsCommand, KeyCommand, ServeArgs, TenantCommand, UserCommand,
+};
 use crate::output::{Color, Files, Format, Output, ReportFormat};
 use crate::redirect::Redirect;
 
@@ -114,6 +116,9 @@ pub(crate) enum Command {
     /// What was done, and whether anybody changed what is remembered of it.
     #[command(subcommand)]
     Audit(AuditCommand),
+    /// What falls due by the clock: bills, and looks for what differs.
+    #[command(subcommand)]
+    Jobs(JobsCommand),
     /// Pretend to be a Docker Engine, a Proxmox VE cluster and a pfSense, until Ctrl-C.
     Sandbox(SandboxArgs),
     /// Plan and apply an example on pretend systems, and leave it running to play with.

@@ -83,6 +83,7 @@ fn run(args: Args, streams: &Streams) -> anyhow::Result<Exit> {
             Command::Apikey(command) => commands::people::key(common, &command).await,
             Command::Tenant(command) => commands::people::tenant(common, &command).await,
             Command::Audit(command) => commands::audit::run(common, &command).await,
+            Command::Jobs(command) => commands::jobs::run(common, &command).await,
             Command::Sandbox(args) => commands::sandbox::run(&args).await,
             Command::Try(args) => commands::trial::run(&args, streams).await,
             Command::Schema(args) => commands::schema::run(&args),

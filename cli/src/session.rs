@@ -11,8 +11,8 @@ use jiff::Timestamp;
 use lessor_engine::{
     Clock, OrdersRead, Registry, Scope, Selection, Wishes, World, desire, observe, plan,
 };
-use lessor_plans::{Claim, ClaimKey, InstallationId, Plan};
-use lessor_providers::{Connection, Entry, Found, Secrets, SurveyError, connect, survey};
+use lessor_plans::{Claim, ClaimKey, Plan};
+use lessor_providers::{Around, Found, Secrets, SurveyError, survey};
 use lessor_specs::load::{load, parse};
 use lessor_specs::{Address, Kind, Loaded, Orders, Specs, Tree};
 use lessor_store::{Revision, Store};
@@ -101,7 +101,9 @@ impl Session {
         }
         let base = base(dir);
         let secrets = Arc::new(Secrets::resolve(loaded.specs.secrets(), base));
-        let registry = registry(base, &loaded, &config.installation, &secrets)?;
+        let registry = Around::new(base, &config.installation, &secrets)
+            .registry(&loaded.specs)
+            .context("a connection cannot be used as it is declared")?;
         let database = database(dir, common, Some(&config));
         let loaded = ManuallyDrop::new(loaded);
         let (dir, files) = (dir.to_owned(), loaded.specs.clone());
@@ -311,59 +313,4 @@ pub(crate) fn located(url: &str, dir: &Path) -> String {
         Some(path) => format!("sqlite:{}", dir.join(path.trim_start_matches("//")).display()),
         None => url.to_owned(),
     }
-}
-
-/// What every connection needs beside its entry.
-pub(crate) struct Around<'a> {
-    dir: &'a Path,
-    installation: &'a InstallationId,
-    secrets: &'a Arc<Secrets>,
-    docker_host: Option<String>,
-    ssh_agent: Option<PathBuf>,
-}
-
-impl<'a> Around<'a> {
-    /// Of a spec directory, with what the environment says.
-    pub(crate) fn new(
-        dir: &'a Path,
-        installation: &'a InstallationId,
-        secrets: &'a Arc<Secrets>,
-    ) -> Self {
-        let docker_host = std::env::var("DOCKER_HOST").ok();
-        let ssh_agent = std::env::var_os("SSH_AUTH_SOCK").map(PathBuf::from);
-        Around { dir, installation, secrets, docker_host, ssh_agent }
-    }
-
-    /// The connection at `place`, if `specs` declare one.
-    pub(crate) fn connection(
-        &'a self,
-        specs: &'a Specs,
-        place: &'a Address,
-    ) -> Option<Connection<'a>> {
-        Some(Connection {
-            name: place.name(),
-            entry: Entry::of(specs, place)?,
-            installation: self.installation,
-            spec_dir: self.dir,
-            docker_host: self.docker_host.as_deref(),
-            ssh_agent: self.ssh_agent.as_deref(),
-            secrets: self.secrets,
-        })
-    }
-}
-
-fn registry(
-    dir: &Path,
-    loaded: &Loaded,
-    installation: &InstallationId,
-    secrets: &Arc<Secrets>,
-) -> anyhow::Result<Registry> {
-    let around = Around::new(dir, installation, secrets);
-    let places: Vec<_> = loaded.specs.connections().collect();
-    let providers: Result<Vec<_>, _> = places
-        .iter()
-        .filter_map(|place| around.connection(&loaded.specs, place))
-        .map(|connection| connect(&connection))
-        .collect();
-    Ok(Registry::new(providers.context("a connection cannot be used as it is declared")?))
 }

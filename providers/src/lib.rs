@@ -1,6 +1,7 @@
 //! The systems behind the engine's [`Provider`](lessor_engine::Provider) port.
 //!
-//! In reading order: how a connection becomes a provider ([`connect()`]), where secret values come
+//! In reading order: how a connection becomes a provider ([`connect()`], and all of them:
+//! [`Around::registry`]), where secret values come
 //! from ([`Secrets`]), what providers share (`reference`, `compare`, `transition`, `seen`), how other
 //! machines are reached (`ssh`, [`https`]), the real thing ([`Docker`]) and a pretend one
 //! ([`Memory`]), and what either host holds of anybody ([`survey()`]); then clusters ([`Proxmox`]) and
@@ -10,6 +11,7 @@
 //! Not here: what to do about a difference, in which order, and whether it may be done. That is
 //! decided in `engine`, before anything in this crate is asked to act.
 
+mod around;
 mod compare;
 mod connect;
 mod docker;
@@ -24,6 +26,7 @@ mod ssh;
 mod survey;
 mod transition;
 
+pub use around::Around;
 pub use connect::{ConnectError, Connection, Entry, connect, examiner, survey};
 pub use docker::Docker;
 pub use memory::{Host, Memory, Thing};

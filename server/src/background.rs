@@ -11,11 +11,8 @@ use crate::{Problem, Services};
 /// How often audit events are sealed, and the applied revision is looked at.
 const SEALED_EVERY: Duration = Duration::from_millis(500);
 
-/// How often it is written who was seen, and forgotten who was not.
+/// How often it is written who was seen.
 const SEEN_EVERY: Duration = Duration::from_mins(1);
-
-/// How long what ended is kept: long enough to tell that a refresh token was used before.
-const SWEPT_AFTER: jiff::SignedDuration = jiff::SignedDuration::from_hours(24 * 30);
 
 /// Work in the background. It ends when this is dropped.
 #[derive(Debug)]
@@ -63,7 +60,6 @@ pub(crate) async fn declare(services: &Services, known: Option<u64>) -> Result<u
 }
 
 async fn sweep(services: Services) {
-    use lessor_engine::Clock as _;
     let mut ticks = interval(SEEN_EVERY);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
@@ -71,10 +67,6 @@ async fn sweep(services: Services) {
         services.limits.sweep();
         if let Err(error) = services.seen.flush(&services.store).await {
             warn!(%error, "could not write who was seen");
-        }
-        let before = services.store.now().checked_sub(SWEPT_AFTER).unwrap_or(jiff::Timestamp::MIN);
-        if let Err(error) = services.store.session_sweep(before).await {
-            warn!(%error, "could not remove sessions that ended");
         }
     }
 }

@@ -26,7 +26,9 @@ mod orders;
 mod page;
 mod people;
 mod problem;
+mod reconcile;
 mod routes;
+mod schedule;
 mod services;
 mod settings;
 
@@ -39,6 +41,8 @@ pub use extract::Idempotent;
 pub use ipnet::IpNet;
 pub use listen::{Listening, Tls};
 pub use problem::{FieldProblem, Problem, ProblemKind};
+pub use reconcile::{Done, Estate, Reconciler, Reconciling, Redirect, Turn};
 pub use routes::{Access, Route, app, openapi, routes_listed};
+pub use schedule::{Job, Ran, Schedule, Ticking};
 pub use services::{Services, StartError};
 pub use settings::{Hashing, Settings};

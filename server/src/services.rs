@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use lessor_store::Store;
+use tokio::sync::Notify;
 
 use crate::Settings;
 use crate::auth::{Passwords, Seen};
@@ -13,7 +14,7 @@ use crate::orders::QuoteKey;
 
 /// What every call needs. Cheap to clone.
 ///
-/// What is added to the server (orders, the reconciler, the schedule) gets its field here.
+/// What is added to the server gets its field here.
 #[derive(Clone)]
 pub struct Services(Arc<Parts>);
 
@@ -29,6 +30,8 @@ pub struct Parts {
     pub(crate) metrics: Metrics,
     pub(crate) catalogue: CatalogueCache,
     pub(crate) quote_key: QuoteKey,
+    /// Told when somebody did something that may have changed an order.
+    pub(crate) orders_moved: Arc<Notify>,
 }
 
 impl Services {
@@ -44,6 +47,7 @@ impl Services {
             metrics: Metrics::default(),
             catalogue: CatalogueCache::default(),
             quote_key: QuoteKey::default(),
+            orders_moved: Arc::default(),
             store,
             settings,
         })))

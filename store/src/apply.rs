@@ -101,15 +101,32 @@ impl Store {
     /// [`StoreError::RevisionMoved`] or [`StoreError::ClaimTaken`] when the plan came too late;
     /// then, as after every error, nothing is changed.
     pub async fn apply_begin(&self, begin: Begin<'_>) -> Result<ApplyId, StoreError> {
-        self.retried(|| self.apply_begin_once(begin)).await
+        self.retried(|| self.apply_begin_once(begin, true)).await
     }
 
-    async fn apply_begin_once(&self, begin: Begin<'_>) -> Result<ApplyId, StoreError> {
+    /// As [`Store::apply_begin`], for a run that only carries out orders: the revision stays as it
+    /// is, so that what operators planned meanwhile still fits.
+    ///
+    /// # Errors
+    /// As of [`Store::apply_begin`].
+    pub async fn apply_begin_orders(&self, begin: Begin<'_>) -> Result<ApplyId, StoreError> {
+        self.retried(|| self.apply_begin_once(begin, false)).await
+    }
+
+    async fn apply_begin_once(
+        &self,
+        begin: Begin<'_>,
+        is_news: bool,
+    ) -> Result<ApplyId, StoreError> {
         let mut work = self.begin_alone("apply").await?;
         let now = self.now();
         // Orders are given nothing meanwhile.
         self.placement_advance(&mut work).await?;
-        let revision = self.revision_advance(&mut work, &begin, now).await?;
+        let revision = if is_news {
+            self.revision_advance(&mut work, &begin, now).await?
+        } else {
+            self.revision_expect(&mut work, &begin).await?
+        };
         // What is given back may be given out again in the same breath.
         self.claim_delete(&mut work, &begin.forget.claims).await?;
         self.claim_insert(&mut work, begin.claims).await?;

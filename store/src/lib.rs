@@ -67,8 +67,8 @@ pub use ledger::{
 pub use location::Location;
 pub use open::known_schema;
 pub use order::{
-    Happening, Need, Order, OrderChange, OrderEvent, OrderFilter, OrderRequest, Placed, Promo,
-    PromoTerms, Quoted, Reason, RequestKey, next,
+    Happening, Need, Order, OrderChange, OrderEvent, OrderFilter, OrderRequest, OrderSight, Placed,
+    Promo, PromoTerms, Quoted, Reason, RequestKey, next,
 };
 pub use revision::{Revision, read_tree};
 pub use row::{Columns, Misread};

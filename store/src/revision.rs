@@ -94,6 +94,20 @@ impl Store {
         Ok(next)
     }
 
+    /// The revision a plan was made for, if it still is the last.
+    pub(crate) async fn revision_expect(
+        &self,
+        work: &mut Transaction<'static, Any>,
+        begin: &Begin<'_>,
+    ) -> Result<u64, StoreError> {
+        let latest = self.revision_latest_by(&mut **work).await?;
+        let found = latest.map_or(0, |latest| latest.number);
+        if found != begin.revision {
+            return Err(StoreError::RevisionMoved { expected: begin.revision, found });
+        }
+        Ok(found)
+    }
+
     pub(crate) async fn revision_latest_by<'c>(
         &self,
         by: impl Executor<'c, Database = Any>,

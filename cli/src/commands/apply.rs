@@ -28,7 +28,7 @@ use crate::session::{Asked, Session};
 
 /// How many steps of one host run at the same time, unless somebody says otherwise. An engine
 /// hardly gets faster beyond.
-const PARALLELISM: u16 = 8;
+pub(super) const PARALLELISM: u16 = 8;
 
 /// The longest one step may take: a large image over a slow line.
 const STEP_DEADLINE: Duration = Duration::from_hours(1);

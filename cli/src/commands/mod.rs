@@ -12,6 +12,7 @@ pub(crate) mod explain;
 pub(crate) mod explain_code;
 pub(crate) mod graph;
 pub(crate) mod init;
+pub(crate) mod jobs;
 pub(crate) mod people;
 pub(crate) mod plan;
 pub(crate) mod render;

@@ -1,18 +1,26 @@
 //! `lessor serve`: the HTTP API, until it is asked to end.
 
 use std::num::NonZeroU32;
+use std::path::Path;
+use std::sync::Arc;
 
 use anyhow::Context as _;
-use lessor_server::{Background, Listening, Services, Settings, Tls, app};
+use lessor_server::{
+    Background, Estate, Listening, Reconciling, Schedule, Services, Settings, Tls, app,
+};
+use lessor_specs::Specs;
 use lessor_store::Store;
-use tracing::info;
+use tracing::{info, warn};
 
 use crate::administration::ServeArgs;
 use crate::args::Common;
+use crate::commands::apply::PARALLELISM;
+use crate::config::{self, Config};
 use crate::exit::{Exit, Failed};
 use crate::interrupt;
-use crate::output::{self, say};
-use crate::session::configured_database;
+use crate::output::{self, say, within};
+use crate::redirect::redirect;
+use crate::session::{base, configured_database};
 
 pub(crate) async fn run(common: &Common, args: &ServeArgs) -> anyhow::Result<Exit> {
     let stop = interrupt::asked()?;
@@ -32,14 +40,43 @@ pub(crate) async fn run(common: &Common, args: &ServeArgs) -> anyhow::Result<Exi
         .with_context(|| format!("could not listen on {}", args.listen))?;
     let address = listening.address()?;
     let background = Background::start(&services);
+    let estate = estate(common, &args.dir)?;
+    let ticking = Schedule::start(&services, estate.clone()).await?;
+    if estate.is_none() {
+        warn!("the directory has no configuration: orders are kept, and not carried out");
+    }
+    let reconciling = estate.map(|estate| Reconciling::start(&services, estate));
     info!(%address, "serving");
     // A program that started us reads where we are.
     output::print(&format!("{scheme}://{address}\n"))?;
     say("Ctrl-C ends it, once what was begun is finished");
     listening.serve(app(&services), stop).await;
+    if let Some(reconciling) = reconciling {
+        reconciling.finish().await;
+    }
+    ticking.finish().await?;
     drop(background);
     store.close().await;
     Ok(Exit::Done)
+}
+
+/// What the directory's configuration says, if there is one: its specs count as they were applied.
+pub(super) fn estate(common: &Common, dir: &Path) -> anyhow::Result<Option<Estate>> {
+    if !within(dir, config::FILE).exists() {
+        return Ok(None);
+    }
+    let Config { installation, parallelism, endpoint, .. } = Config::read(dir)?;
+    let said = common.endpoints.iter().map(|(name, endpoint)| (name.clone(), endpoint.clone()));
+    let endpoints: Vec<_> = endpoint.into_iter().chain(said).collect();
+    let redirect = move |specs: &mut Specs| {
+        endpoints.iter().try_for_each(|(name, endpoint)| redirect(specs, name, endpoint))
+    };
+    Ok(Some(Estate {
+        installation,
+        dir: base(dir).to_owned(),
+        parallelism: parallelism.unwrap_or(PARALLELISM).into(),
+        redirect: Arc::new(redirect),
+    }))
 }
 
 fn settings(args: &ServeArgs) -> Settings {

@@ -14,6 +14,7 @@ mod drifting;
 mod explaining;
 mod graph;
 mod ground;
+mod ordering;
 mod pipelines;
 mod planning;
 #[path = "../../../tests/src/postgres.rs"]

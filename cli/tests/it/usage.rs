@@ -87,6 +87,7 @@ fn help_goes_to_stdout_and_names_the_exit_codes() {
       apikey       Keys of programs
       tenant       Who rents
       audit        What was done, and whether anybody changed what is remembered of it
+      jobs         What falls due by the clock: bills, and looks for what differs
       sandbox      Pretend to be a Docker Engine, a Proxmox VE cluster and a pfSense, until Ctrl-C
       try          Plan and apply an example on pretend systems, and leave it running to play with
       schema       Print a JSON Schema

@@ -99,6 +99,8 @@ pub struct Failure {
     pub address: Address,
     /// In which way it failed.
     pub kind: FailureKind,
+    /// Whether the provider said no, and would say it again.
+    pub refused: bool,
     /// What happened.
     pub why: String,
     /// Something one can do now.

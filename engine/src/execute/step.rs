@@ -153,7 +153,7 @@ impl Work<'_> {
             match error {
                 ApplyError::Stale { why } => return Err(self.stale(why)),
                 ApplyError::Refused { why, hint } => {
-                    return Err(self.failed(FailureKind::Failed, why, hint));
+                    return Err(self.refused(why, hint));
                 }
                 ApplyError::Transient { why } => {
                     let again = self.pause(attempt, &why).await;
@@ -202,9 +202,19 @@ impl Work<'_> {
             act: self.act(),
             address: self.change().address.clone(),
             kind,
+            refused: false,
             why,
             hint,
         }))
+    }
+
+    fn refused(&self, why: String, hint: Option<String>) -> Unfinished {
+        match self.failed(FailureKind::Failed, why, hint) {
+            Unfinished::Failed(failure) => {
+                Unfinished::Failed(Box::new(Failure { refused: true, ..*failure }))
+            }
+            Unfinished::Journal(error) => Unfinished::Journal(error),
+        }
     }
 
     fn tell(&self, event: Event) {

@@ -17,4 +17,5 @@ mod orders;
 #[path = "../../../tests/src/postgres.rs"]
 #[expect(unreachable_pub, dead_code, reason = "tests of other crates use it too")]
 mod postgres;
+mod reconcile;
 mod tenants;

@@ -37,6 +37,7 @@ pub use quota::Need;
 pub use quote::Quoted;
 pub use read::OrderFilter;
 pub(crate) use room::Promise;
+pub use wishes::OrderSight;
 
 /// An order, as it stands.
 #[derive(Clone, Debug)]

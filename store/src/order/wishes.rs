@@ -2,17 +2,61 @@
 
 use std::collections::BTreeMap;
 
+use lessor_plans::{Claim, ClaimKey};
 use lessor_specs::kinds::Tenant;
 use lessor_specs::orders::{EndedOrder, OrderEntry};
 use lessor_specs::{OrderPhase, Orders};
 use sqlx::any::AnyRow;
+use sqlx::{Any, Executor};
 
 use super::Order;
 use crate::row;
 use crate::work::Work;
 use crate::{Store, StoreError};
 
+/// What customers ordered and what is given out, at one moment.
+#[derive(Clone, Debug)]
+pub struct OrderSight {
+    /// Everything that is not gone yet, as entries.
+    pub orders: Orders,
+    /// Orders that are not at rest, the oldest first.
+    pub open: Vec<Order>,
+    /// What is given out, to whomever.
+    pub claims: BTreeMap<ClaimKey, Claim>,
+}
+
 impl Store {
+    /// What customers ordered and what is given out, at one moment: whoever is given something
+    /// has ordered, and whoever has ordered is given something.
+    pub async fn order_sight(&self) -> Result<OrderSight, StoreError> {
+        let mut work = self.begin_snapshot().await?;
+        let orders = self.order_wishes_by(&mut work).await?;
+        let claims = self.claim_list_by(&mut *work).await?;
+        let open = self.order_list_open_by(&mut *work).await?;
+        work.rollback().await.map_err(|error| self.error(&error))?;
+        Ok(OrderSight { orders, open, claims })
+    }
+
+    /// Orders that are not at rest, the oldest first: under way, or over with something left.
+    pub async fn order_list_open(&self) -> Result<Vec<Order>, StoreError> {
+        self.order_list_open_by(self.pool()).await
+    }
+
+    async fn order_list_open_by<'c>(
+        &self,
+        by: impl Executor<'c, Database = Any>,
+    ) -> Result<Vec<Order>, StoreError> {
+        let rows = sqlx::query(
+            "SELECT * FROM orders
+             WHERE cleared_at IS NULL AND phase NOT IN ('active', 'suspended') ORDER BY id",
+        )
+        .fetch_all(by)
+        .await
+        .map_err(|error| self.error(&error))?;
+        let orders = rows.iter().map(Order::read).collect::<Result<_, _>>();
+        orders.map_err(|error| self.error(&error.into()))
+    }
+
     /// Everything customers ordered that is not gone yet, at one moment.
     pub async fn order_wishes(&self) -> Result<Orders, StoreError> {
         let mut work = self.begin_snapshot().await?;

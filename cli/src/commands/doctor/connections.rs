@@ -7,13 +7,13 @@ use futures_util::future::join_all;
 use jiff::SignedDuration;
 use lessor_engine::{DiskLimits, Examination, Lack};
 use lessor_plans::Gap;
-use lessor_providers::{Secrets, examiner};
+use lessor_providers::{Around, Secrets, examiner};
 use lessor_specs::{Address, Specs};
 
 use super::{Check, Verdict};
 use crate::config::Config;
 use crate::progress::Progress;
-use crate::session::{Around, base};
+use crate::session::base;
 
 /// How far two clocks may be apart. Dates that are kept, such as until when data is, are days.
 const CLOCK_TOLERANCE: SignedDuration = SignedDuration::from_secs(5);

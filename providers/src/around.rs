@@ -1,0 +1,51 @@
+//! What every connection needs beside its entry.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use lessor_engine::Registry;
+use lessor_plans::InstallationId;
+use lessor_specs::{Address, Specs};
+
+use crate::{ConnectError, Connection, Entry, Secrets, connect};
+
+/// What every connection needs beside its entry.
+pub struct Around<'a> {
+    dir: &'a Path,
+    installation: &'a InstallationId,
+    secrets: &'a Arc<Secrets>,
+    docker_host: Option<String>,
+    ssh_agent: Option<PathBuf>,
+}
+
+impl<'a> Around<'a> {
+    /// Of a spec directory, with what the environment says.
+    pub fn new(dir: &'a Path, installation: &'a InstallationId, secrets: &'a Arc<Secrets>) -> Self {
+        let docker_host = std::env::var("DOCKER_HOST").ok();
+        let ssh_agent = std::env::var_os("SSH_AUTH_SOCK").map(PathBuf::from);
+        Around { dir, installation, secrets, docker_host, ssh_agent }
+    }
+
+    /// The connection at `place`, if `specs` declare one.
+    pub fn connection(&'a self, specs: &'a Specs, place: &'a Address) -> Option<Connection<'a>> {
+        Some(Connection {
+            name: place.name(),
+            entry: Entry::of(specs, place)?,
+            installation: self.installation,
+            spec_dir: self.dir,
+            docker_host: self.docker_host.as_deref(),
+            ssh_agent: self.ssh_agent.as_deref(),
+            secrets: self.secrets,
+        })
+    }
+
+    /// A provider for every connection that `specs` declare. Nothing is called or opened yet.
+    ///
+    /// # Errors
+    /// See [`ConnectError`].
+    pub fn registry(&self, specs: &Specs) -> Result<Registry, ConnectError> {
+        let places: Vec<_> = specs.connections().collect();
+        let connections = places.iter().filter_map(|place| self.connection(specs, place));
+        Ok(Registry::new(connections.map(|c| connect(&c)).collect::<Result<Vec<_>, _>>()?))
+    }
+}

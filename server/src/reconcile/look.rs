@@ -1,0 +1,65 @@
+//! One look: what there is, what is ordered, and what would have to be done.
+
+use std::sync::Arc;
+
+use anyhow::anyhow;
+use jiff::Timestamp;
+use lessor_engine::{
+    Clock as _, OrdersRead, Scope, Selection, Wishes, World, desire, observe, plan,
+};
+use lessor_plans::Plan;
+use lessor_store::{Order, OrderSight, Store};
+
+use super::Estate;
+use super::ground::Ground;
+
+/// What one look came to.
+pub(super) struct Look {
+    /// What is to be done, as far as it was asked for.
+    pub(super) plan: Plan,
+    pub(super) world: World,
+    /// Orders that are not at rest, as they were.
+    pub(super) open: Vec<Order>,
+    /// Whether operators let orders be carried out without them.
+    pub(super) is_auto: bool,
+    pub(super) now: Timestamp,
+    /// Why nothing can be begun.
+    pub(super) missing: Option<String>,
+}
+
+/// Looks at every host and compares, without changing anything.
+pub(super) async fn look(
+    store: &Store,
+    estate: &Estate,
+    ground: &Ground,
+    scope: Scope,
+) -> anyhow::Result<Look> {
+    let OrderSight { orders, open, claims } = store.order_sight().await?;
+    let now = store.now();
+    let specs = ground.specs.with_orders(&orders, now);
+    let specs = specs.map_err(|report| anyhow!("what is ordered does not fit: {report}"))?;
+    let mut wishes =
+        Wishes::new(estate.installation.clone(), Arc::new(specs), ground.tree.digest(), now);
+    wishes.orders = OrdersRead::Read;
+    wishes.revision = ground.revision;
+    wishes.claims = claims;
+    wishes.applied = store.applied_list().await?;
+    wishes.kept = store.keep_list().await?;
+    let unresolved = ground.secrets.unresolved();
+    wishes.unresolved = unresolved.map(|(secret, why)| (secret.clone(), why.into())).collect();
+    let missing = wishes.unresolved.iter().next();
+    let missing = missing.map(|(secret, why)| format!("`{secret}` is not to be had: {why}"));
+    wishes.selection = Selection { scope, ..Selection::default() };
+    let is_auto = wishes.clone().unattended().is_some();
+    let desired = desire(&wishes.specs);
+    let world = observe(&wishes.specs, &desired, &ground.registry).await;
+    let plan = plan(&wishes, desired, &world);
+    Ok(Look { plan, world, open, is_auto, now, missing })
+}
+
+impl Look {
+    pub(super) fn is_something_to_do(&self) -> bool {
+        let Plan { changes, claims, forget, .. } = &self.plan;
+        self.is_auto && !(changes.is_empty() && claims.is_empty() && forget.is_empty())
+    }
+}

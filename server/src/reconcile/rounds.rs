@@ -1,0 +1,146 @@
+//! When a turn is taken.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use jiff::Timestamp;
+use lessor_engine::{Clock as _, Stop};
+use lessor_store::Order;
+use tokio::sync::watch;
+use tokio::task::JoinHandle;
+use tokio::time::{Instant, sleep, timeout};
+use tracing::{debug, error, info, warn};
+
+use super::{Estate, Reconciler, Turn};
+use crate::Services;
+
+/// How often the database is asked whether an order changed. One that changes through this server
+/// is carried out at once; this is for what others wrote.
+const ASKED_EVERY: Duration = Duration::from_secs(1);
+
+/// How often everything is looked at although no order changed: something may have changed outside,
+/// or fallen due.
+const LOOKED_EVERY: Duration = Duration::from_mins(1);
+
+/// How long to wait before orders that could not be carried out are tried again, at first. It
+/// doubles each time, up to [`LOOKED_EVERY`].
+const TRIED_AGAIN: Duration = Duration::from_secs(1);
+
+/// How long a step that was begun may take once the server is to end.
+const LAST_STEP: Duration = Duration::from_secs(20);
+
+/// Orders being carried out in the background.
+#[derive(Debug)]
+pub struct Reconciling {
+    stop: watch::Sender<Stop>,
+    task: JoinHandle<()>,
+}
+
+/// Orders that are not at rest, each with its version, to tell whether it changed.
+type Open = BTreeMap<String, u64>;
+
+struct Rounds {
+    services: Services,
+    reconciler: Reconciler,
+    stop: watch::Receiver<Stop>,
+    /// What was left after the last turn.
+    left: Open,
+    /// When the next turn is taken, whatever happens.
+    next: Instant,
+    pause: Duration,
+    is_waiting_for_apply: bool,
+}
+
+impl Reconciling {
+    /// Begins to carry out orders.
+    pub fn start(services: &Services, estate: Estate) -> Self {
+        let (stop, told) = watch::channel(Stop::No);
+        let rounds = Rounds {
+            services: services.clone(),
+            reconciler: Reconciler::new(services.store.clone(), estate),
+            stop: told,
+            left: Open::new(),
+            next: Instant::now(),
+            pause: TRIED_AGAIN,
+            is_waiting_for_apply: false,
+        };
+        Reconciling { stop, task: tokio::spawn(rounds.go_on()) }
+    }
+
+    /// Ends it, once what was begun is finished. What takes too long is cut off: the next turn of
+    /// any server goes on from there.
+    pub async fn finish(self) {
+        self.stop.send_replace(Stop::Finish);
+        let mut task = self.task;
+        if timeout(LAST_STEP, &mut task).await.is_err() {
+            warn!("a step took too long and was cut off");
+            task.abort();
+        }
+    }
+}
+
+impl Rounds {
+    async fn go_on(mut self) {
+        while *self.stop.borrow() == Stop::No {
+            match self.is_due().await {
+                Ok(true) => self.turn().await,
+                Ok(false) => {}
+                Err(error) => warn!(%error, "could not read orders"),
+            }
+            tokio::select! {
+                () = self.services.orders_moved.notified() => {}
+                () = sleep(ASKED_EVERY) => {}
+                _ = self.stop.changed() => {}
+            }
+        }
+    }
+
+    async fn is_due(&self) -> Result<bool, lessor_store::StoreError> {
+        let open = self.services.store.order_list_open().await?;
+        let has_moved = |order: &Order| self.left.get(&order.id) != Some(&order.version);
+        Ok(Instant::now() >= self.next || open.iter().any(has_moved))
+    }
+
+    async fn turn(&mut self) {
+        let turn = self.reconciler.turn(&self.stop).await;
+        let is_soon = match turn {
+            Ok(Turn::Done(done)) => {
+                debug!(steps = done.steps, settled = done.settled.len(), "took a turn");
+                self.is_waiting_for_apply = false;
+                self.left = done.seen;
+                if done.waiting.is_empty() && done.held.is_none() {
+                    self.pause = TRIED_AGAIN;
+                    self.next = Instant::now() + self.until(done.due);
+                    return;
+                }
+                false
+            }
+            Ok(Turn::Busy(why)) => {
+                debug!(%why, "somebody else is at it");
+                true
+            }
+            Ok(Turn::NothingApplied) => {
+                if !std::mem::replace(&mut self.is_waiting_for_apply, true) {
+                    info!("nothing was applied yet: orders wait for the first `lessor apply`");
+                }
+                true
+            }
+            Err(why) => {
+                error!(why = format!("{why:#}"), "orders are not carried out");
+                false
+            }
+        };
+        if is_soon {
+            self.pause = TRIED_AGAIN;
+        }
+        self.next = Instant::now() + self.pause;
+        self.pause = (self.pause * 2).min(LOOKED_EVERY);
+    }
+
+    /// How long nothing has to be looked at, if nothing changes.
+    fn until(&self, due: Option<Timestamp>) -> Duration {
+        let now = self.services.store.now();
+        let left = due.and_then(|due| due.duration_since(now).try_into().ok());
+        left.unwrap_or(LOOKED_EVERY).clamp(TRIED_AGAIN, LOOKED_EVERY)
+    }
+}

@@ -1,0 +1,133 @@
+//! The jobs there are, and what each does.
+
+use std::str::FromStr;
+
+use anyhow::{anyhow, bail};
+use jiff::{SignedDuration, Timestamp};
+use lessor_engine::Clock as _;
+use lessor_plans::Action;
+
+use super::Schedule;
+use crate::Reconciler;
+
+/// How long it is remembered what a request with a certain key was answered.
+const KEYS_KEPT: SignedDuration = SignedDuration::from_hours(24);
+
+/// How long runs of jobs, and sessions that ended, are remembered: long enough to tell that a
+/// refresh token was used before.
+const KEPT: SignedDuration = SignedDuration::from_hours(24 * 30);
+
+/// Work that falls due by the clock. Every one can be run late, twice, or by two at once, and does
+/// the same: what was missed is made up for by the next run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Job {
+    /// Writes and pays every line of a bill that is due, and warns, suspends and ends who does not
+    /// pay.
+    Bill,
+    /// Looks for what differs from what was applied and ordered. Changes nothing.
+    Drift,
+    /// Recomputes every sum of the ledger, and what counts in quotas.
+    Ledger,
+    /// Holds every audit event against its seal.
+    Audit,
+    /// Forgets what nobody needs any more: sessions that ended, keys of old requests, runs of jobs.
+    Forget,
+}
+
+impl Job {
+    /// Every job.
+    pub const ALL: [Job; 5] = [Job::Bill, Job::Drift, Job::Ledger, Job::Audit, Job::Forget];
+
+    /// What it is called.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Job::Bill => "bill",
+            Job::Drift => "drift",
+            Job::Ledger => "ledger",
+            Job::Audit => "audit",
+            Job::Forget => "forget",
+        }
+    }
+}
+
+impl FromStr for Job {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let found = Job::ALL.into_iter().find(|job| job.name() == text);
+        found.ok_or_else(|| {
+            let names: Vec<_> = Job::ALL.into_iter().map(Job::name).collect();
+            format!("the jobs are {}", names.join(", "))
+        })
+    }
+}
+
+impl Schedule {
+    /// Does what a job is about, and answers with what there is to say.
+    pub(super) async fn run(&self, job: Job) -> anyhow::Result<String> {
+        match job {
+            Job::Bill => self.bill().await,
+            Job::Drift => self.drift().await,
+            Job::Ledger => self.ledger().await,
+            Job::Audit => self.audit().await,
+            Job::Forget => self.forget().await,
+        }
+    }
+
+    async fn bill(&self) -> anyhow::Result<String> {
+        if self.store.revision_latest().await?.is_none() {
+            return Ok("nothing was applied yet".into());
+        }
+        let now = self.store.now();
+        let metered = self.store.usage_meter(now).await?;
+        let changed = self.store.usage_dun(now).await?;
+        if let Some(orders_moved) = self.orders_moved.as_ref().filter(|_| changed > 0) {
+            orders_moved.notify_one();
+        }
+        let (orders, lines, owing) = (metered.orders, metered.lines, metered.owing);
+        Ok(format!("{orders} orders, {lines} lines, {owing} owing, {changed} dunned"))
+    }
+
+    async fn drift(&self) -> anyhow::Result<String> {
+        let Some(estate) = &self.estate else {
+            return Ok("there is no configuration, so there is nothing to look at".into());
+        };
+        let mut reconciler = Reconciler::new(self.store.clone(), estate.clone());
+        let Some(plan) = reconciler.drift().await? else {
+            return Ok("nothing was applied yet".into());
+        };
+        let count = |action| plan.changes.iter().filter(|c| c.action == action).count();
+        let (missing, changed) = (count(Action::Create), count(Action::Update));
+        let (replaced, left) = (count(Action::Replace), count(Action::Delete));
+        let gaps = plan.gaps.len();
+        Ok(format!(
+            "{missing} missing, {} changed, {left} left over, {gaps} unreachable",
+            changed + replaced
+        ))
+    }
+
+    async fn ledger(&self) -> anyhow::Result<String> {
+        let report = self.store.ledger_verify().await?;
+        if let Some(fault) = report.faults.first() {
+            bail!("{} faults, the first: {fault}", report.faults.len());
+        }
+        Ok(format!("{} transactions, {} wallets", report.transactions, report.wallets))
+    }
+
+    async fn audit(&self) -> anyhow::Result<String> {
+        let verdict = self.store.audit_verify().await?;
+        if let Some(broken) = verdict.broken {
+            return Err(anyhow!("broken at link {}: {}", broken.link, broken.why));
+        }
+        Ok(format!("head {}:{}", verdict.sealed, verdict.head))
+    }
+
+    async fn forget(&self) -> anyhow::Result<String> {
+        let now = self.store.now();
+        let before = |kept| now.checked_sub(kept).unwrap_or(Timestamp::MIN);
+        let keys = self.store.idempotency_forget(before(KEYS_KEPT)).await?;
+        let runs = self.store.job_forget(before(KEPT)).await?;
+        let sessions = self.store.session_sweep(before(KEPT)).await?;
+        Ok(format!("{keys} keys of requests, {runs} runs, {sessions} sessions"))
+    }
+}
