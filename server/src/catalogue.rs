@@ -32,6 +32,11 @@ impl Catalogue {
         self.specs.policy.signup.as_ref().is_some_and(|signup| signup.open)
     }
 
+    /// The offer that a new tenant gets an order of.
+    pub(crate) fn welcome(&self) -> Option<&str> {
+        self.specs.policy.signup.as_ref()?.order.as_deref()
+    }
+
     /// The quota of tenants that nobody chose one for: the one named `default`, if there is one.
     pub(crate) fn usual_quota(&self) -> Option<String> {
         self.specs.quota.contains_key("default").then(|| "default".to_owned())

@@ -22,6 +22,7 @@ mod health;
 mod limits;
 mod listen;
 mod metrics;
+mod money;
 mod orders;
 mod page;
 mod people;

@@ -15,7 +15,8 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use crate::extract::BODY_LIMIT;
-use crate::orders::{change, place, quote, show};
+use crate::money::{give, show as money};
+use crate::orders::{change, instances, place, quote, show};
 use crate::people::{keys, links, me, members, sessions, tenants, tokens, users};
 use crate::problem::ProblemBody;
 use crate::{Services, around, audit, auth, catalogue, docs, health, metrics};
@@ -83,7 +84,17 @@ fn closed() -> OpenApiRouter<Services> {
         .routes(routes!(show::spec))
         .routes(routes!(change::suspend))
         .routes(routes!(change::resume))
+        .routes(routes!(instances::list))
+        .routes(routes!(instances::show))
+        .routes(routes!(instances::access))
         .routes(routes!(change::power))
+        .routes(routes!(money::wallet))
+        .routes(routes!(money::ledger))
+        .routes(routes!(money::usage))
+        .routes(routes!(money::quota))
+        .routes(routes!(money::promo_codes))
+        .routes(routes!(give::credit))
+        .routes(routes!(give::refund))
         .routes(routes!(audit::list))
 }
 

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 use lessor_engine::Clock as _;
 use lessor_plans::{Claim, ClaimKey};
+use lessor_specs::Address;
 use sqlx::any::AnyRow;
 use sqlx::error::ErrorKind;
 use sqlx::{Any, Executor, Transaction};
@@ -26,11 +27,26 @@ impl Store {
             .fetch_all(by)
             .await
             .map_err(|error| self.error(&error))?;
-        let claim = |row: &AnyRow| {
-            let key = ClaimKey { pool: row::text(row, "pool")?, holder: row::text(row, "holder")? };
-            Ok((key, row::text(row, "value")?))
-        };
-        let claims = rows.iter().map(claim).collect::<Result<_, Misread>>();
+        let claims = rows.iter().map(read).collect::<Result<_, Misread>>();
+        claims.map_err(|error| self.error(&error.into()))
+    }
+
+    /// What is given out to one address, or to parts of it: `instance.acme/lobby:25565/tcp`.
+    pub async fn claim_of(
+        &self,
+        address: &Address,
+    ) -> Result<BTreeMap<ClaimKey, Claim>, StoreError> {
+        let (whole, part) = (address.to_string(), format!("{address}:"));
+        let rows = sqlx::query(
+            "SELECT pool, holder, value FROM claim
+             WHERE holder = $1 OR substr(holder, 1, length($2)) = $2",
+        )
+        .bind(whole)
+        .bind(part)
+        .fetch_all(self.pool())
+        .await
+        .map_err(|error| self.error(&error))?;
+        let claims = rows.iter().map(read).collect::<Result<_, Misread>>();
         claims.map_err(|error| self.error(&error.into()))
     }
 
@@ -97,4 +113,9 @@ impl Store {
         }
         self.error(error)
     }
+}
+
+fn read(row: &AnyRow) -> Result<(ClaimKey, Claim), Misread> {
+    let key = ClaimKey { pool: row::text(row, "pool")?, holder: row::text(row, "holder")? };
+    Ok((key, row::text(row, "value")?))
 }

@@ -1,6 +1,7 @@
 //! What customers order: prices, orders, and what becomes of them.
 
 pub(crate) mod change;
+pub(crate) mod instances;
 pub(crate) mod place;
 pub(crate) mod quote;
 mod sealed;

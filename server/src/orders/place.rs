@@ -8,8 +8,9 @@ use axum::http::{HeaderName, StatusCode, header};
 use axum::response::{IntoResponse as _, Response};
 use lessor_specs::ByteSize;
 use lessor_specs::kinds::Instance;
-use lessor_store::{OrderRequest, Placed, Promo, RequestKey};
+use lessor_store::{Actor, OrderRequest, Placed, Promo, RequestKey};
 use serde::{Deserialize, Serialize};
+use tracing::warn;
 use utoipa::ToSchema;
 
 use super::sealed::Sealed;
@@ -113,6 +114,25 @@ pub(crate) async fn create(
     };
     let placed = services.store.order_place(&request).await?;
     if dry_run { Ok(tried(&placed)) } else { answer(&services, &placed).await }
+}
+
+/// Places the order that a new tenant gets, if the applied specs say one. The tenant is there either
+/// way: what cannot be had right now can be ordered later.
+pub(crate) async fn welcome(services: &Services, tenant: &str, offer: &str, by: Actor) {
+    let request = OrderRequest {
+        tenant: tenant.to_owned(),
+        name: "first".into(),
+        client_ref: Some("signup".into()),
+        instance: instance_of(offer.to_owned()),
+        stopped: false,
+        promo: None,
+        key: None,
+        by,
+        dry_run: false,
+    };
+    if let Err(error) = services.store.order_place(&request).await {
+        warn!(%error, offer, "could not place the order of a new tenant");
+    }
 }
 
 async fn answer(services: &Services, placed: &Placed) -> Result<Response, Problem> {

@@ -13,6 +13,7 @@ use super::check_name;
 use crate::access::Permission;
 use crate::auth::forbidden;
 use crate::extract::{IfMatch, Json, Path, Query, etag};
+use crate::orders::place;
 use crate::page::{Page, PageQuery};
 use crate::{Caller, Problem, ProblemKind, Services};
 
@@ -94,6 +95,9 @@ pub(crate) async fn create(
     };
     let (owner, actor) = (caller.account_id(), caller.actor());
     let made = services.store.tenant_create(&declared, display_name, owner, &actor).await?;
+    if let Some(offer) = catalogue.welcome().filter(|_| may) {
+        place::welcome(&services, &made.id, offer, actor).await;
+    }
     Ok((StatusCode::CREATED, etag(made.version), Answer(tenant(&made))))
 }
 

@@ -35,7 +35,7 @@ pub(crate) enum Backend {
 pub(crate) const PASSWORD: &str = "correct horse battery";
 
 /// What the provider of these tests rents out, and that anybody may sign up.
-const SPECS: &str = r#"
+pub(crate) const SPECS: &str = r#"
 [docker.par1]
 endpoint = "memory:host.json"
 location = "par1"

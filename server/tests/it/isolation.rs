@@ -92,6 +92,24 @@ fn about_order(route: &Route) -> Option<About> {
         ("DELETE", "/v1/orders/{order}/suspensions/{reason}") => {
             About::Owned("/v1/orders/ORDER/suspensions/admin", None)
         }
+        ("GET", "/v1/instances") => About::Owned("/v1/instances?tenant=TENANT", None),
+        ("GET", "/v1/instances/{instance}") => About::Owned("/v1/instances/ORDER", None),
+        ("GET", "/v1/instances/{instance}/access") => {
+            About::Owned("/v1/instances/ORDER/access", None)
+        }
+        ("GET", "/v1/tenants/{tenant}/wallet") => About::Owned("/v1/tenants/TENANT/wallet", None),
+        ("GET", "/v1/tenants/{tenant}/ledger") => About::Owned("/v1/tenants/TENANT/ledger", None),
+        ("GET", "/v1/tenants/{tenant}/usage") => About::Owned("/v1/tenants/TENANT/usage", None),
+        ("GET", "/v1/tenants/{tenant}/quota") => About::Owned("/v1/tenants/TENANT/quota", None),
+        ("GET", "/v1/promo-codes") => About::Platform,
+        ("POST", "/v1/tenants/{tenant}/credits") => About::Owned(
+            "/v1/tenants/TENANT/credits",
+            Some(json!({ "currency": "EUR", "amount": "1", "memo": "x" })),
+        ),
+        ("POST", "/v1/tenants/{tenant}/refunds") => About::Owned(
+            "/v1/tenants/TENANT/refunds",
+            Some(json!({ "transaction": "txn_x", "amount": "1", "memo": "x" })),
+        ),
         ("PUT", "/v1/instances/{instance}/power") => {
             About::Owned("/v1/instances/ORDER/power", Some(json!({ "running": false })))
         }
@@ -266,6 +284,9 @@ async fn what_each_role_may_do_in_its_own_tenant_is_this() {
     POST   /v1/api-keys                                  201 201 403 403 201 403 403
     DELETE /v1/api-keys/{key}                            204 204 403 403 204 403 403
     GET    /v1/audit                                     200 200 403 403 200 403 403
+    GET    /v1/instances                                 200 200 200 200 200 403 403
+    GET    /v1/instances/{instance}                      200 200 200 200 200 403 403
+    GET    /v1/instances/{instance}/access               200 200 200 200 200 403 403
     PUT    /v1/instances/{instance}/power                200 200 200 403 200 403 403
     GET    /v1/orders                                    200 200 200 200 200 403 403
     POST   /v1/orders                                    201 201 201 403 201 403 403
@@ -280,10 +301,16 @@ async fn what_each_role_may_do_in_its_own_tenant_is_this() {
     DELETE /v1/sessions/{session}                        404 404 404 404 403 403 403
     GET    /v1/tenants/{tenant}                          200 200 200 200 200 403 403
     PATCH  /v1/tenants/{tenant}                          200 412 403 403 412 403 403
+    POST   /v1/tenants/{tenant}/credits                  403 403 403 403 403 403 403
+    GET    /v1/tenants/{tenant}/ledger                   200 200 200 200 200 403 403
     GET    /v1/tenants/{tenant}/members                  200 200 200 200 200 403 403
     POST   /v1/tenants/{tenant}/members                  201 201 403 403 201 403 403
     DELETE /v1/tenants/{tenant}/members/{user}           204 204 403 403 204 403 403
     PUT    /v1/tenants/{tenant}/members/{user}           204 204 403 403 204 403 403
+    GET    /v1/tenants/{tenant}/quota                    200 200 200 200 200 403 403
+    POST   /v1/tenants/{tenant}/refunds                  403 403 403 403 403 403 403
+    GET    /v1/tenants/{tenant}/usage                    200 200 200 200 200 403 403
+    GET    /v1/tenants/{tenant}/wallet                   200 200 200 200 200 403 403
     ");
 }
 

@@ -13,6 +13,7 @@ mod isolation;
 mod keys;
 mod listening;
 mod logins;
+mod money;
 mod orders;
 #[path = "../../../tests/src/postgres.rs"]
 #[expect(unreachable_pub, dead_code, reason = "tests of other crates use it too")]

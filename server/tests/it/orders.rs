@@ -355,3 +355,27 @@ async fn an_order_is_switched_resized_suspended_resumed_and_ended() {
         assert!(ended.body["retain_until"].is_string());
     }
 }
+
+#[tokio::test]
+async fn a_new_tenant_gets_the_order_of_the_policy_if_it_can_be_had() {
+    for backend in BACKENDS {
+        let (server, alice) = shop(backend).await;
+        let mut found = Vec::new();
+        for (tenant, offer) in [("globex", "gift"), ("initech", "small")] {
+            let gift = "[offer.gift]\nimages = [\"paper\"]\nprice = {}\n\
+                        container = { cpu = \"0.1\", memory = \"64MiB\" }\n";
+            let order = format!("open = true\norder = \"{offer}\"");
+            server.apply(&format!("{gift}{}", SHOP.replace("open = true", &order))).await;
+            let made = json!({ "id": tenant });
+            let made = server.call(&alice, "POST", "/v1/tenants", Some(made)).await;
+            let path = format!("/v1/orders?tenant={tenant}");
+            let orders = server.call(&alice, "GET", &path, None).await;
+            let orders = orders.body["items"].as_array().unwrap().iter();
+            let orders: Vec<_> = orders.map(|order| format!("{}", order["offer"])).collect();
+            found.push((tenant, made.status.as_u16(), orders.join(" ")));
+        }
+        // It has no money for the second one.
+        let expected = [("globex", 201, "\"gift\"".into()), ("initech", 201, String::new())];
+        assert_eq!(found, expected);
+    }
+}

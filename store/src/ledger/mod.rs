@@ -4,6 +4,7 @@
 //! any other, and lets none be changed. What was wrong is reversed by another transaction. A wallet
 //! never falls below its floor: every statement that takes from it says so, and the table as well.
 
+mod give;
 mod hold;
 mod verify;
 mod wallet;
@@ -23,6 +24,7 @@ use crate::row::{self, Columns, Misread};
 use crate::work::{Work, rows_at_once, with_rows};
 use crate::{Decline, Store, StoreError};
 
+pub use give::{Gift, Giving};
 pub use hold::{Hold, HoldPhase};
 pub use verify::{LedgerFault, LedgerReport};
 pub use wallet::Wallet;
@@ -268,7 +270,20 @@ impl Store {
     pub async fn refund(&self, id: &str, amount: Money, memo: &str) -> Result<String, StoreError> {
         let now = self.now();
         let mut work = self.begin().await?;
-        let charged = self.ledger_find(&mut work, id).await?;
+        let refund = self.refund_by(&mut work, id, amount, memo, now).await?;
+        self.commit(work).await?;
+        Ok(refund)
+    }
+
+    async fn refund_by(
+        &self,
+        work: &mut Work,
+        id: &str,
+        amount: Money,
+        memo: &str,
+        now: Timestamp,
+    ) -> Result<String, StoreError> {
+        let charged = self.ledger_find(work, id).await?;
         let not = |why| Decline::NotRefundable { id: id.to_owned(), why };
         let wallet = Account::Wallet(charged.tenant.clone());
         let of_wallet = |posting: &&Posting| posting.account == wallet;
@@ -284,12 +299,10 @@ impl Store {
             taken.currency,
             amount,
         );
-        let refund = self.ledger_insert(&mut work, &booking, now).await?;
-        let back = self.given_back(&mut work, id).await?;
-        if back > -taken.amount.micros() {
+        let refund = self.ledger_insert(work, &booking, now).await?;
+        if self.given_back(work, id).await? > -taken.amount.micros() {
             return Err(not("more would be given back than was taken").into());
         }
-        self.commit(work).await?;
         Ok(refund)
     }
 

@@ -118,6 +118,20 @@ impl Store {
         need.map(Option::unwrap_or_default).map_err(|error| self.error(&error.into()))
     }
 
+    /// What the orders of a tenant take of its quota, and what they may: the largest number where
+    /// there is no limit.
+    pub async fn quota_show(&self, tenant: &str) -> Result<(Need, Need), StoreError> {
+        let mut work = self.begin_snapshot().await?;
+        let limit = match self.ground(&mut work).await {
+            Ok(ground) => self.quota_limit(&mut work, &ground, tenant).await?,
+            // Nothing is limited where nothing is offered.
+            Err(StoreError::Declined(_)) => Need::limit(None),
+            Err(error) => return Err(error),
+        };
+        work.rollback().await.map_err(|error| self.error(&error))?;
+        Ok((self.quota_use(tenant).await?, limit))
+    }
+
     /// Counts what an order needs, if all of a tenant's orders together are within the limit then.
     ///
     /// # Errors
