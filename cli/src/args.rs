@@ -16,6 +16,7 @@ use crate::administration::{
 };
 use crate::output::{Color, Files, Format, Output, ReportFormat};
 use crate::redirect::Redirect;
+use crate::renting::{LedgerCommand, OrderCommand};
 
 const EXIT_CODES: &str = "\
 Exit codes:
@@ -113,6 +114,12 @@ pub(crate) enum Command {
     /// Who rents.
     #[command(subcommand)]
     Tenant(TenantCommand),
+    /// What customers ordered.
+    #[command(subcommand)]
+    Order(OrderCommand),
+    /// The money of tenants.
+    #[command(subcommand)]
+    Ledger(LedgerCommand),
     /// What was done, and whether anybody changed what is remembered of it.
     #[command(subcommand)]
     Audit(AuditCommand),

@@ -17,6 +17,7 @@ mod orders;
 mod output;
 mod progress;
 mod redirect;
+mod renting;
 mod report;
 mod session;
 
@@ -82,6 +83,8 @@ fn run(args: Args, streams: &Streams) -> anyhow::Result<Exit> {
             Command::User(command) => commands::people::user(common, &command).await,
             Command::Apikey(command) => commands::people::key(common, &command).await,
             Command::Tenant(command) => commands::people::tenant(common, &command).await,
+            Command::Order(command) => commands::order::run(common, &command).await,
+            Command::Ledger(command) => commands::ledger::run(common, &command).await,
             Command::Audit(command) => commands::audit::run(common, &command).await,
             Command::Jobs(command) => commands::jobs::run(common, &command).await,
             Command::Sandbox(args) => commands::sandbox::run(&args).await,

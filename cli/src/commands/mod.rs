@@ -13,6 +13,8 @@ pub(crate) mod explain_code;
 pub(crate) mod graph;
 pub(crate) mod init;
 pub(crate) mod jobs;
+pub(crate) mod ledger;
+pub(crate) mod order;
 pub(crate) mod people;
 pub(crate) mod plan;
 pub(crate) mod render;

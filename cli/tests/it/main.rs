@@ -21,6 +21,7 @@ mod planning;
 #[expect(unreachable_pub, clippy::panic, reason = "tests of other crates use it too")]
 mod postgres;
 mod recipes;
+mod renting;
 mod sandbox;
 mod saved;
 mod secrets;

@@ -86,6 +86,8 @@ fn help_goes_to_stdout_and_names_the_exit_codes() {
       user         Accounts: who there is, and what they may do
       apikey       Keys of programs
       tenant       Who rents
+      order        What customers ordered
+      ledger       The money of tenants
       audit        What was done, and whether anybody changed what is remembered of it
       jobs         What falls due by the clock: bills, and looks for what differs
       sandbox      Pretend to be a Docker Engine, a Proxmox VE cluster and a pfSense, until Ctrl-C

@@ -1,0 +1,57 @@
+//! `lessor order` and `lessor ledger`.
+
+use insta::assert_snapshot;
+use serde_json::Value;
+
+use crate::support::Shop;
+
+/// A provider that rents.
+const SHOP: &str = r#"
+[docker.par1]
+endpoint = "memory:host.json"
+location = "par1"
+[location.par1]
+country = "FR"
+[image.paper.container]
+ref = "paper:1"
+[bridge.tenants]
+docker = "par1"
+supernet = "10.64.0.0/16"
+per_tenant_prefix = 28
+[offer.small]
+images = ["paper"]
+price = { currency = "EUR", hourly = "0.014900" }
+container = { cpu = "1", memory = "2GiB", disk = "10GiB" }
+[offer.large]
+images = ["paper"]
+price = { currency = "EUR", hourly = "0.050000" }
+container = { cpu = "2", memory = "4GiB", disk = "10GiB" }
+[tenant.acme]
+"#;
+
+#[test]
+fn orders_are_placed_switched_and_ended_and_their_money_is_kept() {
+    let shop = Shop::new(SHOP);
+    assert_eq!(shop.lessor("apply --yes").code, 0);
+    assert_snapshot!(shop.lessor("order place acme/lobby --offer small"), @"");
+    assert_snapshot!(shop.lessor("order place lobby --offer small"), @"");
+    assert_snapshot!(shop.lessor("ledger credit globex 5 EUR --memo gift"), @"");
+    assert_eq!(shop.lessor("tenant create globex").code, 0);
+    assert_snapshot!(shop.lessor("ledger credit globex 5 EUR --memo gift"), @"");
+
+    let tried = shop.lessor("order place globex/lobby --offer small --dry-run");
+    assert_eq!((tried.code, shop.lessor("order list").stdout), (0, String::new()));
+    let placed = shop.lessor("order place globex/lobby --offer small --format json");
+    let placed: Value = serde_json::from_str(&placed.stdout).unwrap();
+    let id = placed["id"].as_str().unwrap();
+    let without = |text: String| text.replace(id, "ord_1");
+    let stopped = without(shop.lessor("order stop globex/lobby").stdout);
+    let ended = without(shop.lessor(&format!("order end {id}")).stdout);
+    assert_snapshot!(format!("{stopped}{ended}"), @"");
+    assert_snapshot!(shop.lessor("order end globex/lobby"), @"");
+    let story = shop.lessor(&format!("order show {id}")).stdout;
+    let story: Vec<_> = story.lines().filter_map(|line| line.split_whitespace().nth(1)).collect();
+    assert_snapshot!(story.join(" "), @"");
+    assert_snapshot!(shop.lessor("ledger verify"), @"");
+    assert!(shop.lessor("ledger list globex").stdout.contains("EUR 5.000000  gift"));
+}
