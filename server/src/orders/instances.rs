@@ -1,5 +1,7 @@
 //! What runs: instances of orders, under the ids of those.
 
+use std::collections::BTreeMap;
+
 use axum::Json;
 use axum::extract::State;
 use lessor_specs::{Address, Kind, OrderPhase};
@@ -97,9 +99,10 @@ pub(crate) async fn access(
     let order = find(&services, &caller, &id, Permission::InstancesRead).await?;
     let address = Address::new(Kind::Instance, order.full_name());
     // What an order that is over had may be somebody else's by now.
-    let claims = match order.phase.is_end() {
-        true => std::collections::BTreeMap::new(),
-        false => services.store.claim_of(&address).await?,
+    let claims = if order.phase.is_end() {
+        BTreeMap::new()
+    } else {
+        services.store.claim_of(&address).await?
     };
     let part = format!("{address}:");
     let of = |is_meant: &dyn Fn(&str) -> bool| {

@@ -1,6 +1,7 @@
 //! Money over HTTP: credit once, refunds of what was charged, and what everybody can read of it.
 
 use insta::{allow_duplicates, assert_snapshot};
+use jiff::SignedDuration;
 use lessor_store::PlatformRole;
 use serde_json::{Value, json};
 
@@ -79,8 +80,8 @@ async fn what_was_charged_is_given_back_once_and_never_more_than_that() {
         let kinds = kinds.body["items"].as_array().unwrap().iter();
         let kinds: Vec<_> = kinds.map(|entry| entry["kind"].as_str().unwrap().to_owned()).collect();
         assert_eq!(kinds, ["refund", "charge", "credit"]);
-        let until = json!((server_now(&server) + jiff::SignedDuration::from_mins(1)).to_string());
-        let path = format!("/v1/tenants/acme/usage?until={}", until.as_str().unwrap());
+        let until = lessor_engine::Clock::now(server.store()) + SignedDuration::from_mins(1);
+        let path = format!("/v1/tenants/acme/usage?until={until}");
         let usage = server.call(&alice, "GET", &path, None).await;
         let line = &usage.body["items"][0];
         assert_eq!((&line["order"], &line["transaction"]), (&json!(order), &charge));
@@ -91,10 +92,6 @@ async fn what_was_charged_is_given_back_once_and_never_more_than_that() {
         }
         assert!(server.store().ledger_verify().await.unwrap().faults.is_empty());
     }
-}
-
-fn server_now(server: &Server) -> jiff::Timestamp {
-    lessor_engine::Clock::now(server.store())
 }
 
 #[tokio::test]
