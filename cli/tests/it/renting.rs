@@ -33,11 +33,26 @@ container = { cpu = "2", memory = "4GiB", disk = "10GiB" }
 fn orders_are_placed_switched_and_ended_and_their_money_is_kept() {
     let shop = Shop::new(SHOP);
     assert_eq!(shop.lessor("apply --yes").code, 0);
-    assert_snapshot!(shop.lessor("order place acme/lobby --offer small"), @"");
-    assert_snapshot!(shop.lessor("order place lobby --offer small"), @"");
-    assert_snapshot!(shop.lessor("ledger credit globex 5 EUR --memo gift"), @"");
+    assert_snapshot!(shop.lessor("order place acme/lobby --offer small"), @"
+    err| error: `acme` has EUR 0.000000 left, and EUR 0.014900 is needed
+    err|   hint: add money to the wallet, and try again
+    exit 1
+    ");
+    assert_snapshot!(shop.lessor("order place lobby --offer small"), @"
+    err| error: `lobby` does not say whose order it is
+    err|   hint: such as `acme/lobby`
+    exit 64
+    ");
+    assert_snapshot!(shop.lessor("ledger credit globex 5 EUR --memo gift"), @"
+    err| error: there is no tenant `globex`
+    err|   hint: `lessor tenant list` shows all of them
+    exit 1
+    ");
     assert_eq!(shop.lessor("tenant create globex").code, 0);
-    assert_snapshot!(shop.lessor("ledger credit globex 5 EUR --memo gift"), @"");
+    assert_snapshot!(shop.lessor("ledger credit globex 5 EUR --memo gift"), @"
+    globex  EUR 5.000000 left
+    exit 0
+    ");
 
     let tried = shop.lessor("order place globex/lobby --offer small --dry-run");
     assert_eq!((tried.code, shop.lessor("order list").stdout), (0, String::new()));
@@ -47,11 +62,21 @@ fn orders_are_placed_switched_and_ended_and_their_money_is_kept() {
     let without = |text: String| text.replace(id, "ord_1");
     let stopped = without(shop.lessor("order stop globex/lobby").stdout);
     let ended = without(shop.lessor(&format!("order end {id}")).stdout);
-    assert_snapshot!(format!("{stopped}{ended}"), @"");
-    assert_snapshot!(shop.lessor("order end globex/lobby"), @"");
+    assert_snapshot!(format!("{stopped}{ended}"), @"
+    ord_1  globex/lobby  pending  off  small@529c4e7f80b9  EUR 0.014900/h
+    ord_1  globex/lobby  canceled  off  small@529c4e7f80b9  EUR 0.014900/h
+    ");
+    assert_snapshot!(shop.lessor("order end globex/lobby"), @"
+    err| error: there is no order `globex/lobby`
+    err|   hint: `lessor order list` shows all of them
+    exit 1
+    ");
     let story = shop.lessor(&format!("order show {id}")).stdout;
     let story: Vec<_> = story.lines().filter_map(|line| line.split_whitespace().nth(1)).collect();
-    assert_snapshot!(story.join(" "), @"");
-    assert_snapshot!(shop.lessor("ledger verify"), @"");
+    assert_snapshot!(story.join(" "), @"globex/lobby placed switched terminated");
+    assert_snapshot!(shop.lessor("ledger verify"), @"
+    1 transactions and 1 wallets add up
+    exit 0
+    ");
     assert!(shop.lessor("ledger list globex").stdout.contains("EUR 5.000000  gift"));
 }
