@@ -44,7 +44,7 @@ for example in "$repository"/examples/{lessor.schema.json,hello/*.toml,minehost/
   place "$documents/examples/${example#"$repository/examples/"}" <"$example"
 done
 
-for unit in lessor-drift@.service lessor-drift@.timer; do
+for unit in lessor-drift@.service lessor-drift@.timer lessor-serve@.service; do
   place usr/lib/systemd/system/$unit <"$packaging/debian/$unit"
 done
 place usr/share/lintian/overrides/lessor <"$packaging/debian/lintian-overrides"

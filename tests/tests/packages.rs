@@ -228,6 +228,19 @@ impl Machine {
         started.expect(i32::from(code != 0));
     }
 
+    /// Starts the server, which answers, with its database at hand and its orders carried out.
+    fn serve(&self, name: &str) {
+        let service = format!("lessor-serve@{name}.service");
+        self.run(&["systemctl", "enable", "--now", &service]).expect(0);
+        let ask = "exec 3<>/dev/tcp/127.0.0.1/8080 && printf 'GET /readyz HTTP/1.0\\r\\n\\r\\n' >&3 \
+                   && grep --quiet '200 OK' <&3";
+        self.wait_until("the server is ready", || {
+            self.run(&["bash", "-c", ask]).code == Some(0)
+        });
+        let log = self.run(&["journalctl", "--no-pager", "-o", "cat", "-u", &service]);
+        log.says("serving");
+    }
+
     fn wait_until(&self, what: &str, is_so: impl Fn() -> bool) {
         let began = Instant::now();
         while !is_so() {
@@ -279,14 +292,15 @@ const TELL: [(&str, &str); 3] = [
 ];
 
 #[test]
-fn the_debian_package_installs_looks_for_drift_by_a_timer_and_goes_again() {
+fn the_debian_package_installs_looks_for_drift_by_a_timer_serves_and_goes_again() {
     let packages = Packages::built();
     let machine = installed(&packages);
     assert_eq!(machine.run(&["lessor", "--version"]).expect(0).stdout, version());
     machine.run(&["bash", "-n", "/usr/share/bash-completion/completions/lessor"]).expect(0);
     machine.run(&["sh", "-c", "zcat /usr/share/man/man1/lessor.1.gz"]).expect(0).says(".TH");
     machine.run(&["lessor", "validate", "/usr/share/doc/lessor/examples/minehost"]).expect(0);
-    let units = ["lessor-drift@demo.service", "lessor-drift@demo.timer"];
+    let units =
+        ["lessor-drift@demo.service", "lessor-drift@demo.timer", "lessor-serve@demo.service"];
     let verify = machine.run(&[&["systemd-analyze", "verify", "--man=no"], &units[..]].concat());
     assert_eq!(verify.expect(0).all(), "");
 
@@ -313,7 +327,10 @@ fn the_debian_package_installs_looks_for_drift_by_a_timer_and_goes_again() {
     });
     machine.run(&["systemctl", "list-timers"]).expect(0).says(units[1]);
 
+    machine.serve("demo");
+
     machine.run(&["dpkg", "--remove", "lessor"]).expect(0);
+    machine.run(&["systemctl", "is-active", "lessor-serve@demo.service"]).expect(3).says("inactive");
     machine.run(&["systemctl", "is-active", units[1]]).expect(3).says("inactive");
     machine.run(&["dpkg", "--purge", "lessor"]).expect(0);
     machine.run(&["sh", "-c", "! ls /etc/systemd/system/timers.target.wants/lessor*"]).expect(0);
