@@ -11,11 +11,13 @@
 )]
 
 pub mod binary;
+pub mod cost;
 pub mod crash;
 pub mod engine;
 pub mod estate;
 pub mod fuzz;
 pub mod hardware;
+pub mod landscape;
 pub mod postgres;
 pub mod proxy;
 pub mod sandbox;

@@ -114,7 +114,7 @@ fn outbound_draft(specs: &Specs, name: &str, entry: &OutboundNat) -> Option<Draf
     });
     let address = Address::new(Kind::OutboundNat, name);
     let named = Some(name_for(Naming::Identifier, &address));
-    Some(Draft { named, needs, ..bare(address, place, &entry.moved, body) })
+    Some(Draft { needs, named, ..bare(address, place, &entry.moved, body) })
 }
 
 /// An address, or a range of them.
