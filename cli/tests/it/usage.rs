@@ -78,6 +78,7 @@ fn help_goes_to_stdout_and_names_the_exit_codes() {
       drift        Show what differs from what is declared, for CI. Changes nothing
       show         Show what is there, or a saved plan
       graph        Draw what needs what, without looking at any host
+      render       Write what customers ordered as entries beside the spec files
       explain      Say why a thing is as it is, or what a code means
       destroy      Remove what a spec directory made. Data is kept for as long as the policy says
       doctor       Check the connections and this machine, and say what to do. Changes nothing
@@ -173,6 +174,10 @@ fn the_help_of_a_command_explains_each_word() {
 
           --exclude <SELECTOR>
               Everything but this, named in the same way
+
+          --orders <FILE>
+              What customers ordered, in a file that `lessor render --orders` wrote, rather than from
+              the database
 
       -h, --help
               Print help (see a summary with '-h')
@@ -309,11 +314,12 @@ fn a_database_is_named_by_flag_or_environment() {
     assert!(output.status.success());
     assert_eq!(shop.lessor("apply --yes --database sqlite:flag/here.db").code, 0);
     assert!(shop.path("from-env.db").exists() && shop.path("flag/here.db").exists());
-    let ran = shop.lessor("plan --database postgres://me:hunter2@db/lessor");
+    // A port that nobody listens on.
+    let ran = shop.lessor("plan --database postgres://me:hunter2@127.0.0.1:1/lessor");
     assert!(!ran.stderr.contains("hunter2"), "{ran}");
     assert_snapshot!(ran, @"
-    err| error: `postgres://…` is no database this lessor can open
-    err|   hint: name a file, or `sqlite:` and a file; PostgreSQL comes later
+    err| error: cannot reach the database `postgres://me@127.0.0.1:1/lessor`: Connection refused (os error 111)
+    err|   hint: see that PostgreSQL runs there, that it can be reached from here, and that `sslmode` in the address is what it asks for
     exit 1
     ");
 }
