@@ -247,6 +247,7 @@ fn machines_are_spread_over_the_nodes_that_were_seen() {
       pfsense.edge/tracker firewall_rule.vlan_range/customers/acme/world = 200000002
       proxmox instance.acme/a = ams
       proxmox.ams/id instance.acme/a = 20000
+      proxmox.ams/mac instance.acme/a = 02:E5:1D:27:56:F8
       proxmox.ams/node instance.acme/a = n1
       vlan_range.customers/address instance.acme/a = 10.100.0.2
       vlan_range.customers/subnet tenant.acme = 10.100.0.0/28
@@ -257,6 +258,7 @@ fn machines_are_spread_over_the_nodes_that_were_seen() {
       pfsense.edge/tracker firewall_rule.vlan_range/customers/acme/world = 200000002
       proxmox instance.acme/b = ams
       proxmox.ams/id instance.acme/b = 20001
+      proxmox.ams/mac instance.acme/b = 02:76:D4:1B:54:26
       proxmox.ams/node instance.acme/b = n2
       vlan_range.customers/address instance.acme/b = 10.100.0.3
       vlan_range.customers/subnet tenant.acme = 10.100.0.0/28
@@ -265,6 +267,7 @@ fn machines_are_spread_over_the_nodes_that_were_seen() {
     acme/c on proxmox.ams/n1
       proxmox instance.acme/c = ams
       proxmox.ams/id instance.acme/c = 20002
+      proxmox.ams/mac instance.acme/c = 02:29:8A:AC:A8:CB
       proxmox.ams/node instance.acme/c = n1
       vlan_range.customers/address instance.acme/c = 10.100.0.4
     globex/a on proxmox.ams/n1
@@ -273,6 +276,7 @@ fn machines_are_spread_over_the_nodes_that_were_seen() {
       pfsense.edge/tracker firewall_rule.vlan_range/customers/globex/world = 200000005
       proxmox instance.globex/a = ams
       proxmox.ams/id instance.globex/a = 20003
+      proxmox.ams/mac instance.globex/a = 02:77:10:9A:A5:DC
       proxmox.ams/node instance.globex/a = n1
       vlan_range.customers/address instance.globex/a = 10.100.0.18
       vlan_range.customers/subnet tenant.globex = 10.100.0.16/28

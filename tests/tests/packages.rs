@@ -234,9 +234,7 @@ impl Machine {
         self.run(&["systemctl", "enable", "--now", &service]).expect(0);
         let ask = "exec 3<>/dev/tcp/127.0.0.1/8080 && printf 'GET /readyz HTTP/1.0\\r\\n\\r\\n' >&3 \
                    && grep --quiet '200 OK' <&3";
-        self.wait_until("the server is ready", || {
-            self.run(&["bash", "-c", ask]).code == Some(0)
-        });
+        self.wait_until("the server is ready", || self.run(&["bash", "-c", ask]).code == Some(0));
         let log = self.run(&["journalctl", "--no-pager", "-o", "cat", "-u", &service]);
         log.says("serving");
     }
@@ -330,7 +328,10 @@ fn the_debian_package_installs_looks_for_drift_by_a_timer_serves_and_goes_again(
     machine.serve("demo");
 
     machine.run(&["dpkg", "--remove", "lessor"]).expect(0);
-    machine.run(&["systemctl", "is-active", "lessor-serve@demo.service"]).expect(3).says("inactive");
+    machine
+        .run(&["systemctl", "is-active", "lessor-serve@demo.service"])
+        .expect(3)
+        .says("inactive");
     machine.run(&["systemctl", "is-active", units[1]]).expect(3).says("inactive");
     machine.run(&["dpkg", "--purge", "lessor"]).expect(0);
     machine.run(&["sh", "-c", "! ls /etc/systemd/system/timers.target.wants/lessor*"]).expect(0);

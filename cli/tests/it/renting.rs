@@ -80,3 +80,25 @@ fn orders_are_placed_switched_and_ended_and_their_money_is_kept() {
     ");
     assert!(shop.lessor("ledger list globex").stdout.contains("EUR 5.000000  gift"));
 }
+
+#[test]
+fn a_database_without_the_orders_takes_nothing_away() {
+    let free =
+        SHOP.replacen(r#"price = { currency = "EUR", hourly = "0.014900" }"#, "price = {}", 1);
+    let shop = Shop::new(&free);
+    assert_eq!(shop.lessor("apply --yes").code, 0);
+    assert_eq!(shop.lessor("order place acme/lobby --offer small").code, 0);
+    assert_eq!(shop.lessor("apply --yes").code, 0);
+    let other = "apply --yes --database sqlite:other.db";
+    // There is none yet, so nobody says that there are no orders.
+    assert_eq!(shop.lessor(other).code, 0);
+
+    let ran = shop.lessor(other);
+
+    assert_eq!(ran.code, 3, "{ran}");
+    assert_snapshot!(ran.stderr, @"
+    held[E1106]: the plan removes 1 thing that a customer ordered, and there is no order at all (rule `orders`)
+      hint: to agree, run `lessor apply --yes --database sqlite:other.db --allow orders`
+    ");
+    assert!(shop.lessor("show").stdout.contains("acme_lobby"));
+}

@@ -95,7 +95,7 @@ fn what_it_cannot_be_is_refused_before_anything_listens() {
     exit 1
     ");
     assert_snapshot!(shop.lessor("sandbox --fault pfsense=rain"), @"
-    err| error: invalid value 'pfsense=rain' for '--fault <SYSTEM=FAULT>': `rain` is no mishap; there are refused, lost, slow:MS, late:MS, cut:BYTES, partial and status:CODE
+    err| error: invalid value 'pfsense=rain' for '--fault <SYSTEM=FAULT>': `rain` is no mishap; there are refused, lost, slow:MS, late:MS, cut:BYTES, partial, status:CODE and restart:MS
     err| 
     err| For more information, try '--help'.
     exit 64
