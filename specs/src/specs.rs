@@ -34,7 +34,8 @@ pub struct Specs {
     pub network: BTreeMap<String, Network>,
     /// Docker volumes.
     pub volume: BTreeMap<String, Volume>,
-    /// Docker containers. Boxed: a map is half empty, and they are large.
+    /// Docker containers.
+    // Boxed: a map is half empty, and they are large.
     pub container: BTreeMap<String, Box<Container>>,
     /// Host ports to hand out.
     pub port_range: BTreeMap<String, PortRangeSpec>,
