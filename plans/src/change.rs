@@ -231,8 +231,9 @@ impl Change {
         let before = self.before.as_ref().filter(|before| *before != now)?;
         let after = self.after.as_ref().map(Body::attributes).unwrap_or_default();
         let is_on_the_way = |met: &Difference| match (act, &met.after) {
-            // What is removed is stopped first.
-            (Act::Delete, Some(Value::Bool(false))) if met.path == "running" => true,
+            (Act::Delete, _) if goes_first(now, met) => true,
+            // What a firewall has stored works once it is applied.
+            (_, Some(Value::Bool(false))) if met.path == "interface.enabled" => true,
             // A rule's place among its neighbours moves with them.
             _ if met.path == "after" && matches!(now, Body::Rule(_)) => true,
             (_, Some(value)) => after.get(&met.path) == Some(value),
@@ -240,6 +241,18 @@ impl Change {
         };
         let met = differences(before.attributes(), now.attributes());
         met.into_iter().find(|met| !is_on_the_way(met))
+    }
+}
+
+/// Whether a thing that is being removed lacks this before it is gone: it is stopped first, and of
+/// what has parts on a firewall, they go one by one.
+fn goes_first(now: &Body, met: &Difference) -> bool {
+    let is_off = met.after == Some(Value::Bool(false));
+    match now {
+        // Of a rule, the alias of its ports is left.
+        Body::Rule(rule) => rule.interface.is_empty(),
+        Body::PublicAddress(_) | Body::Vlan(_) | Body::Tunnel(_) => met.after.is_none() || is_off,
+        _ => is_off && met.path == "running",
     }
 }
 

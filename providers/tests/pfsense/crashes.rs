@@ -4,7 +4,7 @@
 //! Between two writes it only looks, so that being killed there is the same as behind the first.
 
 use lessor_engine::Provider as _;
-use lessor_plans::Act;
+use lessor_plans::{Act, Change, Sighting};
 use lessor_sandbox::pfsense::State;
 
 use crate::things::{
@@ -49,6 +49,7 @@ async fn killed(world: &World, act: Act, thing: &Thing, freeze: Freeze) -> bool 
 /// Kills it everywhere, and says at how many writes.
 async fn killed_everywhere(before: &State, act: Act, thing: &Thing) -> usize {
     let world = World::with(VERSIONS[0], |state| *state = before.clone()).await;
+    let planned = planned(&world, act, thing).await;
     world.fresh().apply(act, &change(thing)).await.unwrap();
     let expected = world.stored().await;
     for number in 1.. {
@@ -56,6 +57,7 @@ async fn killed_everywhere(before: &State, act: Act, thing: &Thing) -> usize {
             world.change(|state| *state = before.clone()).await;
             let ended = killed(&world, act, thing, freeze).await;
             if !ended {
+                assert_on_its_way(&world, act, &planned, freeze).await;
                 world.fresh().apply(act, &change(thing)).await.unwrap_or_else(|error| {
                     panic!("{act} `{}`, {freeze:?}: {error:?}", thing.address)
                 });
@@ -73,6 +75,25 @@ async fn killed_everywhere(before: &State, act: Act, thing: &Thing) -> usize {
         }
     }
     unreachable!("somewhere it ends")
+}
+
+/// The change as a plan has it: from what is there.
+async fn planned(world: &World, act: Act, thing: &Thing) -> Change {
+    let after = (act != Act::Delete).then(|| thing.body.clone());
+    let before = match world.fresh().sight(&change(thing)).await {
+        Sighting::Present(present) => Some(present.beside(after.as_ref())),
+        Sighting::Absent => None,
+        Sighting::Unknown { why } => panic!("{why}"),
+    };
+    Change { before, after, ..change(thing) }
+}
+
+/// A plan made before the kill still fits: its call may come as late as that.
+async fn assert_on_its_way(world: &World, act: Act, planned: &Change, freeze: Freeze) {
+    if let Sighting::Present(present) = world.fresh().sight(planned).await {
+        let now = present.beside(planned.after.as_ref());
+        assert_eq!(planned.strayed(act, &now), None, "{act} `{}`, {freeze:?}", planned.address);
+    }
 }
 
 async fn state_with(things: &[Thing]) -> State {
