@@ -26,7 +26,7 @@ pub use body::{
 };
 pub use change::{Act, Action, Change, Difference, Origin, Reason, Transition};
 pub use code::Code;
-pub use mark::{InstallationId, Mark, MarkError};
+pub use mark::{InstallationId, Labels, Mark, MarkError};
 pub use name::{Naming, adopted_name, name_for};
 pub use observation::{
     Adoption, Fingerprint, Gap, Node, Observation, Oddity, Present, Sighting, Stranger, Template,

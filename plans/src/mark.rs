@@ -65,6 +65,18 @@ impl From<InstallationId> for String {
     }
 }
 
+/// The labels on a thing, however they are kept.
+pub trait Labels {
+    /// The value of a label, if the thing has it.
+    fn label(&self, name: &str) -> Option<&str>;
+}
+
+impl Labels for BTreeMap<String, String> {
+    fn label(&self, name: &str) -> Option<&str> {
+        self.get(name).map(String::as_str)
+    }
+}
+
 /// Says whose a thing is, since when it is known by which address, and what it was called.
 ///
 /// It is given in the call that creates the thing, so there is no moment without it, and holds
@@ -107,39 +119,44 @@ impl Mark {
     /// [`MarkError::Copied`] when it was made for a thing of another name, and
     /// [`MarkError::Unreadable`] when it says something this version does not understand.
     pub fn from_labels(
-        labels: &BTreeMap<String, String>,
+        labels: &impl Labels,
         installation: &InstallationId,
         own_name: &str,
     ) -> Result<Mark, MarkError> {
-        let label = |name: &str| labels.get(name).map(String::as_str);
-        if label(LABEL_INSTALLATION) != Some(installation.as_str()) {
+        if labels.label(LABEL_INSTALLATION) != Some(installation.as_str()) {
             return Err(MarkError::Foreign);
         }
         let unreadable = || MarkError::Unreadable;
-        if label(LABEL_FORMAT) != Some(FORMAT) {
+        if labels.label(LABEL_FORMAT) != Some(FORMAT) {
             return Err(unreadable());
         }
-        let name = label(LABEL_NAME).ok_or_else(unreadable)?;
+        let name = labels.label(LABEL_NAME).ok_or_else(unreadable)?;
         if name != own_name {
             return Err(MarkError::Copied { from: name.into() });
         }
         Ok(Mark {
             installation: installation.clone(),
-            address: label(LABEL_ADDRESS).and_then(|a| a.parse().ok()).ok_or_else(unreadable)?,
-            origin: label(LABEL_ORIGIN).and_then(|o| o.parse().ok()).ok_or_else(unreadable)?,
+            address: labels
+                .label(LABEL_ADDRESS)
+                .and_then(|a| a.parse().ok())
+                .ok_or_else(unreadable)?,
+            origin: labels
+                .label(LABEL_ORIGIN)
+                .and_then(|o| o.parse().ok())
+                .ok_or_else(unreadable)?,
             name: name.into(),
         })
     }
 
     /// The installation whose valid mark a thing called `own_name` carries, if it is another one.
     pub fn anothers<'l>(
-        labels: &'l BTreeMap<String, String>,
+        labels: &'l impl Labels,
         installation: &InstallationId,
         own_name: &str,
     ) -> Option<&'l str> {
-        let label = |name: &str| labels.get(name).map(String::as_str);
-        let owner = label(LABEL_INSTALLATION).filter(|owner| *owner != installation.as_str())?;
-        (label(LABEL_NAME) == Some(own_name)).then_some(owner)
+        let owner = labels.label(LABEL_INSTALLATION);
+        let owner = owner.filter(|owner| *owner != installation.as_str())?;
+        (labels.label(LABEL_NAME) == Some(own_name)).then_some(owner)
     }
 
     /// The mark as one line of text, for things that have a description instead of labels.

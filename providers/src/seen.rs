@@ -6,8 +6,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use foldhash::HashSet;
 use lessor_engine::ApplyError;
 use lessor_plans::{
-    Adoption, Body, Change, Hold, ImageBody, InstallationId, Mark, MarkError, Observation, Origin,
-    Present, Stranger, Wanted, adopted_name,
+    Adoption, Body, Change, Hold, ImageBody, InstallationId, Labels, Mark, MarkError, Observation,
+    Origin, Present, Stranger, Wanted, adopted_name,
 };
 use lessor_specs::quantity::Adopted;
 use lessor_specs::{Address, Kind};
@@ -158,7 +158,7 @@ pub(crate) fn stand_in(
     address: &Address,
     origin: &Origin,
     name: &str,
-    labels: &BTreeMap<String, String>,
+    labels: &impl Labels,
     installation: &InstallationId,
 ) -> Result<Mark, String> {
     if let Some(owner) = Mark::anothers(labels, installation, name) {

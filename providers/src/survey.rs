@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use lessor_plans::{Body, InstallationId, Mark, Origin, Present};
+use lessor_plans::{Body, InstallationId, Labels, Mark, Origin, Present};
 use lessor_specs::{Address, EnvValue, Kind};
 use secrecy::SecretString;
 
@@ -55,7 +55,7 @@ pub struct SurveyError {
 impl Owner {
     /// Whose a thing is, with the mark that it carries or would carry.
     pub(crate) fn of(
-        labels: &BTreeMap<String, String>,
+        labels: &impl Labels,
         installation: &InstallationId,
         name: &str,
     ) -> (Owner, Mark) {

@@ -35,7 +35,7 @@ use lessor_engine::{
     Registry, Rule, Run, Stop, Wishes, World, desire, execute, gate, observe, plan,
 };
 use lessor_plans::render::{Purpose, View, human};
-use lessor_plans::{Act, Body, Claim, ClaimKey, Digest, Keep, Plan};
+use lessor_plans::{Act, Body, Claim, ClaimKey, Digest, Keep, Labels as _, Plan};
 use lessor_providers::{Host, Memory, Secrets};
 use lessor_specs::load::parse;
 use lessor_specs::{Address, Kind, Orders, Specs, Tree};
@@ -197,7 +197,7 @@ impl Sim {
             .things
             .iter()
             .map(|thing| {
-                let owner = thing.mark.get("lessor.address").cloned().unwrap_or_default();
+                let owner = thing.mark.label("lessor.address").unwrap_or_default();
                 (format!("{} {} {owner}", thing.body.sort(), thing.body.name()), thing.body.clone())
             })
             .collect();

@@ -9,6 +9,7 @@ use lessor_plans::{Body, Digest, Hold};
 use lessor_specs::Cidr;
 use serde::{Deserialize, Serialize};
 
+use super::labels::FewLabels;
 use crate::reference::normalise;
 
 /// What the file says it is.
@@ -45,8 +46,8 @@ pub struct Thing {
     /// Differs for any two things there ever were on the host.
     pub id: u64,
     /// The labels of a mark; empty when it is nobody's that we know.
-    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-    pub mark: BTreeMap<String, String>,
+    #[serde(default, skip_serializing_if = "FewLabels::is_empty")]
+    pub mark: FewLabels,
     /// How it looks. A secret stands in it by reference.
     pub body: Body,
     /// Whether its subnet is the host's choice.
@@ -95,7 +96,8 @@ impl Host {
     /// Puts a thing on the host, as somebody else would. It is not ours without `mark`.
     pub fn put(&mut self, body: Body, mark: BTreeMap<String, String>) {
         let id = self.next_id();
-        let thing = Thing { id, mark, body, subnet_chosen: false, secrets: BTreeMap::new() };
+        let (mark, secrets) = (mark.into(), BTreeMap::new());
+        let thing = Thing { id, mark, body, subnet_chosen: false, secrets };
         self.things.push(thing);
     }
 
@@ -132,7 +134,7 @@ impl Host {
         self.check_holds(&body)?;
         let subnet_chosen = self.choose_subnet(&mut body)?;
         let id = self.next_id();
-        self.things.push(Thing { id, mark, body, subnet_chosen, secrets });
+        self.things.push(Thing { id, mark: mark.into(), body, subnet_chosen, secrets });
         Ok(())
     }
 

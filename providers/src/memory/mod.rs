@@ -5,6 +5,7 @@
 
 mod host;
 mod keep;
+mod labels;
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::path::PathBuf;
