@@ -71,6 +71,17 @@ pub(crate) fn lock_file(path: &Path) -> Result<File, StoreError> {
     opened.map_err(|error| unavailable(path, &error))
 }
 
+/// Waits until nobody has a file locked, which makes nothing where there is none.
+pub(crate) async fn wait_for_lock(path: &Path) -> Result<(), StoreError> {
+    let lock = match File::open(path) {
+        Ok(lock) => lock,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+        Err(error) => return Err(unavailable(path, &error)),
+    };
+    let waited = tokio::task::spawn_blocking(move || lock.lock_shared()).await;
+    waited.map_err(io::Error::other).flatten().map_err(|error| unavailable(path, &error))
+}
+
 /// The directory the database lies in.
 pub(crate) fn directory(path: &Path) -> &Path {
     path.parent().unwrap_or(Path::new("/"))

@@ -26,6 +26,9 @@ const CONNECTIONS: u32 = 4;
 /// How long a statement waits for another process that writes the same file.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(10);
 
+/// What is locked while the schema of a file is made or brought up to date.
+const LOCK: &str = ".lock";
+
 /// What is done about a database without the current schema.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Schema {
@@ -83,7 +86,12 @@ impl Store {
         let Some(store) = Store::open_unseen(url).await? else { return Ok(None) };
         let known = known_schema();
         let location = store.location().clone();
-        match store.schema().await? {
+        let mut found = store.schema().await?;
+        if found.is_some_and(|found| found < known) {
+            store.wait_for_migrations().await?;
+            found = store.schema().await?;
+        }
+        match found {
             None => {
                 store.close().await;
                 Ok(None)
@@ -170,6 +178,19 @@ impl Store {
             }
             opened => opened.map(Some),
         }
+    }
+
+    /// Waits until nobody brings the schema up to date, step by step, any more.
+    async fn wait_for_migrations(&self) -> Result<(), StoreError> {
+        if let Some(path) = self.location().path() {
+            return file::wait_for_lock(&file::companion(path, LOCK)).await;
+        }
+        let waited = async {
+            let mut connection = self.pool().acquire().await?;
+            server::schema_lock(&mut connection).await?;
+            server::schema_unlock(&mut connection).await
+        };
+        waited.await.map_err(|error| self.error(&error))
     }
 
     async fn connect_file(path: &Path, access: Access) -> Result<Store, StoreError> {
@@ -302,7 +323,7 @@ fn canonical(path: &Path) -> Result<PathBuf, StoreError> {
 
 /// Waits until no other process opens the database. The lock ends with the returned file.
 async fn alone(path: &Path) -> Result<std::fs::File, StoreError> {
-    let file = file::companion(path, ".lock");
+    let file = file::companion(path, LOCK);
     let lock = file::lock_file(&file)?;
     let locked = tokio::task::spawn_blocking(move || lock.lock().map(|()| lock)).await;
     locked

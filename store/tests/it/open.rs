@@ -29,6 +29,25 @@ async fn many_may_open_a_new_database_at_once() {
     }
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_looks_while_a_database_is_made_sees_none_or_all_of_it() {
+    for _ in 0..10 {
+        let (_directory, path) = scratch();
+        let url = path.to_str().unwrap().to_owned();
+        let made = tokio::spawn({
+            let url = url.clone();
+            async move { Store::open(&url).await.unwrap() }
+        });
+        while !made.is_finished() {
+            if let Some(looking) = Store::open_read_only(&url).await.unwrap() {
+                assert_eq!(looking.schema().await.unwrap(), Some(known_schema()));
+                looking.close().await;
+            }
+        }
+        made.await.unwrap().close().await;
+    }
+}
+
 #[tokio::test]
 async fn opening_for_looking_creates_nothing_where_there_is_nothing() {
     let (directory, path) = scratch();
