@@ -98,6 +98,9 @@ start_postgres
 examples/busybox-image.sh
 tests/debian-image.sh
 
+# Most tests wait for something, so that more of them than cores can run at once.
+export RUST_TEST_THREADS=${RUST_TEST_THREADS:-4}
+
 # One build serves the tests and the command they run.
 output=$(mktemp)
 status=0

@@ -12,7 +12,8 @@ use super::envelope::Call;
 use super::error::CallError;
 use crate::https::Method;
 
-/// How long is waited between two looks whether it is done.
+/// How long is waited behind the first look whether it is done, and at most behind later ones.
+const FIRST_PAUSE: Duration = Duration::from_millis(20);
 const PAUSE: Duration = Duration::from_millis(300);
 
 /// What is applied as one, in the order in which it is: what others stand on comes first.
@@ -114,6 +115,7 @@ impl Client {
         if subsystem == Subsystem::Firewall {
             return Ok(());
         }
+        let mut pause = FIRST_PAUSE;
         loop {
             match self.is_applied(subsystem).await {
                 Ok(true) => return Ok(()),
@@ -121,8 +123,9 @@ impl Client {
                 _ if Instant::now() >= until => {
                     return Err(Unapplied::Unfinished { subsystem, within: patience });
                 }
-                _ => sleep_until(until.min(Instant::now() + PAUSE)).await,
+                _ => sleep_until(until.min(Instant::now() + pause)).await,
             }
+            pause = PAUSE.min(pause * 2);
         }
     }
 

@@ -100,7 +100,7 @@ pub(crate) struct World {
 }
 
 impl World {
-    /// One that applies at once, has `WireGuard` switched on, and counts outbound mappings of others.
+    /// One that writes and applies at once, has `WireGuard` switched on, and counts outbound mappings of others.
     pub(crate) async fn new(version: Version) -> World {
         World::with(version, |_| {}).await
     }
@@ -108,7 +108,7 @@ impl World {
     pub(crate) async fn with(version: Version, change: impl FnOnce(&mut State)) -> World {
         let mut state = State::new(version, 7);
         state.add_key("admin", KEY);
-        state.apply_ms = 0;
+        (state.apply_ms, state.write_ms) = (0, 0);
         state.config.set("installedpackages/wireguard/config/0/enable", "on".into());
         state.config.set("nat/outbound/mode", "hybrid".into());
         change(&mut state);

@@ -76,7 +76,7 @@ impl Firewall {
     pub(crate) async fn with(version: Version, change: impl FnOnce(&mut State)) -> Firewall {
         let mut state = State::new(version, 7);
         state.add_key("admin", KEY);
-        state.apply_ms = 0;
+        (state.apply_ms, state.write_ms) = (0, 0);
         change(&mut state);
         let system = Arc::new(PfSense::new(state));
         let behind = Arc::new(Weather::new(system.clone(), 7));
