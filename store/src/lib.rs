@@ -61,8 +61,8 @@ pub use job::{CatchUp, JobClaim, JobHold, JobOutcome, JobRun, JobTerms};
 pub use journal::{Applied, LeasedJournal, Recorded, read_applied};
 pub use lease::{Holder, LeaseTerms, Leases, Waiting};
 pub use ledger::{
-    Account as LedgerAccount, Booking, BookingKind, Gift, Giving, Hold, HoldPhase, LedgerEntry,
-    LedgerFault, LedgerReport, Movement, Posting, Wallet,
+    Account as LedgerAccount, Booking, BookingKind, Gift, GiftKey, Giving, Hold, HoldPhase,
+    LedgerEntry, LedgerFault, LedgerReport, Movement, Posting, Wallet,
 };
 pub use location::Location;
 pub use open::known_schema;

@@ -1,14 +1,13 @@
 //! Money that people give: credit and refunds, once for each request, and put down to who gave it.
 
-use jiff::Timestamp;
 use lessor_engine::Clock as _;
 use lessor_specs::{Currency, Money};
 use serde_json::{Value, json};
 
-use super::{Account, Booking, BookingKind};
+use super::{Account, Booking, BookingKind, LedgerEntry, refund_of};
 use crate::row;
 use crate::work::Work;
-use crate::{Actor, AuditEvent, Decline, RequestKey, Store, StoreError};
+use crate::{Actor, AuditEvent, Decline, Store, StoreError};
 
 /// Who gives money, and why.
 #[derive(Clone, Debug)]
@@ -16,9 +15,18 @@ pub struct Giving {
     /// What it is for, as the customer can read it.
     pub memo: String,
     /// What tells this request from others, so that it is carried out once however often it comes.
-    pub key: Option<RequestKey>,
+    pub key: Option<GiftKey>,
     /// Who gives.
     pub by: Actor,
+}
+
+/// What a request to give money is known by, for ever: it stands in the ledger.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct GiftKey {
+    /// Among whose requests.
+    pub scope: String,
+    /// What the caller calls it.
+    pub key: String,
 }
 
 /// Money that was given.
@@ -30,6 +38,16 @@ pub struct Gift {
     pub repeated: bool,
 }
 
+impl Giving {
+    /// A booking that is known by the key of its request.
+    fn known(&self, booking: Booking) -> Booking {
+        match &self.key {
+            Some(GiftKey { scope, key }) => booking.once(format!("request {scope} {key}")),
+            None => booking,
+        }
+    }
+}
+
 impl Store {
     /// Gives a tenant credit, and pays what it owes out of that.
     ///
@@ -38,23 +56,12 @@ impl Store {
     pub async fn credit_give(
         &self,
         tenant: &str,
-        (currency, amount): (Currency, Money),
+        amount: (Currency, Money),
         giving: &Giving,
     ) -> Result<Gift, StoreError> {
-        let now = self.now();
-        let mut work = self.begin().await?;
-        if let Some(id) = self.key_take(&mut work, giving, now).await? {
-            return Ok(Gift { id, repeated: true });
-        }
-        let wallet = Account::Wallet(tenant.to_owned());
-        let booking = Booking::new(BookingKind::Credit, tenant, &giving.memo);
-        let booking = booking.moving(Account::Payments, wallet, currency, amount);
-        let id = self.ledger_insert(&mut work, &booking, now).await?;
-        let data = json!({ "currency": currency, "amount": amount });
-        self.gift_end(&mut work, tenant, &id, ("ledger.credit", data), giving).await?;
-        self.commit(work).await?;
+        let gift = self.given_once(|| self.credit_insert(tenant, amount, giving)).await?;
         self.usage_settle(tenant).await?;
-        Ok(Gift { id, repeated: false })
+        Ok(gift)
     }
 
     /// Gives a tenant back a part of what a transaction of it charged.
@@ -64,65 +71,100 @@ impl Store {
     pub async fn refund_give(
         &self,
         tenant: &str,
+        part: (&str, Money),
+        giving: &Giving,
+    ) -> Result<Gift, StoreError> {
+        let gift = self.given_once(|| self.refund_give_insert(tenant, part, giving)).await?;
+        self.usage_settle(tenant).await?;
+        Ok(gift)
+    }
+
+    /// Of two requests with one key that come at the same moment, the ledger takes the first; the
+    /// other, done again, finds it.
+    async fn given_once<W>(&self, give: impl Fn() -> W) -> Result<Gift, StoreError>
+    where
+        W: Future<Output = Result<Gift, StoreError>>,
+    {
+        match self.retried(&give).await {
+            Err(StoreError::Exists { .. }) => self.retried(&give).await,
+            given => given,
+        }
+    }
+
+    async fn credit_insert(
+        &self,
+        tenant: &str,
+        (currency, amount): (Currency, Money),
+        giving: &Giving,
+    ) -> Result<Gift, StoreError> {
+        let now = self.now();
+        let mut work = self.begin().await?;
+        let wallet = Account::Wallet(tenant.to_owned());
+        let booking = Booking::new(BookingKind::Credit, tenant, &giving.memo);
+        let booking = booking.moving(Account::Payments, wallet, currency, amount);
+        let booking = giving.known(booking);
+        if let Some(gift) = self.given(&mut work, &booking, giving).await? {
+            return Ok(gift);
+        }
+        let id = self.ledger_insert(&mut work, &booking, now).await?;
+        let data = json!({ "currency": currency, "amount": amount });
+        self.gift_audit(&mut work, tenant, &id, ("ledger.credit", data), giving).await?;
+        self.commit(work).await?;
+        Ok(Gift { id, repeated: false })
+    }
+
+    async fn refund_give_insert(
+        &self,
+        tenant: &str,
         (charge, amount): (&str, Money),
         giving: &Giving,
     ) -> Result<Gift, StoreError> {
         let now = self.now();
         let mut work = self.begin().await?;
-        if let Some(id) = self.key_take(&mut work, giving, now).await? {
-            return Ok(Gift { id, repeated: true });
-        }
-        if self.ledger_find(&mut work, charge).await?.tenant != tenant {
+        let charged = self.ledger_find(&mut work, charge).await?;
+        if charged.tenant != tenant {
             return Err(Decline::NoTransaction { id: charge.to_owned() }.into());
         }
-        let id = self.refund_by(&mut work, charge, amount, &giving.memo, now).await?;
+        let booking = giving.known(refund_of(&charged, amount, &giving.memo)?);
+        if let Some(gift) = self.given(&mut work, &booking, giving).await? {
+            return Ok(gift);
+        }
+        let id = self.refund_insert(&mut work, &charged, &booking, now).await?;
         let data = json!({ "charge": charge, "amount": amount });
-        self.gift_end(&mut work, tenant, &id, ("ledger.refund", data), giving).await?;
+        self.gift_audit(&mut work, tenant, &id, ("ledger.refund", data), giving).await?;
         self.commit(work).await?;
-        self.usage_settle(tenant).await?;
         Ok(Gift { id, repeated: false })
     }
 
-    /// Takes the key of a request; what an earlier one with it did, if there was one.
-    async fn key_take(
+    /// What an earlier request with the same key gave.
+    ///
+    /// # Errors
+    /// [`Decline::KeyReused`] when that was about something else.
+    async fn given(
         &self,
         work: &mut Work,
+        booking: &Booking,
         giving: &Giving,
-        now: Timestamp,
-    ) -> Result<Option<String>, StoreError> {
-        let Some(RequestKey { scope, key, digest }) = &giving.key else { return Ok(None) };
-        let found = async {
-            let taken = sqlx::query(
-                "INSERT INTO idempotency (scope, key, digest, at) VALUES ($1, $2, $3, $4)
-                 ON CONFLICT (scope, key) DO NOTHING",
-            )
-            .bind(scope)
-            .bind(key)
-            .bind(digest)
-            .bind(now.as_microsecond())
-            .execute(&mut **work)
-            .await?;
-            if taken.rows_affected() == 1 {
-                return Ok(None);
-            }
-            let found =
-                sqlx::query("SELECT digest, answer FROM idempotency WHERE scope = $1 AND key = $2")
-                    .bind(scope)
-                    .bind(key)
-                    .fetch_one(&mut **work)
-                    .await?;
-            Ok(Some((row::text(&found, "digest")?, row::text(&found, "answer")?)))
+    ) -> Result<Option<Gift>, StoreError> {
+        let (Some(once), Some(GiftKey { key, .. })) = (&booking.once, &giving.key) else {
+            return Ok(None);
         };
-        let found = found.await.map_err(|error: sqlx::Error| self.error(&error))?;
-        match found {
-            Some((earlier, _)) if earlier != *digest => {
-                Err(Decline::KeyReused { key: key.clone() }.into())
-            }
-            found => Ok(found.map(|(_, id)| id)),
+        let found = sqlx::query("SELECT id FROM ledger_transaction WHERE once = $1")
+            .bind(once)
+            .fetch_optional(&mut **work)
+            .await
+            .map_err(|error| self.error(&error))?;
+        let Some(found) = found else { return Ok(None) };
+        let id = row::text(&found, "id").map_err(|error| self.error(&error.into()))?;
+        let earlier = self.ledger_find(work, &id).await?;
+        let same = LedgerEntry { id: id.clone(), ..booking.closed(earlier.at)? };
+        if same != earlier {
+            return Err(Decline::KeyReused { key: key.clone() }.into());
         }
+        Ok(Some(Gift { id, repeated: true }))
     }
 
-    async fn gift_end(
+    async fn gift_audit(
         &self,
         work: &mut Work,
         tenant: &str,
@@ -130,15 +172,6 @@ impl Store {
         (action, data): (&'static str, Value),
         giving: &Giving,
     ) -> Result<(), StoreError> {
-        if let Some(RequestKey { scope, key, .. }) = &giving.key {
-            sqlx::query("UPDATE idempotency SET answer = $1 WHERE scope = $2 AND key = $3")
-                .bind(id)
-                .bind(scope)
-                .bind(key)
-                .execute(&mut **work)
-                .await
-                .map_err(|error| self.error(&error))?;
-        }
         let event = AuditEvent {
             actor: giving.by.clone(),
             action,

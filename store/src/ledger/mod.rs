@@ -24,7 +24,7 @@ use crate::row::{self, Columns, Misread};
 use crate::work::{Work, rows_at_once, with_rows};
 use crate::{Decline, Store, StoreError};
 
-pub use give::{Gift, Giving};
+pub use give::{Gift, GiftKey, Giving};
 pub use hold::{Hold, HoldPhase};
 pub use verify::{LedgerFault, LedgerReport};
 pub use wallet::Wallet;
@@ -270,40 +270,27 @@ impl Store {
     pub async fn refund(&self, id: &str, amount: Money, memo: &str) -> Result<String, StoreError> {
         let now = self.now();
         let mut work = self.begin().await?;
-        let refund = self.refund_by(&mut work, id, amount, memo, now).await?;
+        let charged = self.ledger_find(&mut work, id).await?;
+        let booking = refund_of(&charged, amount, memo)?;
+        let refund = self.refund_insert(&mut work, &charged, &booking, now).await?;
         self.commit(work).await?;
         Ok(refund)
     }
 
-    async fn refund_by(
+    async fn refund_insert(
         &self,
         work: &mut Work,
-        id: &str,
-        amount: Money,
-        memo: &str,
+        charged: &LedgerEntry,
+        refund: &Booking,
         now: Timestamp,
     ) -> Result<String, StoreError> {
-        let charged = self.ledger_find(work, id).await?;
-        let not = |why| Decline::NotRefundable { id: id.to_owned(), why };
-        let wallet = Account::Wallet(charged.tenant.clone());
-        let of_wallet = |posting: &&Posting| posting.account == wallet;
-        let Some(taken) =
-            charged.postings.iter().find(of_wallet).filter(|_| charged.kind == BookingKind::Charge)
-        else {
-            return Err(not("it is no charge").into());
-        };
         // The wallet's row is ours from here on, so that two refunds do not pass each other.
-        let booking = Booking::new(BookingKind::Refund, &charged.tenant, memo).about(id).moving(
-            Account::Income,
-            wallet.clone(),
-            taken.currency,
-            amount,
-        );
-        let refund = self.ledger_insert(work, &booking, now).await?;
-        if self.given_back(work, id).await? > -taken.amount.micros() {
-            return Err(not("more would be given back than was taken").into());
+        let id = self.ledger_insert(work, refund, now).await?;
+        let taken = taken(charged).map_or(0, |taken| -taken.amount.micros());
+        if self.given_back(work, &charged.id).await? > taken {
+            return Err(not_refundable(charged, "more would be given back than was taken").into());
         }
-        Ok(refund)
+        Ok(id)
     }
 
     /// Undoes a transaction that was wrong by the opposite one. Once.
@@ -434,6 +421,24 @@ impl Store {
         };
         found.await.map_err(|error: sqlx::Error| self.error(&error))
     }
+}
+
+/// What a charge took out of its wallet.
+fn taken(charged: &LedgerEntry) -> Option<&Posting> {
+    let wallet = Account::Wallet(charged.tenant.clone());
+    let taken = charged.postings.iter().find(|posting| posting.account == wallet);
+    taken.filter(|_| charged.kind == BookingKind::Charge)
+}
+
+/// What gives back a part of a charge.
+fn refund_of(charged: &LedgerEntry, amount: Money, memo: &str) -> Result<Booking, Decline> {
+    let taken = taken(charged).ok_or_else(|| not_refundable(charged, "it is no charge"))?;
+    let booking = Booking::new(BookingKind::Refund, &charged.tenant, memo).about(&charged.id);
+    Ok(booking.moving(Account::Income, taken.account.clone(), taken.currency, amount))
+}
+
+fn not_refundable(charged: &LedgerEntry, why: &'static str) -> Decline {
+    Decline::NotRefundable { id: charged.id.clone(), why }
 }
 
 /// The postings come first: the transaction behind them closes them.

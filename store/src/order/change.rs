@@ -41,6 +41,16 @@ impl Store {
         change: &OrderChange,
         by: &Actor,
     ) -> Result<Order, StoreError> {
+        self.retried(|| self.order_resize_once(id, expected, change, by)).await
+    }
+
+    async fn order_resize_once(
+        &self,
+        id: &str,
+        expected: Option<u64>,
+        change: &OrderChange,
+        by: &Actor,
+    ) -> Result<Order, StoreError> {
         let now = self.now();
         let mut work = self.begin().await?;
         let number = self.placement_advance(&mut work).await?;
@@ -130,6 +140,15 @@ impl Store {
         expected: Option<u64>,
         by: &Actor,
     ) -> Result<Order, StoreError> {
+        self.retried(|| self.order_terminate_once(id, expected, by)).await
+    }
+
+    async fn order_terminate_once(
+        &self,
+        id: &str,
+        expected: Option<u64>,
+        by: &Actor,
+    ) -> Result<Order, StoreError> {
         let now = self.now();
         let keep = self.retention_policy().await?;
         let mut work = self.begin().await?;
@@ -157,8 +176,19 @@ impl Store {
         id: &str,
         expected: Option<u64>,
         by: &Actor,
-        (action, what, data): (&'static str, Happening, Value),
-        change: impl FnOnce(&mut Order) -> bool + Send,
+        about: (&'static str, Happening, Value),
+        change: impl Fn(&mut Order) -> bool + Send + Sync,
+    ) -> Result<Order, StoreError> {
+        self.retried(|| self.order_change_once(id, expected, by, &about, &change)).await
+    }
+
+    async fn order_change_once(
+        &self,
+        id: &str,
+        expected: Option<u64>,
+        by: &Actor,
+        (action, what, data): &(&'static str, Happening, Value),
+        change: &(impl Fn(&mut Order) -> bool + Send + Sync),
     ) -> Result<Order, StoreError> {
         let now = self.now();
         let mut work = self.begin().await?;
@@ -166,14 +196,14 @@ impl Store {
         if !change(&mut order) {
             return Ok(order);
         }
-        self.order_happen(&mut work, &mut order, what, data.clone(), now).await?;
+        self.order_happen(&mut work, &mut order, *what, data.clone(), now).await?;
         order.turn(now);
-        if what == Happening::Switched {
+        if *what == Happening::Switched {
             self.order_bill_now(&mut work, &mut order, now).await?;
         } else {
             self.order_bill(&mut work, &mut order, now).await?;
         }
-        self.order_audit(&mut work, &order, by, action, data).await?;
+        self.order_audit(&mut work, &order, by, *action, data.clone()).await?;
         self.order_write(&mut work, &order).await?;
         self.commit(work).await?;
         Ok(order)

@@ -317,15 +317,15 @@ impl Store {
 
 /// The words that customers choose freely are as long as words are, and can be shown.
 fn check_words(request: &OrderRequest) -> Result<(), Decline> {
-    let is_word = |word: &str| {
-        (1..=128).contains(&word.chars().count()) && !word.chars().any(char::is_control)
+    let is_word = |word: &str, most: usize| {
+        (1..=most).contains(&word.chars().count()) && !word.chars().any(char::is_control)
     };
-    if request.client_ref.as_deref().is_some_and(|own| !is_word(own)) {
+    if request.client_ref.as_deref().is_some_and(|own| !is_word(own, 128)) {
         let why = "a `client_ref` has 1 to 128 characters that can be printed";
         return Err(unfit("client_ref", why));
     }
-    if request.key.as_ref().is_some_and(|key| !is_word(&key.key)) {
-        let why = "an idempotency key has 1 to 128 characters that can be printed";
+    if request.key.as_ref().is_some_and(|key| !is_word(&key.key, 255)) {
+        let why = "an idempotency key has 1 to 255 characters that can be printed";
         return Err(unfit("key", why));
     }
     Ok(())

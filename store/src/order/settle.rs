@@ -14,7 +14,7 @@ use crate::{Store, StoreError};
 impl Store {
     /// What an order asks for is about to be made.
     pub async fn order_begin(&self, id: &str) -> Result<Order, StoreError> {
-        self.order_tell(id, None, Happening::Begun, None).await
+        self.retried(|| self.order_tell(id, None, Happening::Begun, None)).await
     }
 
     /// Everything an order asks for is there, as it was at version `seen`. The first time, its
@@ -23,6 +23,10 @@ impl Store {
     /// # Errors
     /// [`Decline::OrderMoved`](crate::Decline::OrderMoved) when the order asks for something else by now.
     pub async fn order_activate(&self, id: &str, seen: Option<u64>) -> Result<Order, StoreError> {
+        self.retried(|| self.order_activate_once(id, seen)).await
+    }
+
+    async fn order_activate_once(&self, id: &str, seen: Option<u64>) -> Result<Order, StoreError> {
         let now = self.now();
         let mut work = self.begin().await?;
         let mut order = self.order_expect(&mut work, id, seen).await?;
@@ -44,12 +48,16 @@ impl Store {
 
     /// A provider's answer was lost: nobody knows what is there of an order.
     pub async fn order_lose(&self, id: &str, why: &str) -> Result<Order, StoreError> {
-        self.order_tell(id, None, Happening::Lost, Some(why)).await
+        self.retried(|| self.order_tell(id, None, Happening::Lost, Some(why))).await
     }
 
     /// An order cannot be carried out. What it was given is counted no more, what was held is free,
     /// and what is there of it is removed.
     pub async fn order_fail(&self, id: &str, why: &str) -> Result<Order, StoreError> {
+        self.retried(|| self.order_fail_once(id, why)).await
+    }
+
+    async fn order_fail_once(&self, id: &str, why: &str) -> Result<Order, StoreError> {
         let now = self.now();
         let mut work = self.begin().await?;
         self.placement_advance(&mut work).await?;
@@ -72,6 +80,10 @@ impl Store {
 
     /// Nothing is left of an order that ended: its ports and addresses are free again.
     pub async fn order_clear(&self, id: &str) -> Result<Order, StoreError> {
+        self.retried(|| self.order_clear_once(id)).await
+    }
+
+    async fn order_clear_once(&self, id: &str) -> Result<Order, StoreError> {
         let now = self.now();
         let mut work = self.begin().await?;
         self.placement_advance(&mut work).await?;

@@ -34,7 +34,7 @@ impl Store {
             .map_err(|error| self.error(&error))?;
             for row in &rows {
                 last = row::text(row, "id").map_err(|error| self.error(&error.into()))?;
-                changed += usize::from(self.dun(&last, keep, now).await?);
+                changed += usize::from(self.retried(|| self.dun(&last, keep, now)).await?);
             }
             if row::column(rows.len()) < AT_ONCE {
                 return Ok(changed);

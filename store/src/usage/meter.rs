@@ -37,7 +37,7 @@ impl Store {
     pub async fn usage_meter(&self, now: Timestamp) -> Result<Metered, StoreError> {
         let mut metered = Metered::default();
         loop {
-            let batch = self.meter_batch(now).await?;
+            let batch = self.retried(|| self.meter_batch(now)).await?;
             metered.orders += batch.orders;
             metered.lines += batch.lines;
             metered.owing += batch.owing;

@@ -152,15 +152,20 @@ impl Store {
         let mut settled = 0;
         for row in &found {
             let id = row::text(row, "id").map_err(|error| self.error(&error.into()))?;
-            let mut work = self.begin().await?;
-            let mut order = self.order_lock(&mut work, &id).await?;
-            self.debt_pay(&mut work, &mut order, now).await?;
-            self.order_paid(&mut work, &mut order, now).await?;
-            self.order_write(&mut work, &order).await?;
-            self.commit(work).await?;
-            settled += usize::from(!order.owes);
+            settled += usize::from(self.retried(|| self.settle_one(&id, now)).await?);
         }
         Ok(settled)
+    }
+
+    /// Pays what one order owes, as far as there is money. Whether it owes nothing any more.
+    async fn settle_one(&self, id: &str, now: Timestamp) -> Result<bool, StoreError> {
+        let mut work = self.begin().await?;
+        let mut order = self.order_lock(&mut work, id).await?;
+        self.debt_pay(&mut work, &mut order, now).await?;
+        self.order_paid(&mut work, &mut order, now).await?;
+        self.order_write(&mut work, &order).await?;
+        self.commit(work).await?;
+        Ok(!order.owes)
     }
 
     /// What follows for an order when it owes nothing any more: it has no dates, and is not

@@ -17,6 +17,7 @@ macro_rules! same_snapshot {
 mod account;
 mod apply;
 mod audit;
+mod contention;
 mod damage;
 mod fixture;
 mod job;

@@ -221,7 +221,7 @@ async fn what_cannot_be_ordered_is_declined_with_its_reason() {
         `instance.acme/lobby` has no use for `cpu`: its offer says how large its container is
         the code `WELCOME` cannot be used: there is no such code
         a `client_ref` has 1 to 128 characters that can be printed
-        an idempotency key has 1 to 128 characters that can be printed
+        an idempotency key has 1 to 255 characters that can be printed
         `instance.acme/lobby` refers to a secret of ours in `env.TOKEN`
         ");
         assert_eq!(store.quota_use("acme").await.unwrap(), before);

@@ -3,9 +3,12 @@
 
 use std::sync::Arc;
 
-use lessor_store::{OrderRequest, Placed, Store, StoreError};
+use lessor_store::{
+    Actor, Gift, GiftKey, Giving, OrderRequest, Placed, Refreshed, Store, StoreError,
+};
 use tokio::sync::Barrier;
 
+use crate::account::{account, digest, refresh, tokens_called};
 use crate::fixture::{BACKENDS, Backend, Database};
 use crate::shop::{SHOP, apply, assert_ledger, eur, key, money, order, pay, successes, wallet};
 
@@ -32,20 +35,31 @@ async fn race(
     request: impl Fn(usize) -> OrderRequest,
 ) -> Vec<Result<Placed, StoreError>> {
     let stores = [database.store.clone(), database.another().await];
+    all_at_once(|number| {
+        let (store, request) = (stores[number % 2].clone(), request(number));
+        async move { store.order_place(&request).await }
+    })
+    .await
+}
+
+/// What each client does, begun at the same moment.
+async fn all_at_once<W>(client: impl Fn(usize) -> W) -> Vec<W::Output>
+where
+    W: Future<Output: Send + 'static> + Send + 'static,
+{
     let start = Arc::new(Barrier::new(CLIENTS));
     let clients = (0..CLIENTS).map(|number| {
-        let (store, request) = (stores[number % 2].clone(), request(number));
-        let start = start.clone();
+        let (start, client) = (start.clone(), client(number));
         tokio::spawn(async move {
             start.wait().await;
-            store.order_place(&request).await
+            client.await
         })
     });
-    let mut placed = Vec::new();
+    let mut done = Vec::new();
     for client in clients.collect::<Vec<_>>() {
-        placed.push(client.await.unwrap());
+        done.push(client.await.unwrap());
     }
-    placed
+    done
 }
 
 async fn shop(backend: Backend) -> Database {
@@ -161,6 +175,65 @@ async fn one_key_is_one_order() {
         assert!(keyed.iter().flatten().all(|placed| placed.order.id == *first));
         let used = database.store.quota_use("acme").await.unwrap();
         assert_eq!(used.instances, 1 + 64);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn a_payment_with_one_key_is_credited_once() {
+    for backend in BACKENDS {
+        let database = shop(backend).await;
+        let stores = [database.store.clone(), database.another().await];
+        let give = |number: usize, key: Option<GiftKey>| {
+            let store = stores[number % 2].clone();
+            let giving = Giving { memo: "a payment".into(), key, by: Actor::command() };
+            async move { store.credit_give("acme", (eur(), money("1")), &giving).await.unwrap() }
+        };
+        let key = GiftKey { scope: "bank".into(), key: "once".into() };
+        let keyed = all_at_once(|number| give(number, Some(key.clone()))).await;
+        let unkeyed = all_at_once(|number| give(number, None)).await;
+        assert!(keyed.iter().all(|gift| gift.id == keyed[0].id), "{keyed:?}");
+        assert_eq!(keyed.iter().filter(|gift| !gift.repeated).count(), 1);
+        assert_eq!(unkeyed.iter().filter(|gift| !gift.repeated).count(), CLIENTS);
+        let wallet = wallet(&database.store, "acme").await;
+        assert_eq!(wallet, "EUR 65.000000 held 0.000000 free 65.000000");
+        // It is known by its key for ever, and not only for a day.
+        database.store.idempotency_forget(jiff::Timestamp::MAX).await.unwrap();
+        assert_eq!(give(0, Some(key)).await, Gift { repeated: true, ..keyed[0].clone() });
+        assert_ledger(&database.store).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn a_refresh_token_that_many_have_is_good_once_and_ends_the_session() {
+    for backend in BACKENDS {
+        let database = Database::new(backend).await;
+        let stores = [database.store.clone(), database.another().await];
+        let store = &database.store;
+        let alice = account(store, 1, "alice@example.net").await;
+        tokens_called(store, &alice.id, 10, "shared").await;
+        for number in 0..CLIENTS {
+            tokens_called(store, &alice.id, 100 + number as u128, &format!("own-{number}")).await;
+        }
+        let show = |number: usize, name: String| {
+            let store = stores[number % 2].clone();
+            async move { refresh(&store, &format!("refresh-{name}"), &format!("{name}-{number}")).await }
+        };
+        let shared = all_at_once(|number| show(number, "shared".into())).await;
+        let own = all_at_once(|number| show(number, format!("own-{number}"))).await;
+
+        let renewed = |all: &[Refreshed]| {
+            all.iter().filter(|one| matches!(one, Refreshed::Renewed(_))).count()
+        };
+        assert_eq!((renewed(&shared), renewed(&own)), (1, CLIENTS));
+        assert!(shared.contains(&Refreshed::Reused), "{shared:?}");
+        let mut good = [0; 2];
+        for number in 0..CLIENTS {
+            for (at, name) in ["shared".into(), format!("own-{number}")].iter().enumerate() {
+                let access = digest(&format!("access-{name}-{number}"));
+                good[at] += usize::from(store.token_find(&access).await.unwrap().is_some());
+            }
+        }
+        assert_eq!(good, [0, CLIENTS], "what was got with them");
     }
 }
 
