@@ -19,9 +19,11 @@ const SEEN_EVERY: Duration = Duration::from_mins(1);
 pub struct Background(Vec<JoinHandle<()>>);
 
 impl Background {
-    /// Begins it.
-    pub fn start(services: &Services) -> Self {
-        let sealing = tokio::spawn(seal(services.clone()));
+    /// Begins it. The tenants of the applied specs are there once this returns: who serves after that
+    /// knows them from the first call on.
+    pub async fn start(services: &Services) -> Self {
+        let declared = take_over(services, None).await;
+        let sealing = tokio::spawn(seal(services.clone(), declared));
         let sweeping = tokio::spawn(sweep(services.clone()));
         Background(vec![sealing, sweeping])
     }
@@ -33,18 +35,25 @@ impl Drop for Background {
     }
 }
 
-async fn seal(services: Services) {
+async fn seal(services: Services, mut declared: Option<u64>) {
     let mut ticks = interval(SEALED_EVERY);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    let mut declared = None;
     loop {
         ticks.tick().await;
         if let Err(error) = services.store.audit_seal().await {
             warn!(%error, "could not seal audit events");
         }
-        match declare(&services, declared).await {
-            Ok(revision) => declared = Some(revision),
-            Err(problem) => warn!(kind = problem.kind().slug(), "could not take over tenants"),
+        declared = take_over(&services, declared).await;
+    }
+}
+
+/// Takes over the tenants of a revision that is new to us; the one that was taken over last.
+async fn take_over(services: &Services, known: Option<u64>) -> Option<u64> {
+    match declare(services, known).await {
+        Ok(revision) => Some(revision),
+        Err(problem) => {
+            warn!(kind = problem.kind().slug(), "could not take over tenants");
+            known
         }
     }
 }

@@ -32,7 +32,7 @@ pub(crate) async fn welcome() -> Page {
 }
 
 /// What the pages are made of.
-#[utoipa::path(get, path = "/assets/{name}", tag = "docs", params(("name" = String, Path, description = "The file")), responses((status = 200, description = "A script or a style sheet", body = String, content_type = "text/plain")))]
+#[utoipa::path(get, path = "/assets/{name}", tag = "docs", params(("name" = String, Path, description = "The file")), responses((status = 200, description = "A script or a style sheet", content((String = "text/javascript"), (String = "text/css")))))]
 pub(crate) async fn asset(Path(name): Path<String>) -> Result<impl IntoResponse, Problem> {
     match name.as_str() {
         "docs.js" => Ok(page("text/javascript; charset=utf-8", include_str!("pages/docs.js"))),

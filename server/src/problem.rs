@@ -214,15 +214,28 @@ impl From<StoreError> for Problem {
             }
             StoreError::Absent { .. } => Problem::not_found(),
             StoreError::Outdated { .. } => Problem::new(ProblemKind::Outdated),
-            StoreError::Busy { .. } => {
-                warn!(%error, "the database is busy");
-                Problem::new(ProblemKind::Unavailable).retry_after(Duration::from_secs(1))
+            StoreError::Busy { .. }
+            | StoreError::Contended { .. }
+            | StoreError::RevisionMoved { .. }
+            | StoreError::ClaimTaken { .. }
+            | StoreError::Leased { .. } => {
+                warn!(%error, "others were in the way of a call");
+                Problem::new(ProblemKind::Unavailable)
             }
-            StoreError::Unavailable { .. } => {
+            StoreError::Unavailable { .. }
+            | StoreError::Unreachable { .. }
+            | StoreError::Refused { .. }
+            | StoreError::Missing { .. } => {
                 error!(%error, "the database cannot be used");
                 Problem::new(ProblemKind::Unavailable)
             }
-            _ => {
+            StoreError::Unsupported { .. }
+            | StoreError::Misread { .. }
+            | StoreError::Corrupt { .. }
+            | StoreError::Newer { .. }
+            | StoreError::Older { .. }
+            | StoreError::Fenced { .. }
+            | StoreError::JobLost { .. } => {
                 error!(%error, "the database failed a call");
                 Problem::new(ProblemKind::Internal)
             }
@@ -249,7 +262,9 @@ impl IntoResponse for Problem {
         if status == StatusCode::UNAUTHORIZED {
             headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
         }
-        if let Some(wait) = self.retry_after {
+        // What is not possible right now is worth another try, unless it is said when.
+        let soon = (self.kind == ProblemKind::Unavailable).then_some(Duration::ZERO);
+        if let Some(wait) = self.retry_after.or(soon) {
             // Rounded up: a second too late is not refused again.
             headers.insert(header::RETRY_AFTER, HeaderValue::from(wait.as_secs() + 1));
         }

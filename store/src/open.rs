@@ -255,6 +255,7 @@ async fn server_pool(
     probe.close().await?;
     AnyPoolOptions::new()
         .max_connections(if is_read_only { 1 } else { server::CONNECTIONS })
+        .acquire_timeout(server::PATIENCE)
         .test_before_acquire(false)
         .before_acquire(|connection, now| Box::pin(server::lives(connection, now.idle_for)))
         .after_connect(move |connection, _| Box::pin(server::prepare(connection, is_read_only)))

@@ -19,6 +19,10 @@ const KNOWN_TO_LIVE: Duration = Duration::from_secs(5);
 /// How long the server may take to let us in.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 
+/// How long work waits for a connection: long enough for a server to be started again, and short
+/// enough for whoever waits to be told.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(15);
+
 /// What a connection is set to.
 ///
 /// A statement waits for the locks of others for no longer than SQLite waits for another writer, or

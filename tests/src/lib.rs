@@ -11,6 +11,7 @@
 )]
 
 pub mod binary;
+pub mod clients;
 pub mod cost;
 pub mod crash;
 pub mod engine;
@@ -21,6 +22,7 @@ pub mod landscape;
 pub mod postgres;
 pub mod proxy;
 pub mod sandbox;
+pub mod serving;
 pub mod sshd;
 pub mod trial;
 

@@ -6,31 +6,12 @@
 
 use std::fmt::Write as _;
 use std::io::Write as _;
-use std::path::{Path, PathBuf};
-use std::process::{Command, Output, Stdio};
+use std::process::{Output, Stdio};
 
 use insta::assert_snapshot;
+use lessor_tests::clients::{home, program};
 use lessor_tests::sandbox::Sandbox;
 use serde_json::{Value, json};
-
-fn root() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap().to_owned()
-}
-
-/// A program that came with the clients.
-fn program(name: &str) -> Command {
-    let clients = root().join("target/clients");
-    assert!(clients.join("ready").is_file(), "install the clients, as `tests/run.sh` does");
-    let mut command = Command::new(clients.join("bin").join(name));
-    command.current_dir(root().join("tests/clients")).env("PYTHONDONTWRITEBYTECODE", "1");
-    // Authorities and proxies of this machine have no say in it.
-    for name in
-        ["REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "SSL_CERT_FILE", "HTTPS_PROXY", "https_proxy"]
-    {
-        command.env_remove(name);
-    }
-    command
-}
 
 /// What it said, once it came to its end.
 #[track_caller]
@@ -63,11 +44,11 @@ fn play(name: &str, sandbox: &Sandbox, who: &As) -> String {
     let mut command = program("ansible-playbook");
     let endpoint = sandbox.access("proxmox", "endpoint").trim_start_matches("https://");
     let (host, port) = endpoint.split_once(':').unwrap();
-    let home = tempfile::tempdir().unwrap();
+    let own = tempfile::tempdir().unwrap();
     command
         .args(["--inventory", "localhost,", "--connection", "local", name])
-        .env("ANSIBLE_HOME", home.path())
-        .env("ANSIBLE_COLLECTIONS_PATH", root().join("target/clients"))
+        .env("ANSIBLE_HOME", own.path())
+        .env("ANSIBLE_COLLECTIONS_PATH", home())
         .env("ANSIBLE_NOCOLOR", "1")
         .env("ANSIBLE_PIPELINING", "1")
         .env("ANSIBLE_PYTHON_INTERPRETER", "{{ ansible_playbook_python }}")

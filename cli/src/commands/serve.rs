@@ -39,7 +39,7 @@ pub(crate) async fn run(common: &Common, args: &ServeArgs) -> anyhow::Result<Exi
         .await
         .with_context(|| format!("could not listen on {}", args.listen))?;
     let address = listening.address()?;
-    let background = Background::start(&services);
+    let background = Background::start(&services).await;
     let estate = estate(common, &args.dir)?;
     let ticking = Schedule::start(&services, estate.clone()).await?;
     if estate.is_none() {

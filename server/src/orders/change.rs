@@ -22,10 +22,10 @@ pub(crate) struct Resize {
     /// Cores.
     cpu: Option<u32>,
     /// Memory.
-    #[schema(value_type = Option<String>)]
+    #[schema(value_type = Option<String>, pattern = "^[0-9]+(B|KiB|MiB|GiB|TiB)$")]
     memory: Option<ByteSize>,
     /// Disk.
-    #[schema(value_type = Option<String>)]
+    #[schema(value_type = Option<String>, pattern = "^[0-9]+(B|KiB|MiB|GiB|TiB)$")]
     disk: Option<ByteSize>,
 }
 
@@ -34,9 +34,10 @@ pub(crate) struct Resize {
 #[serde(deny_unknown_fields)]
 pub(crate) struct Suspension {
     /// `abuse`, `security` or `admin`.
+    #[schema(pattern = "^(abuse|security|admin)$")]
     reason: String,
     /// What happened, which its customer can read.
-    #[schema(max_length = 1000)]
+    #[schema(min_length = 1, max_length = 1000)]
     why: String,
 }
 
@@ -50,7 +51,7 @@ pub(crate) struct Power {
 
 /// Gives an order another size: within the quota, where there is room, and if there is money for
 /// the rest of its hour.
-#[utoipa::path(patch, path = "/v1/orders/{order}", tag = "orders", params(("order" = String, Path, description = "Its id"), ("If-Match" = String, Header, description = "The `ETag` of what is changed")), request_body = Resize, responses((status = 200, body = OrderShown)))]
+#[utoipa::path(patch, path = "/v1/orders/{order}", tag = "orders", params(("order" = String, Path, description = "Its id"), ("If-Match" = String, Header, pattern = "^\"[0-9]+\"$", description = "The `ETag` of what is changed")), request_body = Resize, responses((status = 200, body = OrderShown)))]
 pub(crate) async fn resize(
     State(services): State<Services>,
     caller: Caller,

@@ -26,7 +26,7 @@ pub(crate) struct NewOrder {
     /// Who orders; may be left out by a key of a tenant.
     tenant: Option<String>,
     /// What it is called, within its tenant.
-    #[schema(max_length = 40)]
+    #[schema(min_length = 1, max_length = 40, pattern = "^[a-z0-9]([a-z0-9-]*[a-z0-9])?$")]
     name: String,
     /// Your own name for it, which names one order for ever.
     #[schema(max_length = 128)]
@@ -42,10 +42,10 @@ pub(crate) struct NewOrder {
     /// Cores, of an offer that leaves them open; the fewest unless said.
     cpu: Option<u32>,
     /// Memory, of an offer that leaves it open; the least unless said.
-    #[schema(value_type = Option<String>)]
+    #[schema(value_type = Option<String>, pattern = "^[0-9]+(B|KiB|MiB|GiB|TiB)$")]
     memory: Option<ByteSize>,
     /// Disk, of an offer that leaves it open; the least unless said.
-    #[schema(value_type = Option<String>)]
+    #[schema(value_type = Option<String>, pattern = "^[0-9]+(B|KiB|MiB|GiB|TiB)$")]
     disk: Option<ByteSize>,
     /// A promo code.
     promo: Option<String>,
@@ -89,7 +89,7 @@ pub(crate) struct Trial {
 
 /// Places an order: all of what it needs in one go, or nothing. The same request with the same key
 /// places one order, however often it comes.
-#[utoipa::path(post, path = "/v1/orders", tag = "orders", params(TryQuery, ("Idempotency-Key" = String, Header, description = "What tells this request from others")), request_body = NewOrder, responses((status = 201, description = "It was placed", body = OrderShown), (status = 200, description = "It was only tried", body = Trial)))]
+#[utoipa::path(post, path = "/v1/orders", tag = "orders", params(TryQuery, ("Idempotency-Key" = String, Header, min_length = 1, max_length = 255, pattern = "^[!-~]+$", description = "What tells this request from others")), request_body = NewOrder, responses((status = 201, description = "It was placed", body = OrderShown), (status = 200, description = "It was only tried", body = Trial)))]
 pub(crate) async fn create(
     State(services): State<Services>,
     caller: Caller,

@@ -29,10 +29,10 @@ pub(crate) struct NewQuote {
     /// Cores, of an offer that leaves them open; the fewest unless said.
     cpu: Option<u32>,
     /// Memory, of an offer that leaves it open; the least unless said.
-    #[schema(value_type = Option<String>)]
+    #[schema(value_type = Option<String>, pattern = "^[0-9]+(B|KiB|MiB|GiB|TiB)$")]
     memory: Option<ByteSize>,
     /// Disk, of an offer that leaves it open; the least unless said.
-    #[schema(value_type = Option<String>)]
+    #[schema(value_type = Option<String>, pattern = "^[0-9]+(B|KiB|MiB|GiB|TiB)$")]
     disk: Option<ByteSize>,
     /// A promo code.
     promo: Option<String>,

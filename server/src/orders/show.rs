@@ -24,6 +24,9 @@ pub(crate) struct OrderQuery {
     /// Of this tenant. Only the platform may leave it out, and a key of a tenant.
     tenant: Option<String>,
     /// In this phase.
+    #[param(
+        pattern = "^(pending|provisioning|active|updating|suspended|terminating|terminated|canceled|failed|reconciling)$"
+    )]
     phase: Option<String>,
     /// How many items at most; 50 unless said.
     #[param(minimum = 1, maximum = 200)]

@@ -32,7 +32,7 @@ pub(crate) struct MyChange {
     #[schema(format = Password)]
     current_password: String,
     /// Another mail address.
-    #[schema(max_length = 254)]
+    #[schema(max_length = 254, pattern = r"^[^@]+@[^@]*\.[^@]*$")]
     email: Option<String>,
     /// Another password. Every other session ends.
     #[schema(min_length = 12, max_length = 256, format = Password)]
@@ -47,7 +47,7 @@ pub(crate) async fn show(caller: Caller) -> Result<impl IntoResponse, Problem> {
 }
 
 /// Changes one's mail address or password, and says the password for it.
-#[utoipa::path(patch, path = "/v1/me", tag = "people", params(("If-Match" = String, Header, description = "The `ETag` of what is changed")), request_body = MyChange, responses((status = 200, body = User)))]
+#[utoipa::path(patch, path = "/v1/me", tag = "people", params(("If-Match" = String, Header, pattern = "^\"[0-9]+\"$", description = "The `ETag` of what is changed")), request_body = MyChange, responses((status = 200, body = User)))]
 pub(crate) async fn update(
     State(services): State<Services>,
     caller: Caller,

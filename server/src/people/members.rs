@@ -37,6 +37,7 @@ pub(crate) struct Member {
 #[serde(deny_unknown_fields)]
 pub(crate) struct RoleChange {
     /// `owner`, `admin`, `operator` or `viewer`.
+    #[schema(pattern = "^(owner|admin|operator|viewer)$")]
     role: String,
 }
 

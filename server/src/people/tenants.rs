@@ -22,10 +22,10 @@ use crate::{Caller, Problem, ProblemKind, Services};
 #[serde(deny_unknown_fields)]
 pub(crate) struct NewTenant {
     /// Its name, as in `acme/lobby`: letters, digits and hyphens. It never changes.
-    #[schema(max_length = 40)]
+    #[schema(min_length = 1, max_length = 40, pattern = "^[a-z0-9]([a-z0-9-]*[a-z0-9])?$")]
     id: String,
     /// What people call it.
-    #[schema(max_length = 100)]
+    #[schema(min_length = 1, max_length = 100)]
     display_name: Option<String>,
     /// Where its months begin; `UTC` unless said.
     timezone: Option<String>,
@@ -36,7 +36,7 @@ pub(crate) struct NewTenant {
 #[serde(deny_unknown_fields)]
 pub(crate) struct TenantChange {
     /// What people call it.
-    #[schema(max_length = 100)]
+    #[schema(min_length = 1, max_length = 100)]
     display_name: Option<String>,
     /// Where its months begin.
     timezone: Option<String>,
@@ -133,7 +133,7 @@ pub(crate) async fn show(
 }
 
 /// Changes what people call a tenant, or where its months begin.
-#[utoipa::path(patch, path = "/v1/tenants/{tenant}", tag = "people", params(("tenant" = String, Path, description = "Its name"), ("If-Match" = String, Header, description = "The `ETag` of what is changed")), request_body = TenantChange, responses((status = 200, body = Tenant)))]
+#[utoipa::path(patch, path = "/v1/tenants/{tenant}", tag = "people", params(("tenant" = String, Path, description = "Its name"), ("If-Match" = String, Header, pattern = "^\"[0-9]+\"$", description = "The `ETag` of what is changed")), request_body = TenantChange, responses((status = 200, body = Tenant)))]
 pub(crate) async fn update(
     State(services): State<Services>,
     caller: Caller,

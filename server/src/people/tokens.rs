@@ -25,6 +25,7 @@ const REFRESH_HOURS: i64 = 7 * 24;
 #[expect(clippy::struct_field_names, reason = "OAuth calls it so")]
 pub(crate) struct Grant {
     /// `password` or `refresh_token`.
+    #[schema(pattern = "^(password|refresh_token)$")]
     grant_type: String,
     /// For `password`.
     email: Option<String>,

@@ -21,7 +21,7 @@ use crate::{Caller, Problem, ProblemKind, Services};
 #[serde(deny_unknown_fields)]
 pub(crate) struct SignUp {
     /// The mail address.
-    #[schema(max_length = 254)]
+    #[schema(max_length = 254, pattern = r"^[^@]+@[^@]*\.[^@]*$")]
     email: String,
     /// A password of their own.
     #[schema(min_length = 12, max_length = 256, format = Password)]
@@ -53,6 +53,7 @@ pub(crate) struct User {
 #[serde(deny_unknown_fields)]
 pub(crate) struct StatusChange {
     /// `active`, `suspended` or `banned`.
+    #[schema(pattern = "^(active|suspended|banned)$")]
     status: String,
     /// Why, for the record.
     reason: String,

@@ -162,10 +162,11 @@ async fn a_tenant_of_files_has_its_owner_once_they_showed_who_they_are() {
                 "[tenant.acme]\nowners = [\"alice@example.net\"]\n[policy.signup]\nopen = true\n",
             )
             .await;
-        let background = lessor_server::Background::start(&server.services);
-        while server.store().tenant_show("acme").await.unwrap().is_none() {
-            tokio::time::sleep(std::time::Duration::from_millis(10)).await;
-        }
+        let background = lessor_server::Background::start(&server.services).await;
+        assert!(
+            server.store().tenant_show("acme").await.unwrap().is_some(),
+            "from the first call on"
+        );
         drop(background);
         let before = server.call(&alice, "GET", "/v1/tenants/acme", None).await;
         assert_eq!(before.status, StatusCode::NOT_FOUND, "anybody can sign up with an address");
