@@ -9,7 +9,7 @@ use reqwest::header::{CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
 use secrecy::{ExposeSecret as _, SecretString};
 
 use super::error::{HttpsError, Waits};
-use super::trust::Trust;
+use super::trust::{Trust, trusting_nobody};
 
 pub use reqwest::Method;
 
@@ -23,7 +23,8 @@ const IDLE: Duration = Duration::from_secs(3);
 /// The most an answer may hold. A list of 30 guests has 8 KiB, so this is enough for 100 000.
 const ANSWER_MAX: usize = 32 << 20;
 
-/// A system behind HTTPS. It is not called before the first request.
+/// A system behind HTTPS, or without TLS where [that is asked for](Https::plain). It is not called
+/// before the first request.
 ///
 /// HTTP/1.1 alone is spoken, redirects are not followed, and proxies that the environment names are
 /// not used: whoever answers is the one that was called. No request is repeated once it may have
@@ -92,13 +93,32 @@ impl Https {
         Self::waiting(endpoint, trust, CONNECTION)
     }
 
+    /// The system at `endpoint`, `http://host[:port]`: whatever passes can be read on the way, and
+    /// nobody proves who they are. For this machine, or where somebody else sees to that.
+    ///
+    /// # Errors
+    /// [`HttpsError::Unusable`] when the endpoint is no such address.
+    pub fn plain(endpoint: &str) -> Result<Self, HttpsError> {
+        let endpoint = parsed(endpoint, "http")?;
+        let tls = trusting_nobody().map_err(|error| HttpsError::Unusable(error.to_string()))?;
+        let builder = reqwest::Client::builder().tls_backend_preconfigured(tls);
+        Self::built_from(builder, endpoint, CONNECTION)
+    }
+
     fn waiting(endpoint: &str, trust: &Trust, connection: Duration) -> Result<Self, HttpsError> {
-        let endpoint = parsed(endpoint)?;
+        let endpoint = parsed(endpoint, "https")?;
         let tls = trust.config().map_err(|error| HttpsError::Unusable(error.to_string()))?;
-        let client = reqwest::Client::builder()
-            .tls_backend_preconfigured(tls)
+        let builder = reqwest::Client::builder().tls_backend_preconfigured(tls).https_only(true);
+        Self::built_from(builder, endpoint, connection)
+    }
+
+    fn built_from(
+        builder: reqwest::ClientBuilder,
+        endpoint: Url,
+        connection: Duration,
+    ) -> Result<Self, HttpsError> {
+        let client = builder
             .http1_only()
-            .https_only(true)
             .no_proxy()
             .redirect(reqwest::redirect::Policy::none())
             .referer(false)
@@ -162,11 +182,11 @@ impl Https {
     }
 }
 
-fn parsed(endpoint: &str) -> Result<Url, HttpsError> {
+fn parsed(endpoint: &str, scheme: &str) -> Result<Url, HttpsError> {
     let unfit = |why: &str| HttpsError::Unusable(format!("`{endpoint}` is no endpoint: {why}"));
     let url = Url::parse(endpoint).map_err(|error| unfit(&error.to_string()))?;
-    if url.scheme() != "https" {
-        return Err(unfit("it begins with `https://`"));
+    if url.scheme() != scheme {
+        return Err(unfit(&format!("it begins with `{scheme}://`")));
     }
     if !url.username().is_empty() || url.password().is_some() {
         return Err(HttpsError::Unusable("an endpoint holds no user and no password".into()));

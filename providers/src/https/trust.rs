@@ -109,6 +109,18 @@ impl Trust {
     }
 }
 
+/// Where no TLS is spoken: should it ever be, nobody is believed.
+///
+/// # Errors
+/// As of [`Trust::config`].
+pub(super) fn trusting_nobody() -> Result<ClientConfig, TrustError> {
+    let config = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))
+        .with_safe_default_protocol_versions()
+        .map_err(|error| TrustError(error.to_string()))?
+        .with_root_certificates(RootCertStore::empty());
+    Ok(config.with_no_client_auth())
+}
+
 fn vouched(
     roots: RootCertStore,
     provider: &Arc<CryptoProvider>,

@@ -150,6 +150,20 @@ async fn the_authorities_of_the_web_do_not_know_a_fresh_installation() {
     assert_eq!(there.site.heard.load(Ordering::SeqCst), 0);
 }
 
+#[tokio::test]
+async fn without_tls_nothing_is_said_unless_it_is_asked_for() {
+    let site = Arc::new(Oddly::default());
+    let server = Server::listen("127.0.0.1:0".parse().unwrap(), None, site.clone()).await.unwrap();
+    let plain = format!("http://{}", server.address());
+
+    let refused = Https::new(&plain, &Trust::System).unwrap_err().to_string();
+    let other = Https::plain("https://127.0.0.1").unwrap_err().to_string();
+    assert_eq!(refused, format!("`{plain}` is no endpoint: it begins with `https://`"));
+    assert_eq!(other, "`https://127.0.0.1` is no endpoint: it begins with `http://`");
+    assert_eq!(site.heard.load(Ordering::SeqCst), 0);
+    assert_eq!(Https::plain(&plain).unwrap().ask(get("/")).await.unwrap().status, 500);
+}
+
 /// Somebody who shows a certificate, and has a key: its own or another.
 async fn showing(certificate: &Certificate, key: &KeyPair) -> SocketAddr {
     let der = PrivatePkcs8KeyDer::from(key.serialize_der());
