@@ -89,6 +89,8 @@ pub enum JobOutcome {
 /// A run of a job, as it is remembered.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct JobRun {
+    /// Its number; later runs have greater ones.
+    pub id: i64,
     /// The job.
     pub job: String,
     /// The time at which it was due.
@@ -116,6 +118,7 @@ impl JobRun {
         let outcome: Option<JobOutcome> = row::parsed_optional(row, "outcome")?;
         let ended = |outcome| Ok::<_, Misread>((row::time(row, "ended_at")?, outcome));
         Ok(JobRun {
+            id: row::number(row, "id")?,
             job: row::text(row, "job")?,
             due_at: row::time(row, "due_at")?,
             skipped: row::count(row, "skipped")?,
@@ -131,7 +134,7 @@ impl JobRun {
 /// Runs of jobs, to be chosen from.
 macro_rules! job_runs {
     () => {
-        "SELECT job, due_at, skipped, holder, tries, started_at, ended_at, outcome, said
+        "SELECT id, job, due_at, skipped, holder, tries, started_at, ended_at, outcome, said
          FROM job_run"
     };
 }
@@ -272,23 +275,27 @@ impl Store {
         self.commit(work).await
     }
 
-    /// The last runs, of one job or of all, the newest first.
+    /// The last runs, of one job or of all, the newest first: those behind run number `before`.
     ///
     /// # Errors
     /// See [`StoreError`].
-    pub async fn job_list(&self, job: Option<&str>, limit: u32) -> Result<Vec<JobRun>, StoreError> {
-        let query = match job {
-            Some(job) => {
-                sqlx::query(concat!(job_runs!(), " WHERE job = $1 ORDER BY id DESC LIMIT $2"))
-                    .bind(job.to_owned())
-            }
-            None => sqlx::query(concat!(job_runs!(), " ORDER BY id DESC LIMIT $1")),
-        };
-        let rows = query
-            .bind(i64::from(limit))
-            .fetch_all(self.pool())
-            .await
-            .map_err(|error| self.error(&error))?;
+    pub async fn job_list(
+        &self,
+        job: Option<&str>,
+        before: Option<i64>,
+        limit: u32,
+    ) -> Result<Vec<JobRun>, StoreError> {
+        // An empty word stands for any: no job is called so.
+        let rows = sqlx::query(concat!(
+            job_runs!(),
+            " WHERE (job = $1 OR $1 = '') AND id < $2 ORDER BY id DESC LIMIT $3"
+        ))
+        .bind(job.unwrap_or_default().to_owned())
+        .bind(before.unwrap_or(i64::MAX))
+        .bind(i64::from(limit))
+        .fetch_all(self.pool())
+        .await
+        .map_err(|error| self.error(&error))?;
         let runs = rows.iter().map(JobRun::read).collect::<Result<_, _>>();
         runs.map_err(|error| self.error(&error.into()))
     }

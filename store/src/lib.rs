@@ -23,6 +23,7 @@ mod apply;
 mod audit;
 mod claim;
 mod clock;
+mod count;
 mod decline;
 mod error;
 mod file;
@@ -54,6 +55,7 @@ pub use account::{
 };
 pub use apply::{Begin, Outcome, Run};
 pub use audit::{Actor, AuditEvent, AuditVerdict, Audited, Broken, Seal};
+pub use count::Counts;
 pub use decline::Decline;
 pub use error::StoreError;
 pub use id::{AccountId, KeyId, NotAnId, SessionId};
@@ -67,8 +69,8 @@ pub use ledger::{
 pub use location::Location;
 pub use open::known_schema;
 pub use order::{
-    Happening, Need, Order, OrderChange, OrderEvent, OrderFilter, OrderRequest, OrderSight, Placed,
-    Promo, PromoTerms, Quoted, Reason, RequestKey, next,
+    Happening, Need, Order, OrderChange, OrderEvent, OrderFilter, OrderNews, OrderRequest,
+    OrderSight, Placed, Promo, PromoTerms, Quoted, Reason, RequestKey, next,
 };
 pub use revision::{Revision, read_tree};
 pub use row::{Columns, Misread};

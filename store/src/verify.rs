@@ -165,7 +165,7 @@ impl Store {
         self.apply_list(u32::MAX).await?;
         self.keep_list().await?;
         self.lease_list().await?;
-        self.job_list(None, u32::MAX).await?;
+        self.job_list(None, None, u32::MAX).await?;
         self.journal_read_through().await?;
         Ok(Vec::new())
     }

@@ -71,6 +71,73 @@ impl Store {
     }
 }
 
+/// Something that happened to an order, for those who follow all of them.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OrderNews {
+    /// Whose order it is.
+    pub tenant: String,
+    /// What the order is called, within its tenant.
+    pub name: String,
+    /// What happened.
+    pub event: OrderEvent,
+}
+
+impl OrderNews {
+    /// Reads a row of `order_event` beside the one of its order.
+    ///
+    /// # Errors
+    /// When a column holds what is never written.
+    pub fn read(row: &impl Columns) -> Result<Self, Misread> {
+        Ok(OrderNews {
+            tenant: row::text(row, "tenant")?,
+            name: row::text(row, "name")?,
+            event: OrderEvent::read(row)?,
+        })
+    }
+}
+
+impl Store {
+    /// What happened to orders, by the time it happened and then by id: behind `after`, to those of
+    /// one tenant or of all.
+    ///
+    /// An event gets its time before others can see it, so one with an earlier time than the last may
+    /// still turn up: whoever follows looks again at the last few seconds.
+    pub async fn order_news(
+        &self,
+        tenant: Option<&str>,
+        after: (Timestamp, &str),
+        limit: u32,
+    ) -> Result<Vec<OrderNews>, StoreError> {
+        // An empty word stands for any: no tenant is called so.
+        let rows = sqlx::query(
+            "SELECT e.order_id, e.number, e.id, e.at, e.kind, e.phase, e.data, o.tenant, o.name
+             FROM order_event AS e JOIN orders AS o ON o.id = e.order_id
+             WHERE (e.at > $1 OR (e.at = $1 AND e.id > $2)) AND (o.tenant = $3 OR $3 = '')
+             ORDER BY e.at, e.id LIMIT $4",
+        )
+        .bind(after.0.as_microsecond())
+        .bind(after.1.to_owned())
+        .bind(tenant.unwrap_or_default().to_owned())
+        .bind(i64::from(limit))
+        .fetch_all(self.pool())
+        .await
+        .map_err(|error| self.error(&error))?;
+        let news = rows.iter().map(OrderNews::read).collect::<Result<_, _>>();
+        news.map_err(|error| self.error(&error.into()))
+    }
+
+    /// When an event happened; `None` when there was none of that id.
+    pub async fn order_event_at(&self, id: &str) -> Result<Option<Timestamp>, StoreError> {
+        let row = sqlx::query("SELECT at FROM order_event WHERE id = $1")
+            .bind(id.to_owned())
+            .fetch_optional(self.pool())
+            .await
+            .map_err(|error| self.error(&error))?;
+        let at = row.map(|row| row::time(&row, "at")).transpose();
+        at.map_err(|error| self.error(&error.into()))
+    }
+}
+
 /// Lets something happen to an order: in the value alone. [`event_insert`] writes the event.
 ///
 /// # Errors

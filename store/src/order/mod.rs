@@ -29,7 +29,7 @@ use serde::{Deserialize, Serialize};
 
 pub use change::OrderChange;
 pub(crate) use desk::Desk;
-pub use event::OrderEvent;
+pub use event::{OrderEvent, OrderNews};
 pub use phase::{Happening, Reason, next};
 pub use place::{OrderRequest, Placed, RequestKey};
 pub use promo::{Promo, PromoTerms};

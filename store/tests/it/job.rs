@@ -57,7 +57,7 @@ async fn of_many_servers_one_at_a_time_does_a_job_and_none_does_a_run_that_was_d
         assert_eq!(runs.len(), 64);
         let later = |a: &(Timestamp, i64), b: &(Timestamp, i64)| a.0 < b.0 && a.1 < b.1;
         assert!(runs.is_sorted_by(later), "{runs:?}");
-        assert_eq!(database.store.job_list(Some("bill"), 100).await.unwrap().len(), 64);
+        assert_eq!(database.store.job_list(Some("bill"), None, 100).await.unwrap().len(), 64);
     }
 }
 
@@ -102,7 +102,7 @@ async fn what_was_missed_is_made_up_for_run_by_run_or_by_one_that_stands_for_all
         store.job_finish(&hold, JobOutcome::Failed, Some("no\0answer")).await.unwrap();
         let again = store.job_claim(last, every_ten_minutes).await.unwrap();
         assert_eq!(again, JobClaim::NotDue(Some(since + SignedDuration::from_mins(70))));
-        let run = &store.job_list(Some("probe"), 1).await.unwrap()[0];
+        let run = &store.job_list(Some("probe"), None, 1).await.unwrap()[0];
         assert_eq!(run.ended.unwrap().1, JobOutcome::Failed);
         assert_eq!(run.said.as_deref(), Some("no\u{fffd}answer"));
     }
@@ -147,7 +147,7 @@ async fn one_who_dies_or_freezes_loses_the_run_and_writes_nothing_afterwards() {
         store.job_finish(&taken, JobOutcome::Done, None).await.unwrap();
         let twice = store.job_finish(&taken, JobOutcome::Failed, None).await.unwrap_err();
         assert_eq!(twice, StoreError::JobLost { job: "bill".into() });
-        let runs = store.job_list(None, 10).await.unwrap();
+        let runs = store.job_list(None, None, 10).await.unwrap();
         assert_eq!((runs.len(), runs[0].tries), (1, 2));
     }
 }
@@ -194,7 +194,7 @@ async fn what_was_asked_for_by_hand_runs_at_once_and_old_runs_are_forgotten_but_
         let forgotten = store.job_forget(store.now() + SignedDuration::from_hours(1)).await;
 
         assert_eq!(forgotten.unwrap(), 1);
-        let left = store.job_list(None, 10).await.unwrap();
+        let left = store.job_list(None, None, 10).await.unwrap();
         let left: Vec<_> = left.iter().map(|run| run.job.as_str()).collect();
         assert_eq!(left, ["probe", "bill"]);
     }

@@ -24,6 +24,7 @@ mod job;
 mod journal;
 mod lease;
 mod ledger;
+mod news;
 mod open;
 mod orders;
 #[path = "../../../tests/src/postgres.rs"]
