@@ -14,7 +14,7 @@ use crate::{Caller, Problem, Services};
 
 /// Something that was done.
 #[derive(Serialize, ToSchema)]
-pub(crate) struct Event {
+pub struct Event {
     /// Its number.
     seq: i64,
     /// When it was done.
@@ -37,6 +37,24 @@ pub(crate) struct Event {
     hash: Option<String>,
 }
 
+impl Event {
+    /// As the API shows it.
+    pub fn of(event: &Audited) -> Self {
+        let seal = event.seal.as_ref();
+        Event {
+            seq: event.seq,
+            at: event.at.to_string(),
+            actor: event.actor.clone(),
+            action: event.action.clone(),
+            tenant: event.tenant.clone(),
+            target: event.target.clone(),
+            data: serde_json::from_str(&event.data).unwrap_or(Value::Null),
+            link: seal.map(|seal| seal.link),
+            hash: seal.map(|seal| seal.hash.clone()),
+        }
+    }
+}
+
 /// What was done, the newest first: in a tenant, or everywhere, which auditors of the platform may
 /// see.
 #[utoipa::path(get, path = "/v1/audit", tag = "operations", params(TenantPageQuery), responses((status = 200, body = Page<Event>)))]
@@ -52,20 +70,5 @@ pub(crate) async fn list(
     }
     let before = page.after_parsed()?;
     let events = services.store.audit_list(tenant.as_deref(), before, page.fetch()?).await?;
-    Ok(Json(page.page(events, |event| event.seq.to_string(), event)?))
-}
-
-fn event(event: &Audited) -> Event {
-    let seal = event.seal.as_ref();
-    Event {
-        seq: event.seq,
-        at: event.at.to_string(),
-        actor: event.actor.clone(),
-        action: event.action.clone(),
-        tenant: event.tenant.clone(),
-        target: event.target.clone(),
-        data: serde_json::from_str(&event.data).unwrap_or(Value::Null),
-        link: seal.map(|seal| seal.link),
-        hash: seal.map(|seal| seal.hash.clone()),
-    }
+    Ok(Json(page.page(events, |event| event.seq.to_string(), Event::of)?))
 }

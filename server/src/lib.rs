@@ -23,6 +23,7 @@ mod limits;
 mod listen;
 mod metrics;
 mod money;
+mod operations;
 mod orders;
 mod page;
 mod people;
@@ -32,6 +33,19 @@ mod routes;
 mod schedule;
 mod services;
 mod settings;
+
+/// Things as the API shows them, for whoever shows the same without it.
+pub mod shown {
+    pub use crate::audit::Event;
+    pub use crate::money::show::{PostingShown, TransactionShown, WalletShown};
+    pub use crate::operations::jobs::{RanShown, RunShown};
+    pub use crate::orders::place::Trial;
+    pub use crate::orders::show::OrderEventShown;
+    pub use crate::orders::{Cost, CostLine, OrderShown};
+    pub use crate::people::keys::KeyShown;
+    pub use crate::people::tenants::Tenant;
+    pub use crate::people::users::User;
+}
 
 pub use access::{Permission, Scopes};
 pub use around::Peer;

@@ -70,6 +70,17 @@ impl std::fmt::Debug for Tls {
     }
 }
 
+/// Tells an answer that goes on and on when the server is to end.
+#[derive(Clone, Debug)]
+pub(crate) struct Ending(watch::Receiver<bool>);
+
+impl Ending {
+    /// Is there once the server is to end.
+    pub(crate) async fn told(&mut self) {
+        told_to_end(&mut self.0).await;
+    }
+}
+
 /// A port that is listened on.
 #[derive(Debug)]
 pub struct Listening {
@@ -164,8 +175,10 @@ async fn speak(
     app: Router,
     mut told: watch::Receiver<bool>,
 ) {
+    let ending = Ending(told.clone());
     let service = service_fn(move |mut request: Request<Incoming>| {
         request.extensions_mut().insert(Peer(peer));
+        request.extensions_mut().insert(ending.clone());
         app.clone().oneshot(request.map(Body::new))
     });
     let connection = http1::Builder::new()

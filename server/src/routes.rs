@@ -16,6 +16,7 @@ use utoipa_axum::routes;
 
 use crate::extract::BODY_LIMIT;
 use crate::money::{give, show as money};
+use crate::operations::{events, jobs, plans, stats};
 use crate::orders::{change, instances, place, quote, show};
 use crate::people::{keys, links, me, members, sessions, tenants, tokens, users};
 use crate::problem::ProblemBody;
@@ -79,6 +80,7 @@ fn closed() -> OpenApiRouter<Services> {
         .routes(routes!(catalogue::show_offer))
         .routes(routes!(quote::create))
         .routes(routes!(show::list, place::create))
+        .routes(routes!(show::export))
         .routes(routes!(show::show, change::resize, change::end))
         .routes(routes!(show::events))
         .routes(routes!(show::spec))
@@ -96,6 +98,12 @@ fn closed() -> OpenApiRouter<Services> {
         .routes(routes!(give::credit))
         .routes(routes!(give::refund))
         .routes(routes!(audit::list))
+        .routes(routes!(plans::plan))
+        .routes(routes!(plans::drift))
+        .routes(routes!(stats::show))
+        .routes(routes!(jobs::list))
+        .routes(routes!(jobs::run))
+        .routes(routes!(events::follow))
 }
 
 /// The whole API, ready to be called.

@@ -3,14 +3,16 @@
 use std::sync::Arc;
 
 use lessor_store::Store;
-use tokio::sync::Notify;
+use tokio::sync::{Notify, Semaphore};
 
-use crate::Settings;
 use crate::auth::{Passwords, Seen};
 use crate::catalogue::CatalogueCache;
 use crate::limits::Limits;
 use crate::metrics::Metrics;
+use crate::operations::events::FOLLOWERS;
+use crate::operations::plans::Looks;
 use crate::orders::QuoteKey;
+use crate::{Estate, Settings};
 
 /// What every call needs. Cheap to clone.
 ///
@@ -32,14 +34,31 @@ pub struct Parts {
     pub(crate) quote_key: QuoteKey,
     /// Told when somebody did something that may have changed an order.
     pub(crate) orders_moved: Arc<Notify>,
+    /// What is looked at; nothing where there is no configuration.
+    pub(crate) estate: Option<Estate>,
+    pub(crate) looks: Looks,
+    /// Places for those who follow what happens.
+    pub(crate) followers: Arc<Semaphore>,
 }
 
 impl Services {
-    /// On a database that is ready to be written.
+    /// On a database that is ready to be written, without hosts to look at.
     ///
     /// # Errors
     /// When the settings make no sense.
     pub fn new(store: Store, settings: Settings) -> Result<Self, StartError> {
+        Services::looking_at(None, store, settings)
+    }
+
+    /// As [`Services::new`], with what is looked at when somebody asks what differs.
+    ///
+    /// # Errors
+    /// When the settings make no sense.
+    pub fn looking_at(
+        estate: Option<Estate>,
+        store: Store,
+        settings: Settings,
+    ) -> Result<Self, StartError> {
         Ok(Services(Arc::new(Parts {
             passwords: Passwords::new(settings.hashing)?,
             seen: Seen::default(),
@@ -48,6 +67,9 @@ impl Services {
             catalogue: CatalogueCache::default(),
             quote_key: QuoteKey::default(),
             orders_moved: Arc::default(),
+            estate,
+            looks: Looks::default(),
+            followers: Arc::new(Semaphore::new(FOLLOWERS)),
             store,
             settings,
         })))

@@ -220,7 +220,8 @@ pub(crate) async fn require(
     }
 }
 
-async fn identify(
+/// Who calls, by what they show.
+pub(crate) async fn identify(
     services: &Services,
     method: &Method,
     headers: &HeaderMap,

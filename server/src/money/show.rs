@@ -5,7 +5,7 @@ use axum::extract::State;
 use jiff::{SignedDuration, Timestamp};
 use lessor_engine::Clock as _;
 use lessor_specs::{ByteSize, Cpu};
-use lessor_store::{LedgerEntry, Need, UsageLine};
+use lessor_store::{LedgerEntry, Need, UsageLine, Wallet};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
@@ -19,7 +19,7 @@ const LINES: u32 = 1_000;
 
 /// What a tenant has in one currency.
 #[derive(Serialize, ToSchema)]
-pub(crate) struct WalletShown {
+pub struct WalletShown {
     /// The currency.
     currency: String,
     /// What is there.
@@ -32,7 +32,7 @@ pub(crate) struct WalletShown {
 
 /// A movement of money.
 #[derive(Serialize, ToSchema)]
-pub(crate) struct TransactionShown {
+pub struct TransactionShown {
     /// Its id.
     id: String,
     /// `credit`, `charge`, `refund`, `gift` or `reversal`.
@@ -50,7 +50,7 @@ pub(crate) struct TransactionShown {
 
 /// One account's part in a movement of money.
 #[derive(Serialize, ToSchema)]
-pub(crate) struct PostingShown {
+pub struct PostingShown {
     /// Such as `wallet/acme`, `income`, `payments`.
     account: String,
     /// The currency.
@@ -141,6 +141,37 @@ pub(crate) struct PromoCodeShown {
     valid_until: Option<String>,
 }
 
+impl WalletShown {
+    /// As the API shows it.
+    pub fn of(wallet: &Wallet) -> Self {
+        WalletShown {
+            currency: wallet.currency.to_string(),
+            balance: wallet.posted.to_string(),
+            held: wallet.held.to_string(),
+            available: wallet.available().to_string(),
+        }
+    }
+}
+
+impl TransactionShown {
+    /// As the API shows it.
+    pub fn of(entry: &LedgerEntry) -> Self {
+        let postings = entry.postings.iter().map(|posting| PostingShown {
+            account: posting.account.to_string(),
+            currency: posting.currency.to_string(),
+            amount: posting.amount.to_string(),
+        });
+        TransactionShown {
+            id: entry.id.clone(),
+            kind: entry.kind.to_string(),
+            at: entry.at.to_string(),
+            reference: entry.reference.clone(),
+            memo: entry.memo.clone(),
+            postings: postings.collect(),
+        }
+    }
+}
+
 /// What a tenant has, in each currency it ever had any.
 #[utoipa::path(get, path = "/v1/tenants/{tenant}/wallet", tag = "money", params(("tenant" = String, Path, description = "Its name")), responses((status = 200, body = Page<WalletShown>)))]
 pub(crate) async fn wallet(
@@ -150,13 +181,7 @@ pub(crate) async fn wallet(
 ) -> Result<Json<Page<WalletShown>>, Problem> {
     caller.in_tenant(&services, &tenant, Permission::MoneyRead).await?;
     let wallets = services.store.wallet_list(&tenant).await?;
-    let shown = wallets.iter().map(|wallet| WalletShown {
-        currency: wallet.currency.to_string(),
-        balance: wallet.posted.to_string(),
-        held: wallet.held.to_string(),
-        available: wallet.available().to_string(),
-    });
-    Ok(Json(Page { items: shown.collect(), next: None }))
+    Ok(Json(Page { items: wallets.iter().map(WalletShown::of).collect(), next: None }))
 }
 
 /// Every movement of a tenant's money, the newest first.
@@ -170,7 +195,7 @@ pub(crate) async fn ledger(
     caller.in_tenant(&services, &tenant, Permission::MoneyRead).await?;
     let before = page.after()?;
     let entries = services.store.ledger_list(&tenant, before.as_deref(), page.fetch()?).await?;
-    Ok(Json(page.page(entries, |entry| entry.id.clone(), transaction)?))
+    Ok(Json(page.page(entries, |entry| entry.id.clone(), TransactionShown::of)?))
 }
 
 /// The lines of a tenant's bill in a while.
@@ -234,22 +259,6 @@ fn moment(name: &str, text: Option<&str>) -> Result<Option<Timestamp>, Problem> 
         text.parse().map_err(|_| Problem::parameter(name, expected))
     };
     text.map(parse).transpose()
-}
-
-fn transaction(entry: &LedgerEntry) -> TransactionShown {
-    let postings = entry.postings.iter().map(|posting| PostingShown {
-        account: posting.account.to_string(),
-        currency: posting.currency.to_string(),
-        amount: posting.amount.to_string(),
-    });
-    TransactionShown {
-        id: entry.id.clone(),
-        kind: entry.kind.to_string(),
-        at: entry.at.to_string(),
-        reference: entry.reference.clone(),
-        memo: entry.memo.clone(),
-        postings: postings.collect(),
-    }
 }
 
 fn line(line: &UsageLine) -> LineShown {

@@ -23,7 +23,7 @@ pub(crate) use sealed::QuoteKey;
 
 /// What something costs. A part that is not there costs nothing.
 #[derive(Serialize, ToSchema)]
-pub(crate) struct Cost {
+pub struct Cost {
     /// The currency of every amount.
     currency: String,
     /// What is billed, in the order of a bill.
@@ -43,7 +43,7 @@ pub(crate) struct Cost {
 
 /// One part of what is billed.
 #[derive(Serialize, ToSchema)]
-pub(crate) struct CostLine {
+pub struct CostLine {
     /// `base`, `kept`, `cpu`, `memory` or `disk`.
     part: &'static str,
     /// Cores, bytes, or 1 of the whole.
@@ -56,7 +56,7 @@ pub(crate) struct CostLine {
 
 /// An order, as it stands.
 #[derive(Serialize, ToSchema)]
-pub(crate) struct OrderShown {
+pub struct OrderShown {
     /// Its id.
     id: String,
     /// Whose it is.
@@ -115,7 +115,8 @@ pub(crate) struct OrderShown {
 }
 
 impl Cost {
-    pub(crate) fn of(quote: &Quote) -> Self {
+    /// As the API shows it.
+    pub fn of(quote: &Quote) -> Self {
         let lines = quote.lines.iter().map(|line| CostLine {
             part: line.part.as_str(),
             quantity: line.quantity,
@@ -134,38 +135,45 @@ impl Cost {
     }
 }
 
+impl OrderShown {
+    /// As the API shows it, with what it costs by what it bought.
+    pub fn of(order: &Order, quote: Option<&Quote>) -> Self {
+        let Instance { offer, image, location, cpu, memory, disk, .. } = &order.instance;
+        let size = |size: &Option<ByteSize>| size.map(|size| size.to_string());
+        let dates = order.dunning.as_ref();
+        OrderShown {
+            id: order.id.clone(),
+            tenant: order.tenant.clone(),
+            name: order.name.clone(),
+            client_ref: order.client_ref.clone(),
+            offer: plain(offer).to_owned(),
+            offer_version: offer.clone(),
+            image: image.as_deref().map(|image| plain(image).to_owned()),
+            location: location.clone(),
+            cpu: *cpu,
+            memory: size(memory),
+            disk: size(disk),
+            phase: order.phase.to_string(),
+            running: order.running,
+            suspensions: order.reasons.iter().map(|reason| reason.as_str()).collect(),
+            problem: order.why.clone(),
+            cost: quote.map(Cost::of),
+            promo: order.discount.as_ref().map(|discount| discount.code.clone()),
+            owes: order.owes,
+            suspend_at: dates.map(|dates| dates.suspend_at.to_string()),
+            delete_at: dates.map(|dates| dates.delete_at.to_string()),
+            placed_at: order.placed_at.to_string(),
+            activated_at: order.anchored_at.map(|at| at.to_string()),
+            ended_at: order.ended_at.map(|at| at.to_string()),
+            retain_until: order.retain_until.map(|at| at.to_string()),
+        }
+    }
+}
+
 /// An order, with what it costs by what it bought.
 pub(crate) async fn shown(services: &Services, order: &Order) -> Result<OrderShown, Problem> {
     let quote = services.store.order_price(order).await?;
-    let Instance { offer, image, location, cpu, memory, disk, .. } = &order.instance;
-    let size = |size: &Option<ByteSize>| size.map(|size| size.to_string());
-    let dates = order.dunning.as_ref();
-    Ok(OrderShown {
-        id: order.id.clone(),
-        tenant: order.tenant.clone(),
-        name: order.name.clone(),
-        client_ref: order.client_ref.clone(),
-        offer: plain(offer).to_owned(),
-        offer_version: offer.clone(),
-        image: image.as_deref().map(|image| plain(image).to_owned()),
-        location: location.clone(),
-        cpu: *cpu,
-        memory: size(memory),
-        disk: size(disk),
-        phase: order.phase.to_string(),
-        running: order.running,
-        suspensions: order.reasons.iter().map(|reason| reason.as_str()).collect(),
-        problem: order.why.clone(),
-        cost: quote.as_ref().map(Cost::of),
-        promo: order.discount.as_ref().map(|discount| discount.code.clone()),
-        owes: order.owes,
-        suspend_at: dates.map(|dates| dates.suspend_at.to_string()),
-        delete_at: dates.map(|dates| dates.delete_at.to_string()),
-        placed_at: order.placed_at.to_string(),
-        activated_at: order.anchored_at.map(|at| at.to_string()),
-        ended_at: order.ended_at.map(|at| at.to_string()),
-        retain_until: order.retain_until.map(|at| at.to_string()),
-    })
+    Ok(OrderShown::of(order, quote.as_ref()))
 }
 
 /// An order that the caller may do that with. One of others is answered like one that is not there.

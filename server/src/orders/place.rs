@@ -74,7 +74,7 @@ pub(crate) struct TryQuery {
 
 /// An order that was only tried: it would have been placed.
 #[derive(Serialize, ToSchema)]
-pub(crate) struct Trial {
+pub struct Trial {
     /// Whose it would be.
     tenant: String,
     /// What it would be called.
@@ -85,6 +85,20 @@ pub(crate) struct Trial {
     offer_version: String,
     /// What it would cost; `null` when it is free.
     cost: Option<Cost>,
+}
+
+impl Trial {
+    /// As the API shows it.
+    pub fn of(placed: &Placed) -> Self {
+        let order = &placed.order;
+        Trial {
+            tenant: order.tenant.clone(),
+            name: order.name.clone(),
+            offer: plain(&order.instance.offer).to_owned(),
+            offer_version: order.instance.offer.clone(),
+            cost: placed.quote.as_ref().map(Cost::of),
+        }
+    }
 }
 
 /// Places an order: all of what it needs in one go, or nothing. The same request with the same key
@@ -113,7 +127,10 @@ pub(crate) async fn create(
         dry_run,
     };
     let placed = services.store.order_place(&request).await?;
-    if dry_run { Ok(tried(&placed)) } else { answer(&services, &placed).await }
+    if dry_run {
+        return Ok(Answer(Trial::of(&placed)).into_response());
+    }
+    answer(&services, &placed).await
 }
 
 /// Places the order that a new tenant gets, if the applied specs say one. The tenant is there either
@@ -143,18 +160,6 @@ async fn answer(services: &Services, placed: &Placed) -> Result<Response, Proble
     let version = etag(i64::try_from(order.version).unwrap_or(i64::MAX));
     let body = Answer(shown(services, order).await?);
     Ok((StatusCode::CREATED, location, repeated, version, body).into_response())
-}
-
-fn tried(placed: &Placed) -> Response {
-    let order = &placed.order;
-    let trial = Trial {
-        tenant: order.tenant.clone(),
-        name: order.name.clone(),
-        offer: plain(&order.instance.offer).to_owned(),
-        offer_version: order.instance.offer.clone(),
-        cost: placed.quote.as_ref().map(Cost::of),
-    };
-    Answer(trial).into_response()
 }
 
 fn dry_run(query: &TryQuery) -> Result<bool, Problem> {

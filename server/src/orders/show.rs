@@ -5,7 +5,7 @@ use axum::extract::State;
 use axum::http::header;
 use axum::response::IntoResponse;
 use lessor_specs::OrderPhase;
-use lessor_store::OrderFilter;
+use lessor_store::{OrderEvent, OrderFilter};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use utoipa::ToSchema;
@@ -37,7 +37,7 @@ pub(crate) struct OrderQuery {
 
 /// Something that happened to an order.
 #[derive(Serialize, ToSchema)]
-pub(crate) struct OrderEventShown {
+pub struct OrderEventShown {
     /// Its id.
     id: String,
     /// The version that the order had from then on.
@@ -52,6 +52,20 @@ pub(crate) struct OrderEventShown {
     /// More about it.
     #[schema(value_type = Object)]
     data: Value,
+}
+
+impl OrderEventShown {
+    /// As the API shows it.
+    pub fn of(event: &OrderEvent) -> Self {
+        OrderEventShown {
+            id: event.id.clone(),
+            number: event.number,
+            at: event.at.to_string(),
+            kind: event.kind.as_str(),
+            phase: event.phase.to_string(),
+            data: event.data.clone(),
+        }
+    }
 }
 
 /// Orders, the newest first.
@@ -100,19 +114,7 @@ pub(crate) async fn events(
     let order = find(&services, &caller, &id, Permission::OrdersRead).await?;
     let after = page.after_parsed()?.unwrap_or(0);
     let events = services.store.order_events(&order.id, after, page.fetch()?).await?;
-    let page = page.page(
-        events,
-        |event| event.number.to_string(),
-        |event| OrderEventShown {
-            id: event.id.clone(),
-            number: event.number,
-            at: event.at.to_string(),
-            kind: event.kind.as_str(),
-            phase: event.phase.to_string(),
-            data: event.data.clone(),
-        },
-    )?;
-    Ok(Json(page))
+    Ok(Json(page.page(events, |event| event.number.to_string(), OrderEventShown::of)?))
 }
 
 /// An order as the entry it stands for, with what it bought: what `lessor plan --orders` reads.
@@ -125,6 +127,18 @@ pub(crate) async fn spec(
     let order = find(&services, &caller, &id, Permission::OrdersRead).await?;
     let rendered = services.store.order_render(&order).await?;
     Ok(([(header::CONTENT_TYPE, "application/toml")], rendered.to_toml()))
+}
+
+/// Everything customers ordered that is not gone yet, as entries beside spec files: what
+/// `lessor render --orders` writes. Holds ids, sizes and public keys, and no secret.
+#[utoipa::path(get, path = "/v1/orders/export", tag = "operations", responses((status = 200, description = "A file in TOML", body = String, content_type = "application/toml")))]
+pub(crate) async fn export(
+    State(services): State<Services>,
+    caller: Caller,
+) -> Result<impl IntoResponse, Problem> {
+    caller.on_platform(Permission::OrdersRead)?;
+    let orders = services.store.order_wishes().await?;
+    Ok(([(header::CONTENT_TYPE, "application/toml")], orders.to_toml()))
 }
 
 /// Whose things are listed, if the caller may see them: `None` is everybody's.

@@ -36,7 +36,7 @@ pub(crate) struct NewApiKey {
 
 /// A key, without what it is.
 #[derive(Serialize, ToSchema)]
-pub(crate) struct KeyShown {
+pub struct KeyShown {
     /// Its id.
     id: String,
     /// What people call it.
@@ -67,19 +67,22 @@ pub(crate) struct KeyMade {
     key: KeyShown,
 }
 
-fn shown(key: &ApiKey) -> KeyShown {
-    KeyShown {
-        id: key.id.to_string(),
-        name: key.name.clone(),
-        prefix: key.prefix.clone(),
-        tenant: match &key.owner {
-            KeyOwner::Tenant(tenant) => Some(tenant.clone()),
-            KeyOwner::Account(_) | KeyOwner::Platform(_) => None,
-        },
-        scopes: key.scopes.split_whitespace().map(str::to_owned).collect(),
-        created_at: key.created_at.to_string(),
-        expires_at: key.expires_at.map(|at| at.to_string()),
-        last_used_at: key.last_used_at.map(|at| at.to_string()),
+impl KeyShown {
+    /// As the API shows it.
+    pub fn of(key: &ApiKey) -> Self {
+        KeyShown {
+            id: key.id.to_string(),
+            name: key.name.clone(),
+            prefix: key.prefix.clone(),
+            tenant: match &key.owner {
+                KeyOwner::Tenant(tenant) => Some(tenant.clone()),
+                KeyOwner::Account(_) | KeyOwner::Platform(_) => None,
+            },
+            scopes: key.scopes.split_whitespace().map(str::to_owned).collect(),
+            created_at: key.created_at.to_string(),
+            expires_at: key.expires_at.map(|at| at.to_string()),
+            last_used_at: key.last_used_at.map(|at| at.to_string()),
+        }
     }
 }
 
@@ -110,7 +113,7 @@ pub(crate) async fn create(
     };
     let key = services.store.key_create(key, &caller.actor()).await?;
     let secret = secret.reveal().to_owned();
-    Ok((StatusCode::CREATED, Answer(KeyMade { secret, key: shown(&key) })))
+    Ok((StatusCode::CREATED, Answer(KeyMade { secret, key: KeyShown::of(&key) })))
 }
 
 /// One's keys, or those of a tenant.
@@ -124,7 +127,7 @@ pub(crate) async fn list(
     let owner = owner(&services, &caller, tenant.as_deref(), Permission::KeysRead).await?;
     let after = page.after_parsed()?;
     let keys = services.store.key_list(&owner, after.as_ref(), page.fetch()?).await?;
-    Ok(Answer(page.page(keys, |key| key.id.to_string(), shown)?))
+    Ok(Answer(page.page(keys, |key| key.id.to_string(), KeyShown::of)?))
 }
 
 /// Ends a key, at once.

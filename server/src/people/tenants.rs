@@ -44,7 +44,7 @@ pub(crate) struct TenantChange {
 
 /// Somebody who rents.
 #[derive(Serialize, ToSchema)]
-pub(crate) struct Tenant {
+pub struct Tenant {
     /// Its name.
     id: String,
     /// What people call it.
@@ -60,14 +60,17 @@ pub(crate) struct Tenant {
     created_at: String,
 }
 
-fn tenant(tenant: &lessor_store::Tenant) -> Tenant {
-    Tenant {
-        id: tenant.id.clone(),
-        display_name: tenant.display_name.clone(),
-        quota: tenant.quota.clone(),
-        timezone: tenant.timezone.clone(),
-        origin: tenant.origin.to_string(),
-        created_at: tenant.created_at.to_string(),
+impl Tenant {
+    /// As the API shows it.
+    pub fn of(tenant: &lessor_store::Tenant) -> Self {
+        Tenant {
+            id: tenant.id.clone(),
+            display_name: tenant.display_name.clone(),
+            quota: tenant.quota.clone(),
+            timezone: tenant.timezone.clone(),
+            origin: tenant.origin.to_string(),
+            created_at: tenant.created_at.to_string(),
+        }
     }
 }
 
@@ -98,7 +101,7 @@ pub(crate) async fn create(
     if let Some(offer) = catalogue.welcome().filter(|_| may) {
         place::welcome(&services, &made.id, offer, actor).await;
     }
-    Ok((StatusCode::CREATED, etag(made.version), Answer(tenant(&made))))
+    Ok((StatusCode::CREATED, etag(made.version), Answer(Tenant::of(&made))))
 }
 
 /// The tenants one belongs to; for the platform, all.
@@ -112,12 +115,12 @@ pub(crate) async fn list(
     let (after, fetch) = (page.after()?, page.fetch()?);
     if let Some(own) = caller.bound_to() {
         let own = services.store.tenant_show(own).await?;
-        return Ok(Answer(Page { items: own.iter().map(tenant).collect(), next: None }));
+        return Ok(Answer(Page { items: own.iter().map(Tenant::of).collect(), next: None }));
     }
     let sees_all = caller.platform_may(Permission::TenantsRead);
     let member = if sees_all { None } else { Some(&caller.person()?.id) };
     let tenants = services.store.tenant_list(member, after.as_deref(), fetch).await?;
-    Ok(Answer(page.page(tenants, |tenant| tenant.id.clone(), tenant)?))
+    Ok(Answer(page.page(tenants, |tenant| tenant.id.clone(), Tenant::of)?))
 }
 
 /// A tenant.
@@ -129,7 +132,7 @@ pub(crate) async fn show(
 ) -> Result<impl IntoResponse, Problem> {
     caller.in_tenant(&services, &id, Permission::TenantsRead).await?;
     let found = services.store.tenant_show(&id).await?.ok_or_else(Problem::not_found)?;
-    Ok((etag(found.version), Answer(tenant(&found))))
+    Ok((etag(found.version), Answer(Tenant::of(&found))))
 }
 
 /// Changes what people call a tenant, or where its months begin.
@@ -152,7 +155,7 @@ pub(crate) async fn update(
     }
     let updated =
         services.store.tenant_update(&id, version, display_name, &zone, &caller.actor()).await?;
-    Ok((etag(updated.version), Answer(tenant(&updated))))
+    Ok((etag(updated.version), Answer(Tenant::of(&updated))))
 }
 
 /// The name of a tenant that is made over the API: plainer than what files may write, since it

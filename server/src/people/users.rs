@@ -32,7 +32,7 @@ pub(crate) struct SignUp {
 
 /// An account.
 #[derive(Debug, PartialEq, Serialize, ToSchema)]
-pub(crate) struct User {
+pub struct User {
     /// Its id.
     id: String,
     /// Its mail address.
@@ -60,7 +60,8 @@ pub(crate) struct StatusChange {
 }
 
 impl User {
-    pub(super) fn of(account: &Account) -> Self {
+    /// As the API shows it.
+    pub fn of(account: &Account) -> Self {
         User {
             id: account.id.to_string(),
             email: account.email.clone(),

@@ -126,9 +126,17 @@ impl Reconciler {
     /// # Errors
     /// As of [`Reconciler::turn`].
     pub async fn drift(&mut self) -> anyhow::Result<Option<Plan>> {
+        self.plan(Scope::Settled).await
+    }
+
+    /// Looks at what would be done, as far as `scope` goes, and changes nothing. `None` before
+    /// anything was applied.
+    ///
+    /// # Errors
+    /// As of [`Reconciler::turn`].
+    pub async fn plan(&mut self, scope: Scope) -> anyhow::Result<Option<Plan>> {
         let Some(ground) = self.ground().await? else { return Ok(None) };
-        let look = look::look(&self.store, &self.estate, &ground, Scope::Settled).await?;
-        Ok(Some(look.plan))
+        Ok(Some(look::look(&self.store, &self.estate, &ground, scope).await?.plan))
     }
 
     async fn under_lease(

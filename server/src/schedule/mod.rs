@@ -58,16 +58,21 @@ impl Schedule {
         Schedule { store, estate, orders_moved: None }
     }
 
+    /// Of a server, which carries out what jobs say of orders.
+    pub(crate) fn of(services: &Services, estate: Option<Estate>) -> Self {
+        Schedule {
+            store: services.store.clone(),
+            estate,
+            orders_moved: Some(services.orders_moved.clone()),
+        }
+    }
+
     /// Begins to run every job when it is due.
     ///
     /// # Errors
     /// When there can be no ticks.
     pub async fn start(services: &Services, estate: Option<Estate>) -> anyhow::Result<Ticking> {
-        let schedule = Schedule {
-            store: services.store.clone(),
-            estate,
-            orders_moved: Some(services.orders_moved.clone()),
-        };
+        let schedule = Schedule::of(services, estate);
         let ticks = JobScheduler::new().await?;
         for job in Job::ALL {
             ticks.add(schedule.tick(job)?).await?;
@@ -101,12 +106,13 @@ impl Schedule {
         self.run_claimed(job, claim).await
     }
 
-    /// Runs a job now, whether it is due or not, unless somebody else is at it.
+    /// Runs a job now, whether it is due or not, unless somebody else is at it. `by` says who wants
+    /// that.
     ///
     /// # Errors
     /// When the database does not answer, or others took it over meanwhile.
-    pub async fn run_now(&self, job: Job) -> anyhow::Result<Ran> {
-        let holder = Holder::here("lessor jobs run");
+    pub async fn run_now(&self, job: Job, by: &str) -> anyhow::Result<Ran> {
+        let holder = Holder::here(by);
         let claim = self.store.job_claim_now(self.terms(job, &holder)).await?;
         self.run_claimed(job, claim).await
     }

@@ -77,6 +77,7 @@ fn about_order(route: &Route) -> Option<About> {
         ("POST", "/v1/quotes") => {
             About::Owned("/v1/quotes", Some(json!({ "tenant": "TENANT", "offer": "small" })))
         }
+        ("GET", "/v1/events") => About::Owned("/v1/events?tenant=TENANT&follow=0", None),
         ("GET", "/v1/orders") => About::Owned("/v1/orders?tenant=TENANT", None),
         ("POST", "/v1/orders") => About::Owned("/v1/orders", Some(new())),
         ("GET" | "DELETE", "/v1/orders/{order}") => About::Owned("/v1/orders/ORDER", None),
@@ -101,7 +102,12 @@ fn about_order(route: &Route) -> Option<About> {
         ("GET", "/v1/tenants/{tenant}/ledger") => About::Owned("/v1/tenants/TENANT/ledger", None),
         ("GET", "/v1/tenants/{tenant}/usage") => About::Owned("/v1/tenants/TENANT/usage", None),
         ("GET", "/v1/tenants/{tenant}/quota") => About::Owned("/v1/tenants/TENANT/quota", None),
-        ("GET", "/v1/promo-codes") => About::Platform,
+        (
+            "GET",
+            "/v1/promo-codes" | "/v1/orders/export" | "/v1/plans" | "/v1/drift" | "/v1/stats"
+            | "/v1/jobs",
+        )
+        | ("POST", "/v1/jobs/{job}/runs") => About::Platform,
         ("POST", "/v1/tenants/{tenant}/credits") => About::Owned(
             "/v1/tenants/TENANT/credits",
             Some(json!({ "currency": "EUR", "amount": "1", "memo": "x" })),
@@ -284,6 +290,7 @@ async fn what_each_role_may_do_in_its_own_tenant_is_this() {
     POST   /v1/api-keys                                  201 201 403 403 201 403 403
     DELETE /v1/api-keys/{key}                            204 204 403 403 204 403 403
     GET    /v1/audit                                     200 200 403 403 200 403 403
+    GET    /v1/events                                    200 200 200 200 200 403 403
     GET    /v1/instances                                 200 200 200 200 200 403 403
     GET    /v1/instances/{instance}                      200 200 200 200 200 403 403
     GET    /v1/instances/{instance}/access               200 200 200 200 200 403 403

@@ -14,6 +14,7 @@ mod keys;
 mod listening;
 mod logins;
 mod money;
+mod operations;
 mod orders;
 #[path = "../../../tests/src/postgres.rs"]
 #[expect(unreachable_pub, dead_code, reason = "tests of other crates use it too")]

@@ -19,7 +19,7 @@ use tokio::sync::watch;
 use crate::fixture::{BACKENDS, Backend, Server};
 
 /// A game server for rent on a pretend host, and a file of the operator's own beside it.
-const SHOP: &str = r#"
+pub(crate) const SHOP: &str = r#"
 [docker.par1]
 endpoint = "memory:host.json"
 location = "par1"

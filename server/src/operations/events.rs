@@ -1,0 +1,268 @@
+//! What happens to orders, as it happens: server-sent events.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::convert::Infallible;
+use std::time::Duration;
+
+use axum::extract::State;
+use axum::http::request::Parts;
+use axum::http::{HeaderName, Method};
+use axum::response::Sse;
+use axum::response::sse::{Event, KeepAlive};
+use futures_util::Stream;
+use futures_util::stream::unfold;
+use jiff::{SignedDuration, Timestamp};
+use lessor_engine::Clock as _;
+use lessor_store::{OrderNews, StoreError};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use tokio::sync::OwnedSemaphorePermit;
+use tracing::warn;
+use utoipa::ToSchema;
+
+use crate::access::Permission;
+use crate::extract::{Query, only};
+use crate::listen::Ending;
+use crate::orders::show::seen_tenant;
+use crate::{Caller, Problem, ProblemKind, Services, auth};
+
+/// How many may follow at once. Each asks the database once a second.
+pub(crate) const FOLLOWERS: usize = 64;
+
+/// How often the database is asked.
+const ASKED_EVERY: Duration = Duration::from_secs(1);
+
+/// How long it may take until others see what happened: longer than a transaction waits for others.
+const LATE: SignedDuration = SignedDuration::from_secs(15);
+
+/// How many are read at once.
+const READ: u32 = 500;
+
+const LAST_EVENT_ID: HeaderName = HeaderName::from_static("last-event-id");
+
+/// What is followed.
+#[derive(Debug, Default, Deserialize, utoipa::IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub(crate) struct FollowQuery {
+    /// Orders of this tenant. Only the platform may leave it out, and a key of a tenant.
+    tenant: Option<String>,
+    /// What happened from here on; from now on unless said. `Last-Event-ID` counts more.
+    #[param(format = DateTime)]
+    from: Option<String>,
+    /// With `0` or `false`, the answer ends with what happened by now.
+    #[param(value_type = Option<String>)]
+    follow: Option<String>,
+}
+
+/// Something that happened to an order.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct NewsShown {
+    /// Its id.
+    id: String,
+    /// The order.
+    order: String,
+    /// Whose it is.
+    tenant: String,
+    /// What the order is called, within its tenant.
+    name: String,
+    /// The version that the order had from then on.
+    number: u64,
+    /// When.
+    #[schema(format = DateTime)]
+    at: String,
+    /// What: `placed`, `begun`, `settled`, `lost`, …
+    kind: &'static str,
+    /// The phase that it left the order in.
+    phase: String,
+    /// More about it.
+    #[schema(value_type = Object)]
+    data: Value,
+}
+
+/// What happens to orders, and how far they are carried out, as it happens: a stream of events, each
+/// called `order.` and what happened. It goes on behind the `Last-Event-ID`; what happened in the last
+/// seconds before that may come again, with the same id. The stream ends when the server does, or
+/// when its reader may not read it any more.
+#[utoipa::path(get, path = "/v1/events", tag = "operations", params(FollowQuery, ("Last-Event-ID" = Option<String>, Header, description = "The id of the last event that was read")), responses((status = 200, description = "Events, whose data is this in JSON", body = NewsShown, content_type = "text/event-stream")))]
+pub(crate) async fn follow(
+    State(services): State<Services>,
+    caller: Caller,
+    Query(query): Query<FollowQuery>,
+    parts: Parts,
+) -> Result<Sse<impl Stream<Item = Result<Event, Infallible>> + use<>>, Problem> {
+    let named = query.tenant.clone();
+    let tenant = seen_tenant(&services, &caller, named, Permission::OrdersRead).await?;
+    let goes_on = goes_on(&query)?;
+    let (floor, newest, seen) = begin(&services, &parts, &query).await?;
+    let place = services.followers.clone().try_acquire_owned().map_err(|_| {
+        let detail = format!("{FOLLOWERS} follow already");
+        Problem::new(ProblemKind::TooMany).detail(detail).retry_after(Duration::from_secs(30))
+    })?;
+    let (named, ready) = (query.tenant, VecDeque::new());
+    let following = Following {
+        services,
+        parts,
+        named,
+        tenant,
+        floor,
+        newest,
+        seen,
+        ready,
+        goes_on,
+        is_behind: true,
+        _place: place,
+    };
+    let next = |mut following: Following| async move {
+        let news = following.next().await?;
+        Some((Ok(event(&news)), following))
+    };
+    Ok(Sse::new(unfold(following, next)).keep_alive(KeepAlive::default()))
+}
+
+/// Somebody who follows.
+struct Following {
+    services: Services,
+    /// How they showed who they are, and when the server ends.
+    parts: Parts,
+    /// The tenant they named.
+    named: Option<String>,
+    tenant: Option<String>,
+    /// Nothing before this is read.
+    floor: Timestamp,
+    /// When the latest that was read happened.
+    newest: Timestamp,
+    /// What was read and may be found again, each with when it happened.
+    seen: BTreeMap<String, Timestamp>,
+    /// What was read and not said yet.
+    ready: VecDeque<OrderNews>,
+    goes_on: bool,
+    /// Whether there may be more that happened already.
+    is_behind: bool,
+    _place: OwnedSemaphorePermit,
+}
+
+impl Following {
+    /// The next that happened; `None` at the end.
+    async fn next(&mut self) -> Option<OrderNews> {
+        loop {
+            if let Some(news) = self.ready.pop_front() {
+                return Some(news);
+            }
+            if !self.is_behind && !self.may_wait().await {
+                return None;
+            }
+            match self.read().await {
+                Ok(is_behind) => self.is_behind = is_behind,
+                Err(error) => {
+                    // Whoever follows calls again, and goes on where this ended.
+                    warn!(%error, "could not read what happened");
+                    return None;
+                }
+            }
+        }
+    }
+
+    /// Waits for more to happen; whether it is read then.
+    async fn may_wait(&self) -> bool {
+        self.goes_on && self.waits().await && self.still_may().await
+    }
+
+    /// Waits for a while; whether the server goes on.
+    async fn waits(&self) -> bool {
+        let ending = self.parts.extensions.get::<Ending>().cloned();
+        let told = async {
+            match ending {
+                Some(mut ending) => ending.told().await,
+                None => std::future::pending().await,
+            }
+        };
+        tokio::select! {
+            () = told => false,
+            () = tokio::time::sleep(ASKED_EVERY) => true,
+        }
+    }
+
+    /// Whether they may still read it: keys end, and members leave.
+    async fn still_may(&self) -> bool {
+        let services = &self.services;
+        match auth::identify(services, &Method::GET, &self.parts.headers).await {
+            Ok(caller) => {
+                let named = self.named.clone();
+                let seen = seen_tenant(services, &caller, named, Permission::OrdersRead).await;
+                seen.is_ok_and(|tenant| tenant == self.tenant)
+            }
+            Err(_) => false,
+        }
+    }
+
+    /// Reads on, until something new is found or nothing is left; whether there may be more.
+    async fn read(&mut self) -> Result<bool, StoreError> {
+        let late = self.newest.checked_sub(LATE).unwrap_or(Timestamp::MIN).max(self.floor);
+        let mut after = (late, String::new());
+        let is_behind = loop {
+            let tenant = self.tenant.as_deref();
+            let from = (after.0, after.1.as_str());
+            let found = self.services.store.order_news(tenant, from, READ).await?;
+            let is_last = found.len() < READ as usize;
+            for news in found {
+                let (id, at) = (news.event.id.clone(), news.event.at);
+                after = (at, id.clone());
+                self.newest = self.newest.max(at);
+                if self.seen.insert(id, at).is_none() {
+                    self.ready.push_back(news);
+                }
+            }
+            if is_last || !self.ready.is_empty() {
+                break !is_last;
+            }
+        };
+        let late = self.newest.checked_sub(LATE).unwrap_or(Timestamp::MIN);
+        self.seen.retain(|_, at| *at >= late);
+        Ok(is_behind)
+    }
+}
+
+/// Before what nothing is read, when the latest that was read happened, and what was read.
+type Begin = (Timestamp, Timestamp, BTreeMap<String, Timestamp>);
+
+async fn begin(services: &Services, parts: &Parts, query: &FollowQuery) -> Result<Begin, Problem> {
+    let Some(last) = only(&parts.headers, &LAST_EVENT_ID)?.filter(|last| !last.is_empty()) else {
+        let expected = "expected a time such as `2030-01-31T12:00:00Z`";
+        let from = query.from.as_deref().map(str::parse).transpose();
+        let from = from.map_err(|_| Problem::parameter("from", expected))?;
+        let from = from.unwrap_or_else(|| services.store.now());
+        return Ok((from, from, BTreeMap::new()));
+    };
+    let unknown = || Problem::parameter("Last-Event-ID", "expected the id of an event");
+    let is_one = last.starts_with("evt_") && !last.contains('\0');
+    let at = if is_one { services.store.order_event_at(last).await? } else { None };
+    let at = at.ok_or_else(unknown)?;
+    let floor = at.checked_sub(LATE).unwrap_or(Timestamp::MIN);
+    Ok((floor, at, BTreeMap::from([(last.to_owned(), at)])))
+}
+
+fn goes_on(query: &FollowQuery) -> Result<bool, Problem> {
+    match query.follow.as_deref() {
+        None | Some("1" | "true") => Ok(true),
+        Some("0" | "false") => Ok(false),
+        Some(_) => Err(Problem::parameter("follow", "expected `1` or `0`")),
+    }
+}
+
+fn event(news: &OrderNews) -> Event {
+    let OrderNews { tenant, name, event } = news;
+    let shown = NewsShown {
+        id: event.id.clone(),
+        order: event.order.clone(),
+        tenant: tenant.clone(),
+        name: name.clone(),
+        number: event.number,
+        at: event.at.to_string(),
+        kind: event.kind.as_str(),
+        phase: event.phase.to_string(),
+        data: event.data.clone(),
+    };
+    let data = serde_json::to_string(&shown).unwrap_or_default();
+    Event::default().id(event.id.clone()).event(format!("order.{}", event.kind)).data(data)
+}
