@@ -10,6 +10,7 @@ use lessor_store::{KeyId, PlatformRole, Status};
 
 use crate::args::parse_address;
 use crate::output::Format;
+use crate::remote::ServerArgs;
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct ServeArgs {
@@ -37,7 +38,7 @@ pub(crate) struct ServeArgs {
     pub(crate) rate_limit: u32,
 }
 
-/// Where the database is.
+/// Where what is asked about is kept: in a database, or behind a server.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Where {
     /// The spec directory, which says where the database is.
@@ -46,6 +47,8 @@ pub(crate) struct Where {
     /// The form of the result.
     #[arg(long, value_enum, default_value_t = Format::Human)]
     pub(crate) format: Format,
+    #[command(flatten)]
+    pub(crate) server: ServerArgs,
 }
 
 #[derive(Debug, Subcommand)]

@@ -16,6 +16,7 @@ use crate::administration::{
 };
 use crate::output::{Color, Files, Format, Output, ReportFormat};
 use crate::redirect::Redirect;
+use crate::remote::ServerArgs;
 use crate::renting::{LedgerCommand, OrderCommand};
 
 const EXIT_CODES: &str = "\
@@ -201,8 +202,17 @@ impl Selecting {
 pub(crate) struct OrderSource {
     /// What customers ordered, in a file that `lessor render --orders` wrote, rather than from the
     /// database.
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", conflicts_with = "server")]
     pub(crate) orders: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) server: ServerArgs,
+}
+
+impl OrderSource {
+    /// Whether they come from elsewhere than the database.
+    pub(crate) fn is_elsewhere(&self) -> bool {
+        self.orders.is_some() || self.server.server.is_some()
+    }
 }
 
 #[derive(Debug, clap::Args)]
@@ -216,6 +226,8 @@ pub(crate) struct RenderArgs {
     /// The file to write instead of stdout.
     #[arg(short = 'o', value_name = "FILE")]
     pub(crate) output: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) server: ServerArgs,
 }
 
 /// In which forms a result is written.
@@ -299,7 +311,7 @@ pub(crate) struct Applying {
     pub(crate) events: Option<PathBuf>,
 }
 
-fn parse_duration(text: &str) -> Result<Duration, String> {
+pub(crate) fn parse_duration(text: &str) -> Result<Duration, String> {
     let duration: lessor_specs::Duration =
         text.parse().map_err(|malformed| format!("{malformed}"))?;
     Ok(Duration::from_secs(duration.secs()))

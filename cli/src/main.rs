@@ -2,7 +2,8 @@
 //!
 //! Results go to stdout, everything else to stderr, and the exit code says how it ended (see
 //! [`exit`]). In reading order: what can be said ([`args`]), what a directory says about itself
-//! ([`config`]), what all commands need ([`session`]), and one module a command.
+//! ([`config`]), what all commands need ([`session`]), a running server that is asked instead of a
+//! database ([`remote`]), and one module a command.
 
 mod administration;
 mod args;
@@ -12,13 +13,16 @@ mod declarations;
 mod events;
 mod exit;
 mod interrupt;
+mod keeper;
 mod logs;
 mod orders;
 mod output;
 mod progress;
 mod redirect;
+mod remote;
 mod renting;
 mod report;
+mod rows;
 mod session;
 
 use std::io::Write as _;

@@ -1,4 +1,5 @@
-//! Where what customers ordered comes from: the database, or a file somebody wrote before.
+//! Where what customers ordered comes from: the database, a running server, or a file somebody wrote
+//! before.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -12,6 +13,7 @@ use lessor_store::Store;
 use crate::args::OrderSource;
 use crate::exit::Failed;
 use crate::output::{counted, say};
+use crate::remote::{Call, Client};
 
 /// What was read, and what that is worth.
 pub(crate) struct Read {
@@ -20,18 +22,22 @@ pub(crate) struct Read {
 }
 
 impl OrderSource {
-    /// The orders of a file, if one is named; else those that `store` keeps. Without either, none
-    /// are read.
+    /// The orders of a file or a server, if one is named; else those that `store` keeps. Without
+    /// any, none are read.
     pub(crate) async fn read(&self, store: Option<&Store>, color: bool) -> anyhow::Result<Read> {
-        match (&self.orders, store) {
-            (Some(file), _) => {
-                let orders = of_file(file, color)?;
-                Ok(Read { orders, read: OrdersRead::Earlier })
-            }
-            (None, Some(store)) => {
-                Ok(Read { orders: of_store(store).await?, read: OrdersRead::Read })
-            }
-            (None, None) => Ok(Read { orders: Orders::default(), read: OrdersRead::NotRead }),
+        if let Some(file) = &self.orders {
+            // Somebody may have ordered since.
+            return Ok(Read { orders: of_file(file, color)?, read: OrdersRead::Earlier });
+        }
+        if let Some(server) = Client::open(&self.server)? {
+            return Ok(Read {
+                orders: of_server(&server, color).await?,
+                read: OrdersRead::Earlier,
+            });
+        }
+        match store {
+            Some(store) => Ok(Read { orders: of_store(store).await?, read: OrdersRead::Read }),
+            None => Ok(Read { orders: Orders::default(), read: OrdersRead::NotRead }),
         }
     }
 }
@@ -39,6 +45,16 @@ impl OrderSource {
 /// What a database keeps: the one place where it is asked for orders.
 pub(crate) async fn of_store(store: &Store) -> anyhow::Result<Orders> {
     Ok(store.order_wishes().await?)
+}
+
+/// What a running server keeps, as `lessor render --orders` writes it.
+pub(crate) async fn text_of_server(server: &Client) -> anyhow::Result<String> {
+    server.text(Call::get("/v1/orders/export"), "application/toml").await
+}
+
+async fn of_server(server: &Client, color: bool) -> anyhow::Result<Orders> {
+    let text = text_of_server(server).await?;
+    Orders::from_toml(server.url(), &text).map_err(|report| refused(&report, color))
 }
 
 fn of_file(file: &Path, color: bool) -> anyhow::Result<Orders> {

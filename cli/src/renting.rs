@@ -1,9 +1,13 @@
 //! What can be said on the command line about orders and money.
 
+use std::time::Duration;
+
 use clap::Subcommand;
 use lessor_specs::{ByteSize, Currency, Money};
+use lessor_store::Reason;
 
 use crate::administration::Where;
+use crate::args::parse_duration;
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum OrderCommand {
@@ -45,7 +49,27 @@ pub(crate) enum OrderCommand {
         #[command(flatten)]
         size: Size,
     },
+    /// Suspend an order for a reason, beside those there are. It stands still, with its data.
+    Suspend {
+        #[command(flatten)]
+        one: One,
+        /// `abuse`, `security` or `admin`.
+        #[arg(long, default_value = "admin", value_parser = given_reason)]
+        reason: Reason,
+        /// What happened, as its customer can read it.
+        #[arg(long)]
+        why: String,
+    },
+    /// Take away a reason against an order. It runs again when that was the last one.
+    Resume {
+        #[command(flatten)]
+        one: One,
+        /// `abuse`, `security` or `admin`.
+        #[arg(long, default_value = "admin", value_parser = given_reason)]
+        reason: Reason,
+    },
     /// End an order. Its data is kept for as long as its offer says.
+    #[command(visible_alias = "terminate")]
     End {
         #[command(flatten)]
         one: One,
@@ -78,8 +102,14 @@ pub(crate) struct NewOrder {
     #[arg(long)]
     pub(crate) stopped: bool,
     /// Only try: check everything, and change nothing.
-    #[arg(long)]
+    #[arg(long, conflicts_with = "wait")]
     pub(crate) dry_run: bool,
+    /// Wait until it is there, and say how far it is. Answers 1 when it cannot be had.
+    #[arg(long)]
+    pub(crate) wait: bool,
+    /// How long to wait, such as `90s` or `5m`. Answers 5 when it is not there by then, and goes on.
+    #[arg(long, default_value = "10m", value_name = "DURATION", value_parser = parse_duration, requires = "wait")]
+    pub(crate) wait_timeout: Duration,
     #[command(flatten)]
     pub(crate) place: Where,
 }
@@ -130,9 +160,29 @@ pub(crate) enum LedgerCommand {
         #[command(flatten)]
         place: Where,
     },
+    /// Give a charge back to a tenant, or a part of it.
+    Refund {
+        /// The tenant.
+        tenant: String,
+        /// The charge, as `lessor ledger list` shows it: `txn_…`.
+        transaction: String,
+        /// How much, such as `1.50`.
+        amount: Money,
+        /// What it is for, as the customer can read it.
+        #[arg(long)]
+        memo: String,
+        #[command(flatten)]
+        place: Where,
+    },
     /// Recompute every sum, and say where one is wrong.
     Verify {
         #[command(flatten)]
         place: Where,
     },
+}
+
+/// A reason that people give. Being overdue is found by the calendar, and ends by paying.
+fn given_reason(text: &str) -> Result<Reason, String> {
+    let reason = text.parse().ok().filter(|reason| *reason != Reason::Overdue);
+    reason.ok_or_else(|| "the reasons are abuse, security and admin".into())
 }

@@ -117,10 +117,7 @@ impl Session {
         source: &OrderSource,
         streams: &Streams,
     ) -> anyhow::Result<Session> {
-        let store = match source.orders {
-            Some(_) => None,
-            None => self.remembered().await?,
-        };
+        let store = if source.is_elsewhere() { None } else { self.remembered().await? };
         let read = source.read(store.as_ref(), streams.stderr_color).await;
         if let Some(store) = store {
             store.close().await;

@@ -78,7 +78,7 @@ async fn saved(
         let failed = Failed::new("a saved plan is applied whole").exit(Exit::Usage);
         return Err(failed.hint("select when the plan is made: `lessor plan --target …`").into());
     }
-    if args.ordered.orders.is_some() {
+    if args.ordered.is_elsewhere() {
         let failed = Failed::new("a saved plan knows its orders").exit(Exit::Usage);
         return Err(failed
             .hint("name them when the plan is made: `lessor plan --orders …`")

@@ -1,23 +1,48 @@
 //! `lessor audit`: what was done, and whether anybody changed what is remembered of it.
 
-use lessor_store::{Audited, Store};
+use lessor_server::shown::Event;
+use lessor_store::Store;
 use serde_json::{Value, json};
 
 use crate::administration::{Anchor, AuditCommand};
 use crate::args::Common;
-use crate::commands::people::{open, show};
 use crate::exit::{Exit, Failed};
+use crate::keeper::{Keeper, value};
 use crate::output::{self, Format};
+use crate::remote::{Call, Client};
+use crate::rows::{Row, row, show, text};
+
+/// Who keeps what was done. Every event is answered as the API shows it.
+trait AuditLog {
+    async fn events(&self, tenant: Option<&str>, limit: u32) -> anyhow::Result<Vec<Value>>;
+}
+
+impl AuditLog for Store {
+    async fn events(&self, tenant: Option<&str>, limit: u32) -> anyhow::Result<Vec<Value>> {
+        let events = self.audit_list(tenant, None, limit).await?;
+        Ok(events.iter().map(|event| value(&Event::of(event))).collect())
+    }
+}
+
+impl AuditLog for Client {
+    async fn events(&self, tenant: Option<&str>, limit: u32) -> anyhow::Result<Vec<Value>> {
+        self.list(|| Call::get("/v1/audit").asking("tenant", tenant), limit).await
+    }
+}
 
 pub(crate) async fn run(common: &Common, command: &AuditCommand) -> anyhow::Result<Exit> {
     match command {
         AuditCommand::List { tenant, limit, place } => {
-            let store = open(common, place).await?;
-            let events = store.audit_list(tenant.as_deref(), None, *limit).await?;
-            show(place.format, events.iter().map(row))
+            let tenant = tenant.as_deref();
+            let events = match place.keeper(common).await? {
+                Keeper::Store(store) => store.events(tenant, *limit).await?,
+                Keeper::Server(client) => client.events(tenant, *limit).await?,
+            };
+            show(place.format, events.into_iter().map(event_row))
         }
         AuditCommand::Verify { expect, place } => {
-            let store = open(common, place).await?;
+            let hint = "`lessor jobs run audit` has the server do it";
+            let store = place.database(common, "`lessor audit verify`", hint).await?;
             verify(&store, expect.as_ref(), place.format).await
         }
     }
@@ -55,22 +80,8 @@ async fn verify(store: &Store, expect: Option<&Anchor>, format: Format) -> anyho
     Ok(Exit::Done)
 }
 
-fn row(event: &Audited) -> (Vec<String>, Value) {
-    let tenant = event.tenant.as_deref().unwrap_or("");
-    let (seq, at) = (event.seq.to_string(), event.at.to_string());
-    let cells = [&seq, &at, &event.actor, &event.action, tenant, &event.target, &event.data];
-    let data: Value = serde_json::from_str(&event.data).unwrap_or_default();
-    let seal = event.seal.as_ref();
-    let value = json!({
-        "seq": event.seq,
-        "at": at,
-        "actor": event.actor,
-        "action": event.action,
-        "tenant": event.tenant,
-        "target": event.target,
-        "data": data,
-        "link": seal.map(|seal| seal.link),
-        "hash": seal.map(|seal| &seal.hash),
-    });
-    (cells.map(ToString::to_string).to_vec(), value)
+fn event_row(event: Value) -> Row {
+    let fields = ["seq", "at", "actor", "action", "tenant", "target"];
+    let [seq, at, actor, action, tenant, target] = fields.map(|field| text(&event, field));
+    row([seq, at, actor, action, tenant, target, event["data"].to_string()], event)
 }

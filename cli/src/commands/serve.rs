@@ -34,13 +34,13 @@ pub(crate) async fn run(common: &Common, args: &ServeArgs) -> anyhow::Result<Exi
         return Err(plain_text_refused(args));
     }
     let store = Store::open_serving(&configured_database(&args.dir, common)?).await?;
-    let services = Services::new(store.clone(), settings(args))?;
+    let estate = estate(common, &args.dir)?;
+    let services = Services::looking_at(estate.clone(), store.clone(), settings(args))?;
     let listening = Listening::at(args.listen, tls)
         .await
         .with_context(|| format!("could not listen on {}", args.listen))?;
     let address = listening.address()?;
     let background = Background::start(&services).await;
-    let estate = estate(common, &args.dir)?;
     let ticking = Schedule::start(&services, estate.clone()).await?;
     if estate.is_none() {
         warn!("the directory has no configuration: orders are kept, and not carried out");

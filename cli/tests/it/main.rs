@@ -14,6 +14,7 @@ mod drifting;
 mod explaining;
 mod graph;
 mod ground;
+mod operating;
 mod ordering;
 mod pipelines;
 mod planning;
@@ -21,7 +22,9 @@ mod planning;
 #[expect(unreachable_pub, clippy::panic, reason = "tests of other crates use it too")]
 mod postgres;
 mod recipes;
+mod remote;
 mod renting;
+mod running;
 mod sandbox;
 mod saved;
 mod secrets;

@@ -110,6 +110,7 @@ impl Shop {
         for name in [
             "LESSOR_DATABASE_URL",
             "LESSOR_ENDPOINT",
+            "LESSOR_API_KEY",
             "LESSOR_LOG",
             "DOCKER_HOST",
             "NO_COLOR",

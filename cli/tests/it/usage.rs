@@ -182,6 +182,24 @@ fn the_help_of_a_command_explains_each_word() {
       -h, --help
               Print help (see a summary with '-h')
 
+    A running server:
+          --server <URL>
+              Ask the server at `https://HOST:PORT` instead of the database. With `#sha256:…` behind it,
+              only that certificate is believed
+
+          --key <SECRET>
+              Where the key is kept that the server is shown: `secret://env/NAME` or
+              `secret://file/PATH`
+              
+              [default: secret://env/LESSOR_API_KEY]
+
+          --server-ca <FILE>
+              Believe who is vouched for by a certificate in this PEM file, rather than whom this
+              machine trusts on the web
+
+          --plain-http
+              Speak to a server on another machine without TLS. Whoever is on the way can read the key
+
     Options of every command:
           --database <URL>
               Where things are remembered: `sqlite:PATH`, or `postgres://USER@HOST:PORT/DATABASE`. By

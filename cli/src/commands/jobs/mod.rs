@@ -1,57 +1,60 @@
 //! `lessor jobs`: what falls due by the clock.
 
-use lessor_server::{Job, Ran, Schedule};
-use lessor_store::{JobOutcome, JobRun};
-use serde_json::{Value, json};
+mod remote;
+mod store;
 
-use crate::administration::JobsCommand;
+use lessor_server::Job;
+use serde_json::Value;
+
+use crate::administration::{JobsCommand, Where};
 use crate::args::Common;
-use crate::commands::people::{open, show};
 use crate::commands::serve::estate;
 use crate::exit::{Exit, Failed};
-use crate::output;
+use crate::keeper::Keeper;
+use crate::rows::{Row, row, show, text};
+
+/// Who runs jobs. Everything is answered as the API shows it.
+trait Jobs {
+    async fn runs(&self, job: Option<Job>, limit: u32) -> anyhow::Result<Vec<Value>>;
+    /// Runs a job, and answers how it ended.
+    async fn run(&self, job: Job) -> anyhow::Result<Value>;
+}
 
 pub(crate) async fn run(common: &Common, command: &JobsCommand) -> anyhow::Result<Exit> {
+    let place = place(command);
+    match place.keeper(common).await? {
+        Keeper::Store(store) => {
+            let estate = estate(common, &place.dir)?;
+            act(&store::Here { store, estate }, command).await
+        }
+        Keeper::Server(client) => act(&client, command).await,
+    }
+}
+
+fn place(command: &JobsCommand) -> &Where {
+    match command {
+        JobsCommand::List { place, .. } | JobsCommand::Run { place, .. } => place,
+    }
+}
+
+async fn act(keeper: &impl Jobs, command: &JobsCommand) -> anyhow::Result<Exit> {
     match command {
         JobsCommand::List { job, limit, place } => {
-            let store = open(common, place).await?;
-            let runs = store.job_list(job.map(Job::name), *limit).await?;
-            show(place.format, runs.iter().map(row))
+            let runs = keeper.runs(*job, *limit).await?;
+            show(place.format, runs.into_iter().map(run_row))
         }
         JobsCommand::Run { job, place } => {
-            let store = open(common, place).await?;
-            let schedule = Schedule::new(store, estate(common, &place.dir)?);
-            let said = match schedule.run_now(*job).await? {
-                Ran::Done(said) => said,
-                Ran::Failed(why) => {
-                    let message = format!("job `{}` failed: {why}", job.name());
-                    return Err(Failed::new(message).into());
-                }
-                Ran::Taken(holder) => {
-                    let message = format!("job `{}` is being run by {holder}", job.name());
-                    let hint = "wait until it is done: `lessor jobs list` says so";
-                    return Err(Failed::new(message).hint(hint).into());
-                }
-                Ran::NotDue => "it is not due".into(),
-            };
-            output::print(&format!("{said}\n"))?;
-            Ok(Exit::Done)
+            let ran = keeper.run(*job).await?;
+            let said = text(&ran, "said");
+            if ran["outcome"] == "failed" {
+                let message = format!("job `{}` failed: {said}", job.name());
+                return Err(Failed::new(message).into());
+            }
+            show(place.format, [row([said], ran)])
         }
     }
 }
 
-fn row(run: &JobRun) -> (Vec<String>, Value) {
-    let outcome = |outcome| match outcome {
-        JobOutcome::Done => "done",
-        JobOutcome::Failed => "failed",
-    };
-    let ended = run.ended.map_or("running", |(_, ended)| outcome(ended));
-    let said = run.said.clone().unwrap_or_default();
-    let line = vec![run.job.clone(), run.due_at.to_string(), ended.to_owned(), said];
-    let value = json!({
-        "job": run.job, "due_at": run.due_at, "skipped": run.skipped, "holder": run.holder,
-        "tries": run.tries, "started_at": run.started_at,
-        "ended_at": run.ended.map(|(at, _)| at), "outcome": ended, "said": run.said,
-    });
-    (line, value)
+fn run_row(run: Value) -> Row {
+    row(["job", "due_at", "outcome", "said"].map(|field| text(&run, field)), run)
 }

@@ -1,85 +1,100 @@
-//! `lessor ledger`: the money of tenants, against the store.
+//! `lessor ledger`: the money of tenants.
 
-use lessor_store::{Actor, Giving, LedgerEntry};
+mod remote;
+mod store;
+
+use lessor_specs::{Currency, Money};
 use serde_json::{Value, json};
 
+use crate::administration::Where;
 use crate::args::Common;
-use crate::commands::people::{open, show};
 use crate::exit::{Exit, Failed};
+use crate::keeper::Keeper;
 use crate::renting::LedgerCommand;
+use crate::rows::{Row, row, show, text};
 
-/// How many are listed; whoever has more asks the server, which has pages.
-const LISTED: u32 = 1_000;
+/// Who keeps the money of tenants. Everything is answered as the API shows it.
+trait Ledger {
+    async fn transactions(&self, tenant: &str) -> anyhow::Result<Vec<Value>>;
+    async fn wallets(&self, tenant: &str) -> anyhow::Result<Vec<Value>>;
+    async fn credit(
+        &self,
+        tenant: &str,
+        amount: (Currency, Money),
+        memo: &str,
+    ) -> anyhow::Result<()>;
+    /// Gives back a part of what a transaction charged.
+    async fn refund(&self, tenant: &str, part: (&str, Money), memo: &str) -> anyhow::Result<()>;
+}
 
 pub(crate) async fn run(common: &Common, command: &LedgerCommand) -> anyhow::Result<Exit> {
-    match command {
-        LedgerCommand::List { tenant, place } => {
-            let store = open(common, place).await?;
-            let entries = store.ledger_list(tenant, None, LISTED).await?;
-            show(place.format, entries.iter().map(row))
-        }
-        LedgerCommand::Credit { tenant, amount, currency, memo, place } => {
-            let store = open(common, place).await?;
-            if store.tenant_show(tenant).await?.is_none() {
-                let hint = "`lessor tenant list` shows all of them";
-                return Err(Failed::new(format!("there is no tenant `{tenant}`"))
-                    .hint(hint)
-                    .into());
-            }
-            let giving = Giving { memo: memo.clone(), key: None, by: Actor::command() };
-            store.credit_give(tenant, (*currency, *amount), &giving).await?;
-            let wallets = store.wallet_list(tenant).await?;
-            show(place.format, wallets.iter().map(wallet_row))
-        }
-        LedgerCommand::Verify { place } => {
-            let store = open(common, place).await?;
-            let report = store.ledger_verify().await?;
-            if let Some(fault) = report.faults.first() {
-                let message = format!("the ledger has {} faults: {fault}", report.faults.len());
-                let hint = "restore a backup; `lessor db verify` shows all of them";
-                return Err(Failed::new(message).hint(hint).into());
-            }
-            let value = json!({ "transactions": report.transactions, "wallets": report.wallets });
-            let said = format!(
-                "{} transactions and {} wallets add up",
-                report.transactions, report.wallets
-            );
-            show(place.format, [(vec![said], value)])
-        }
+    if let LedgerCommand::Verify { place } = command {
+        return verify(common, place).await;
+    }
+    match place(command).keeper(common).await? {
+        Keeper::Store(store) => act(&store, command).await,
+        Keeper::Server(client) => act(&client, command).await,
     }
 }
 
-fn row(entry: &LedgerEntry) -> (Vec<String>, Value) {
-    let (at, kind) = (entry.at.to_string(), entry.kind.to_string());
-    let wallet = format!("wallet/{}", entry.tenant);
-    let own = entry.postings.iter().find(|posting| posting.account.to_string() == wallet);
-    let amount = own.map_or_else(String::new, |own| format!("{} {}", own.currency, own.amount));
-    let postings = entry.postings.iter().map(|posting| {
-        json!({
-            "account": posting.account.to_string(),
-            "currency": posting.currency,
-            "amount": posting.amount,
-        })
-    });
-    let value = json!({
-        "id": entry.id,
-        "at": at,
-        "kind": kind,
-        "reference": entry.reference,
-        "memo": entry.memo,
-        "postings": postings.collect::<Vec<_>>(),
-    });
-    (vec![at, entry.id.clone(), kind, amount, entry.memo.clone()], value)
+fn place(command: &LedgerCommand) -> &Where {
+    match command {
+        LedgerCommand::List { place, .. }
+        | LedgerCommand::Credit { place, .. }
+        | LedgerCommand::Refund { place, .. }
+        | LedgerCommand::Verify { place } => place,
+    }
 }
 
-fn wallet_row(wallet: &lessor_store::Wallet) -> (Vec<String>, Value) {
-    let value = json!({
-        "tenant": wallet.tenant,
-        "currency": wallet.currency,
-        "balance": wallet.posted,
-        "held": wallet.held,
-        "available": wallet.available(),
+async fn act(keeper: &impl Ledger, command: &LedgerCommand) -> anyhow::Result<Exit> {
+    let format = place(command).format;
+    let tenant = match command {
+        LedgerCommand::List { tenant, .. } => {
+            let transactions = keeper.transactions(tenant).await?.into_iter();
+            return show(format, transactions.map(|entry| transaction_row(tenant, entry)));
+        }
+        LedgerCommand::Credit { tenant, amount, currency, memo, .. } => {
+            keeper.credit(tenant, (*currency, *amount), memo).await?;
+            tenant
+        }
+        LedgerCommand::Refund { tenant, transaction, amount, memo, .. } => {
+            keeper.refund(tenant, (transaction, *amount), memo).await?;
+            tenant
+        }
+        LedgerCommand::Verify { .. } => return Ok(Exit::Done),
+    };
+    let wallets = keeper.wallets(tenant).await?.into_iter();
+    show(format, wallets.map(|wallet| wallet_row(tenant, wallet)))
+}
+
+async fn verify(common: &Common, place: &Where) -> anyhow::Result<Exit> {
+    let hint = "`lessor jobs run ledger` has the server do it";
+    let store = place.database(common, "`lessor ledger verify`", hint).await?;
+    let report = store.ledger_verify().await?;
+    if let Some(fault) = report.faults.first() {
+        let message = format!("the ledger has {} faults: {fault}", report.faults.len());
+        let hint = "restore a backup; `lessor db verify` shows all of them";
+        return Err(Failed::new(message).hint(hint).into());
+    }
+    let value = json!({ "transactions": report.transactions, "wallets": report.wallets });
+    let (transactions, wallets) = (report.transactions, report.wallets);
+    let said = format!("{transactions} transactions and {wallets} wallets add up");
+    show(place.format, [row([said], value)])
+}
+
+fn transaction_row(tenant: &str, entry: Value) -> Row {
+    let wallet = format!("wallet/{tenant}");
+    let postings = entry["postings"].as_array().into_iter().flatten();
+    let own = postings.into_iter().find(|posting| posting["account"] == wallet.as_str());
+    let amount = own.map_or_else(String::new, |own| {
+        format!("{} {}", text(own, "currency"), text(own, "amount"))
     });
-    let left = format!("{} {} left", wallet.currency, wallet.available());
-    (vec![wallet.tenant.clone(), left], value)
+    let [at, id, kind, memo] = ["at", "id", "kind", "memo"].map(|field| text(&entry, field));
+    row([at, id, kind, amount, memo], entry)
+}
+
+fn wallet_row(tenant: &str, mut wallet: Value) -> Row {
+    wallet["tenant"] = tenant.into();
+    let left = format!("{} {} left", text(&wallet, "currency"), text(&wallet, "available"));
+    row([tenant.to_owned(), left], wallet)
 }

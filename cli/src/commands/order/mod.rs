@@ -1,156 +1,150 @@
-//! `lessor order`: what customers ordered, against the store.
+//! `lessor order`: what customers ordered.
 
-use std::collections::BTreeMap;
+mod remote;
+mod store;
+mod wait;
 
-use lessor_billing::Quote;
-use lessor_specs::kinds::Instance;
-use lessor_store::{Actor, Order, OrderChange, OrderEvent, OrderFilter, OrderRequest, Store};
-use serde_json::{Value, json};
+use lessor_specs::OrderPhase;
+use lessor_store::{OrderChange, Reason};
+use serde_json::Value;
 
+use crate::administration::Where;
 use crate::args::Common;
-use crate::commands::people::{open, show};
 use crate::exit::{Exit, Failed};
-use crate::renting::{NewOrder, One, OrderCommand};
+use crate::keeper::Keeper;
+use crate::renting::{NewOrder, OrderCommand};
+use crate::rows::{Row, row, show, text};
 
-/// How many are listed; whoever has more asks the server, which has pages.
-const LISTED: u32 = 1_000;
+/// Who keeps orders. Every order is answered as the API shows it.
+trait Orders {
+    /// The order, or what it would be where it is only tried.
+    async fn place(&self, new: &NewOrder, whose: (&str, &str)) -> anyhow::Result<Value>;
+    async fn list(&self, tenant: Option<&str>) -> anyhow::Result<Vec<Value>>;
+    async fn by_id(&self, id: &str) -> anyhow::Result<Option<Value>>;
+    /// What happened to an order behind event number `after`.
+    async fn events(&self, id: &str, after: u64) -> anyhow::Result<Vec<Value>>;
+    async fn power(&self, id: &str, running: bool) -> anyhow::Result<Value>;
+    async fn resize(&self, id: &str, change: OrderChange) -> anyhow::Result<Value>;
+    async fn suspend(&self, id: &str, reason: Reason, why: &str) -> anyhow::Result<Value>;
+    async fn resume(&self, id: &str, reason: Reason) -> anyhow::Result<Value>;
+    async fn end(&self, id: &str) -> anyhow::Result<Value>;
+}
 
 pub(crate) async fn run(common: &Common, command: &OrderCommand) -> anyhow::Result<Exit> {
-    let by = Actor::command();
-    match command {
-        OrderCommand::Place { new } => {
-            let request = request(new)?;
-            let store = open(common, &new.place).await?;
-            let placed = store.order_place(&request).await?;
-            show(new.place.format, [row_of(&placed.order, placed.quote.as_ref())])
-        }
-        OrderCommand::List { tenant, place } => {
-            let store = open(common, place).await?;
-            let filter = OrderFilter { tenant: tenant.clone(), ..OrderFilter::default() };
-            let mut rows = Vec::new();
-            for order in store.order_list(&filter, LISTED).await? {
-                rows.push(row(&store, &order).await?);
-            }
-            show(place.format, rows)
-        }
-        OrderCommand::Show { one } => {
-            let (store, order) = find(common, one).await?;
-            let mut rows = vec![row(&store, &order).await?];
-            let events = store.order_events(&order.id, 0, LISTED).await?;
-            rows.extend(events.iter().map(event_row));
-            show(one.place.format, rows)
-        }
-        OrderCommand::Start { one } => {
-            let (store, order) = find(common, one).await?;
-            let order = store.order_power(&order.id, None, true, &by).await?;
-            show(one.place.format, [row(&store, &order).await?])
-        }
-        OrderCommand::Stop { one } => {
-            let (store, order) = find(common, one).await?;
-            let order = store.order_power(&order.id, None, false, &by).await?;
-            show(one.place.format, [row(&store, &order).await?])
-        }
-        OrderCommand::Resize { one, offer, size } => {
-            let (store, order) = find(common, one).await?;
-            let offer = offer.clone();
-            let change = OrderChange { offer, cpu: size.cpu, memory: size.memory, disk: size.disk };
-            let order = store.order_resize(&order.id, Some(order.version), &change, &by).await?;
-            show(one.place.format, [row(&store, &order).await?])
-        }
-        OrderCommand::End { one } => {
-            let (store, order) = find(common, one).await?;
-            let order = store.order_terminate(&order.id, None, &by).await?;
-            show(one.place.format, [row(&store, &order).await?])
-        }
+    match place(command).keeper(common).await? {
+        Keeper::Store(store) => act(&store, command).await,
+        Keeper::Server(client) => act(&client, command).await,
     }
 }
 
-fn request(new: &NewOrder) -> anyhow::Result<OrderRequest> {
-    let NewOrder { name, offer, image, location, size, .. } = new;
-    let Some((tenant, name)) = name.split_once('/') else {
-        let message = format!("`{name}` does not say whose order it is");
-        return Err(Failed::new(message).hint("such as `acme/lobby`").exit(Exit::Usage).into());
+fn place(command: &OrderCommand) -> &Where {
+    match command {
+        OrderCommand::Place { new } => &new.place,
+        OrderCommand::List { place, .. } => place,
+        OrderCommand::Show { one }
+        | OrderCommand::Start { one }
+        | OrderCommand::Stop { one }
+        | OrderCommand::Resize { one, .. }
+        | OrderCommand::Suspend { one, .. }
+        | OrderCommand::Resume { one, .. }
+        | OrderCommand::End { one } => &one.place,
+    }
+}
+
+async fn act(keeper: &impl Orders, command: &OrderCommand) -> anyhow::Result<Exit> {
+    let format = place(command).format;
+    let changed = match command {
+        OrderCommand::Place { new } => {
+            let placed = keeper.place(new, named(&new.name)?).await?;
+            if !new.wait {
+                return show(format, [order_row(placed)]);
+            }
+            let (order, ended) = wait::until_there(keeper, placed, new.wait_timeout).await?;
+            show(format, [order_row(order)])?;
+            return ended.map_or(Ok(Exit::Done), |failed| Err(failed.into()));
+        }
+        OrderCommand::List { tenant, .. } => {
+            let orders = keeper.list(tenant.as_deref()).await?;
+            return show(format, orders.into_iter().map(order_row));
+        }
+        OrderCommand::Show { one } => {
+            let order = find(keeper, &one.order).await?;
+            let events = keeper.events(&text(&order, "id"), 0).await?;
+            return show(
+                format,
+                [order_row(order)].into_iter().chain(events.into_iter().map(event_row)),
+            );
+        }
+        OrderCommand::Start { one } => keeper.power(&id(keeper, &one.order).await?, true).await?,
+        OrderCommand::Stop { one } => keeper.power(&id(keeper, &one.order).await?, false).await?,
+        OrderCommand::Resize { one, offer, size } => {
+            let offer = offer.clone();
+            let change = OrderChange { offer, cpu: size.cpu, memory: size.memory, disk: size.disk };
+            keeper.resize(&id(keeper, &one.order).await?, change).await?
+        }
+        OrderCommand::Suspend { one, reason, why } => {
+            keeper.suspend(&id(keeper, &one.order).await?, *reason, why).await?
+        }
+        OrderCommand::Resume { one, reason } => {
+            keeper.resume(&id(keeper, &one.order).await?, *reason).await?
+        }
+        OrderCommand::End { one } => keeper.end(&id(keeper, &one.order).await?).await?,
     };
-    Ok(OrderRequest {
-        tenant: tenant.into(),
-        name: name.into(),
-        client_ref: new.client_ref.clone(),
-        instance: Instance {
-            offer: offer.clone(),
-            image: image.clone(),
-            location: location.clone(),
-            cpu: size.cpu,
-            memory: size.memory,
-            disk: size.disk,
-            user: None,
-            keys: Vec::new(),
-            env: BTreeMap::new(),
-            moved: Vec::new(),
-            adopted: None,
-        },
-        stopped: new.stopped,
-        promo: new.promo.as_deref().map(Into::into),
-        key: None,
-        by: Actor::command(),
-        dry_run: new.dry_run,
+    show(format, [order_row(changed)])
+}
+
+/// Whose an order is to be, and what it is to be called.
+fn named(name: &str) -> anyhow::Result<(&str, &str)> {
+    name.split_once('/').ok_or_else(|| {
+        let message = format!("`{name}` does not say whose order it is");
+        Failed::new(message).hint("such as `acme/lobby`").exit(Exit::Usage).into()
     })
 }
 
 /// The order that is meant. Of those that had a name, the one that is not over.
-async fn find(common: &Common, one: &One) -> anyhow::Result<(Store, Order)> {
-    let store = open(common, &one.place).await?;
-    let found = match one.order.split_once('/') {
-        None => store.order_show(&one.order).await?,
+async fn find(keeper: &impl Orders, named: &str) -> anyhow::Result<Value> {
+    let found = match named.split_once('/') {
+        None => keeper.by_id(named).await?,
         Some((tenant, name)) => {
-            let filter = OrderFilter { tenant: Some(tenant.into()), ..OrderFilter::default() };
-            let orders = store.order_list(&filter, LISTED).await?;
-            orders.into_iter().find(|order| order.name == name && !order.phase.is_end())
+            let orders = keeper.list(Some(tenant)).await?;
+            orders.into_iter().find(|order| order["name"] == name && !is_over(order))
         }
     };
-    let order = found.ok_or_else(|| {
-        let hint = "`lessor order list` shows all of them";
-        Failed::new(format!("there is no order `{}`", one.order)).hint(hint)
-    })?;
-    Ok((store, order))
+    let hint = "`lessor order list` shows all of them";
+    let absent = || Failed::new(format!("there is no order `{named}`")).hint(hint);
+    Ok(found.ok_or_else(absent)?)
 }
 
-async fn row(store: &Store, order: &Order) -> anyhow::Result<(Vec<String>, Value)> {
-    let cost = store.order_price(order).await?;
-    Ok(row_of(order, cost.as_ref()))
+async fn id(keeper: &impl Orders, named: &str) -> anyhow::Result<String> {
+    Ok(text(&find(keeper, named).await?, "id"))
 }
 
-fn row_of(order: &Order, cost: Option<&Quote>) -> (Vec<String>, Value) {
-    let hourly = cost.map(|cost| format!("{} {}/h", cost.currency, cost.hourly));
-    let hourly = hourly.unwrap_or_else(|| "free".into());
-    let (name, phase) = (order.full_name(), order.phase.to_string());
-    let power = if order.running { "on" } else { "off" };
-    let cells = [&order.id, &name, &phase, power, &order.instance.offer, &hourly];
-    let value = json!({
-        "id": order.id,
-        "tenant": order.tenant,
-        "name": order.name,
-        "client_ref": order.client_ref,
-        "offer_version": order.instance.offer,
-        "phase": phase,
-        "running": order.running,
-        "suspensions": order.reasons.iter().map(|reason| reason.as_str()).collect::<Vec<_>>(),
-        "cost": cost,
-        "placed_at": order.placed_at.to_string(),
-        "retain_until": order.retain_until.map(|at| at.to_string()),
-        "version": order.version,
-    });
-    (cells.map(ToString::to_string).to_vec(), value)
+fn phase(order: &Value) -> Option<OrderPhase> {
+    order["phase"].as_str()?.parse().ok()
 }
 
-fn event_row(event: &OrderEvent) -> (Vec<String>, Value) {
-    let (at, kind, phase) = (event.at.to_string(), event.kind.to_string(), event.phase.to_string());
-    let value = json!({
-        "event": event.id,
-        "number": event.number,
-        "at": at,
-        "kind": kind,
-        "phase": phase,
-        "data": event.data,
-    });
-    (vec![at, kind, phase, event.data.to_string()], value)
+fn is_over(order: &Value) -> bool {
+    phase(order).is_some_and(OrderPhase::is_end)
+}
+
+/// Of one that was only tried, there is no id, and nothing runs.
+fn order_row(order: Value) -> Row {
+    let full_name = format!("{}/{}", text(&order, "tenant"), text(&order, "name"));
+    let cost = &order["cost"];
+    let hourly = if cost.is_null() {
+        "free".into()
+    } else {
+        format!("{} {}/h", text(cost, "currency"), text(cost, "hourly"))
+    };
+    if order["id"].is_null() {
+        return row([full_name, text(&order, "offer_version"), hourly], order);
+    }
+    let power = if order["running"] == true { "on" } else { "off" };
+    let (id, phase) = (text(&order, "id"), text(&order, "phase"));
+    row([id, full_name, phase, power.into(), text(&order, "offer_version"), hourly], order)
+}
+
+fn event_row(event: Value) -> Row {
+    let [at, kind, phase] = ["at", "kind", "phase"].map(|field| text(&event, field));
+    row([at, kind, phase, event["data"].to_string()], event)
 }
