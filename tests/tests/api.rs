@@ -63,6 +63,8 @@ fn configured(order: &str, user: &str) -> String {
 "path.slug" = "invalid"
 "path.name" = "docs.js"
 "path.reason" = "abuse"
+"path.job" = "ledger"
+"query.follow" = "0"
 [checks.negative_data_rejection]
 expected-statuses = [400, 401, 403, 404, 405, 409, 412, 413, 415, 422, 428]
 [checks.missing_required_header]

@@ -251,9 +251,11 @@ fn one_who_waits_is_told_how_far_an_order_is_and_why_it_is_not_there() {
     let there = Asked { shop: &shop, server: Some((&serving.url, &key)) };
     let late = "order place acme/second --offer small --wait --wait-timeout 1s";
     assert_snapshot!(there.said(late), @"
-    err| error: there is nothing here, or nothing that the key may know of
-    err|   caused by: `POST /v1/orders` at `SERVER` was answered with 404, request `req_ID`
-    exit 1
+    ord_ID  acme/second  pending  on  small@15d0b0290d7e  free
+    err| ord_ID  placed  pending
+    err| error: order `ord_ID` is still pending after 1 s
+    err|   hint: it goes on; `lessor order show ord_ID` says how far it is
+    exit 5
     ");
     drop(serving);
     let ended = std::thread::scope(|scope| {
