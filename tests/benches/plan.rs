@@ -17,7 +17,6 @@
 #![expect(
     clippy::unwrap_used,
     clippy::print_stdout,
-    clippy::cast_precision_loss,
     reason = "a bench prints, and stops where it cannot go on"
 )]
 
@@ -32,7 +31,7 @@ use lessor_providers::{Host, Memory};
 use lessor_specs::load::load;
 use lessor_specs::{Address, Kind};
 use lessor_tests::binary::release_binary;
-use nix::sys::resource::{UsageWho, getrusage};
+use lessor_tests::cost::{Cost, RUNNER, run_child, run_one};
 
 const INSTALLATION: &str = "bench-plan";
 const IMAGE: &str = "lessor.example/busybox:1";
@@ -43,9 +42,6 @@ const ROUNDS: usize = 3;
 
 /// Entries in one file, as a large installation would have them.
 const ENTRIES_IN_FILE: usize = 1_000;
-
-/// The argument that makes this program the runner of one child.
-const RUNNER: &str = "--measure";
 
 /// The argument that writes trees rather than planning them.
 const WRITE: &str = "--write";
@@ -67,16 +63,10 @@ const SHAPES: [Shape; 6] = [
     Shape { name: "dressed", entries: dressed },
 ];
 
-#[derive(Clone, Copy)]
-struct Cost {
-    cpu_ms: f64,
-    peak_mb: f64,
-}
-
 fn main() {
     let args: Vec<String> = std::env::args().skip(1).filter(|arg| arg != "--bench").collect();
     if args.first().is_some_and(|arg| arg == RUNNER) {
-        return run_one(&args[1..]);
+        return println!("{}", run_one(&args[1..]));
     }
     if let Some(at) = args.iter().position(|arg| arg == WRITE) {
         return write(Path::new(&args[at + 1]), &args);
@@ -161,40 +151,9 @@ fn measured(lessor: &Path, shape: &Shape, size: usize, world: &str) -> Cost {
             .unwrap();
         assert!(answer.success(), "the host is not in sync: {answer}");
     }
-    let costs = (0..ROUNDS).map(|_| run_child(lessor, directory.path()));
+    let arguments = ["plan", "--format", "json", directory.path().to_str().unwrap()];
+    let costs = (0..ROUNDS).map(|_| run_child(lessor, &arguments, |_| {}));
     costs.min_by(|a, b| a.cpu_ms.total_cmp(&b.cpu_ms)).unwrap()
-}
-
-/// Starts the runner, which starts one child.
-fn run_child(lessor: &Path, directory: &Path) -> Cost {
-    let own = std::env::current_exe().unwrap();
-    let mut runner = Command::new(own);
-    runner.arg(RUNNER).arg(lessor).args(["plan", "--format", "json"]).arg(directory);
-    let output = runner.stderr(Stdio::inherit()).output().unwrap();
-    assert!(output.status.success(), "the runner failed: {}", output.status);
-    let text = String::from_utf8(output.stdout).unwrap();
-    let mut numbers = text.split_whitespace().map(|number| number.parse().unwrap());
-    Cost { cpu_ms: numbers.next().unwrap(), peak_mb: numbers.next().unwrap() }
-}
-
-/// Runs one child and prints what it used.
-fn run_one(command: &[String]) {
-    let status = Command::new(&command[0])
-        .args(&command[1..])
-        .stdout(Stdio::null())
-        .stderr(Stdio::null())
-        .status()
-        .unwrap();
-    assert!(status.success(), "{command:?}: {status}");
-    let used = getrusage(UsageWho::RUSAGE_CHILDREN).unwrap();
-    let ms = |time: nix::sys::time::TimeVal| {
-        time.tv_sec() as f64 * 1_000.0 + time.tv_usec() as f64 / 1_000.0
-    };
-    println!(
-        "{} {}",
-        ms(used.user_time()) + ms(used.system_time()),
-        used.max_rss() as f64 / 1_024.0
-    );
 }
 
 fn write_tree(directory: &Path, entries: &[String]) {

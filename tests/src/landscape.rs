@@ -303,13 +303,13 @@ impl Pattern {
             all.0.push(stamp(&vlan, &names));
             interfaces_of(config)[&own_port] = stamp(&interface, &names);
             for rule in &of_tenant {
-                all.1.push(tracked(stamp(rule, &names), rule, tracker));
+                all.1.push(tracked(&stamp(rule, &names), rule, tracker));
                 tracker += 1;
             }
             for n in 0..OPEN_PER_TENANT {
                 let names = machine(tenant, n);
                 all.2.push(stamp(&alias, &names));
-                all.1.push(tracked(stamp(&own, &names), &own, tracker));
+                all.1.push(tracked(&stamp(&own, &names), &own, tracker));
                 tracker += 1;
             }
         }
@@ -371,9 +371,9 @@ fn stamp(pattern: &Value, names: &Names) -> Value {
 }
 
 /// A rule with a tracker of its own, in its mark as well.
-fn tracked(rule: Value, pattern: &Value, tracker: usize) -> Value {
+fn tracked(rule: &Value, pattern: &Value, tracker: usize) -> Value {
     let old = pattern["tracker"].as_str().unwrap().to_owned();
-    stamp(&rule, &vec![(old, tracker.to_string())])
+    stamp(rule, &vec![(old, tracker.to_string())])
 }
 
 /// Takes what is about `whom` out of a list.

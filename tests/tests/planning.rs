@@ -585,7 +585,8 @@ async fn what_cannot_be_adopted_stops_the_plan() {
                 ("lessor.origin".to_owned(), "file".to_owned()),
                 ("lessor.name".to_owned(), name),
             ]
-            .into();
+            .into_iter()
+            .collect();
         }
     })
     .await;

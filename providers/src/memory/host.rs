@@ -96,7 +96,7 @@ impl Host {
     /// Puts a thing on the host, as somebody else would. It is not ours without `mark`.
     pub fn put(&mut self, body: Body, mark: BTreeMap<String, String>) {
         let id = self.next_id();
-        let (mark, secrets) = (mark.into(), BTreeMap::new());
+        let (mark, secrets) = (mark.into_iter().collect(), BTreeMap::new());
         let thing = Thing { id, mark, body, subnet_chosen: false, secrets };
         self.things.push(thing);
     }
@@ -134,7 +134,8 @@ impl Host {
         self.check_holds(&body)?;
         let subnet_chosen = self.choose_subnet(&mut body)?;
         let id = self.next_id();
-        self.things.push(Thing { id, mark: mark.into(), body, subnet_chosen, secrets });
+        let mark = mark.into_iter().collect();
+        self.things.push(Thing { id, mark, body, subnet_chosen, secrets });
         Ok(())
     }
 

@@ -1,7 +1,6 @@
 //! The labels of a mark, kept small: a pretend host may have a hundred thousand things, and all of
 //! them are in memory while its file is read.
 
-use std::collections::BTreeMap;
 use std::fmt;
 
 use lessor_plans::Labels;
@@ -29,8 +28,8 @@ impl Labels for FewLabels {
     }
 }
 
-impl From<BTreeMap<String, String>> for FewLabels {
-    fn from(labels: BTreeMap<String, String>) -> Self {
+impl FromIterator<(String, String)> for FewLabels {
+    fn from_iter<I: IntoIterator<Item = (String, String)>>(labels: I) -> Self {
         FewLabels(labels.into_iter().map(|(name, value)| (name.into(), value.into())).collect())
     }
 }

@@ -44,7 +44,7 @@ pub(super) fn delete(estate: &Estate<'_>, name: &str) -> Result<Vec<Edit>, Apply
 /// The interface, once somebody answers there.
 fn served(estate: &Estate<'_>, shown: &str) -> Result<String, ApplyError> {
     let interface = estate.wiring.wired(shown)?;
-    let servers = estate.world.dhcp_servers.as_ref().map_err(|lack| lack.clone())?;
+    let servers = estate.world.dhcp_servers.as_ref().map_err(Clone::clone)?;
     if servers.iter().any(|server| server.interface == interface) {
         return Ok(interface);
     }

@@ -42,7 +42,7 @@ pub(super) fn delete(estate: &Estate<'_>, name: &str) -> Result<Vec<Edit>, Apply
 
 /// Where only the firewall's own mappings count, ours are made to count before them.
 fn mode(estate: &Estate<'_>, body: &OutboundBody) -> Result<Option<Edit>, ApplyError> {
-    let mode = estate.world.outbound_mode.as_ref().map_err(|lack| lack.clone())?;
+    let mode = estate.world.outbound_mode.as_ref().map_err(Clone::clone)?;
     match mode {
         OutboundMode::Hybrid | OutboundMode::Advanced => Ok(None),
         OutboundMode::Automatic => Ok(Some(Edit::OutboundMode(OutboundMode::Hybrid))),

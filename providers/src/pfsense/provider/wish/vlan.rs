@@ -81,7 +81,8 @@ fn serve(interface: &str, dhcp: Option<&DhcpServer>, wish: &DhcpBody) -> Option<
         enable: true,
         range_from: wish.first.to_string(),
         range_to: wish.last.to_string(),
-        denyunknown: if wish.open { None } else { server.denyunknown.clone().or_else(known) },
+        denyunknown: (!wish.open)
+            .then(|| server.denyunknown.clone().unwrap_or_else(|| KNOWN.to_owned())),
         ..server
     };
     match dhcp {
@@ -91,10 +92,8 @@ fn serve(interface: &str, dhcp: Option<&DhcpServer>, wish: &DhcpBody) -> Option<
     }
 }
 
-/// Only those with a mapping are answered.
-fn known() -> Option<String> {
-    Some("enabled".to_owned())
-}
+/// Where only those with a mapping are answered.
+const KNOWN: &str = "enabled";
 
 fn wished(interface: Interface, device: &str, wish: &InterfaceBody) -> Interface {
     Interface {
