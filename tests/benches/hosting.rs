@@ -64,7 +64,9 @@ fn main() {
             let Cost { cpu_ms, peak_mb } = cost;
             println!("{name:18} {size:>9} {cpu_ms:>9.1} {peak_mb:>8.1} {count:>7}");
             if lists_calls {
-                calls.iter().for_each(|(call, n)| println!("  {:>6} {call}", n / ROUNDS as u64));
+                for (call, n) in &calls {
+                    println!("  {:>6} {call}", n / ROUNDS as u64);
+                }
             }
             costs.push((*size as f64, cpu_ms));
         }
