@@ -72,7 +72,19 @@ impl Store {
     /// A transaction that only reads, all of it at one moment.
     pub(crate) async fn begin_snapshot(&self) -> Result<Transaction<'static, Any>, StoreError> {
         let begin = self.either("BEGIN", "BEGIN ISOLATION LEVEL REPEATABLE READ");
-        self.pool.begin_with(begin).await.map_err(|error| self.error(&error))
+        self.begin_whole(begin).await
+    }
+
+    /// Begins a transaction, and begins it to the end where whoever asked for it has gone by then: a
+    /// caller who hangs up, a deadline. Cut off in between, a connection would go back with a
+    /// transaction that nobody knows of, and ends nobody's.
+    async fn begin_whole(
+        &self,
+        begin: &'static str,
+    ) -> Result<Transaction<'static, Any>, StoreError> {
+        let pool = self.pool.clone();
+        let begun = tokio::spawn(async move { pool.begin_with(begin).await }).await;
+        begun.unwrap_or(Err(sqlx::Error::WorkerCrashed)).map_err(|error| self.error(&error))
     }
 
     /// A transaction that writes.
@@ -84,8 +96,7 @@ impl Store {
     /// [`Store::begin_alone`].
     pub(crate) async fn begin(&self) -> Result<Transaction<'static, Any>, StoreError> {
         let begin = self.either("BEGIN IMMEDIATE", "BEGIN");
-        let work = self.pool.begin_with(begin).await;
-        let mut work = work.map_err(|error| self.error(&error))?;
+        let mut work = self.begin_whole(begin).await?;
         if self.clock.is_old() {
             self.time(&mut work).await?;
         }

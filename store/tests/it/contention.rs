@@ -1,5 +1,5 @@
 //! Others who want the same at the same moment: PostgreSQL breaks a tie by refusing one of them, who
-//! then tries again and is not told.
+//! then tries again and is not told. And those who go before they have an answer.
 
 use std::time::Duration;
 
@@ -79,4 +79,26 @@ async fn refused(database: &Database) -> usize {
         tokio::time::sleep(Duration::from_millis(50)).await;
     }
     refused
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn who_goes_in_the_middle_leaves_no_transaction_open() {
+    let database = Database::new(Backend::Postgres).await;
+    let store = &database.store;
+    open_shop(store).await;
+    pay(store, "acme", "100").await;
+    let order = running(store, "acme", "one", "survival").await;
+    let by = Actor::command();
+    let mut gone = 0;
+    for micros in (0..4_000).step_by(20) {
+        let asked = store.order_suspend(&order.id, Reason::Abuse, "a test", &by);
+        gone +=
+            usize::from(tokio::time::timeout(Duration::from_micros(micros), asked).await.is_err());
+    }
+    assert!(gone > 20, "{gone}");
+    let open = "SELECT count(*) FROM pg_stat_activity
+                WHERE datname = current_database() AND state LIKE 'idle in transaction%'";
+    // What was begun is taken back as soon as its connection is free.
+    tokio::time::sleep(BEFORE_A_LOOK).await;
+    assert_eq!(database.server().sql(open), "0");
 }
