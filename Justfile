@@ -43,7 +43,7 @@ bench:
     cargo build --release --package lessor
     cargo bench --package lessor-tests
 
-# The long proofs: a hundred kills on the real engine, 300 adopted containers, ten times the random
-# cases.
+# The long proofs: a hundred kills of each sort, a server frozen for a minute, 300 adopted containers,
+# ten times the random cases.
 soak:
-    LESSOR_KILLS=100 LESSOR_ADOPT_ROUNDS=25 PROPTEST_CASES=2560 tests/run.sh
+    LESSOR_KILLS=100 LESSOR_FROZEN=60 LESSOR_ADOPT_ROUNDS=25 PROPTEST_CASES=2560 tests/run.sh

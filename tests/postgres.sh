@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # A PostgreSQL to throw away, for tests: `tests/postgres.sh start` prints where it is, and
-# `tests/postgres.sh stop` ends it and removes what it kept. Started twice, there is one.
+# `tests/postgres.sh stop` ends it and removes what it kept. Started twice, there is one. `restart` lets
+# it crash and come back where it was.
 #
 # It listens on loopback alone, with a password made up for it, and speaks TLS with a certificate of
 # its own. Text is ordered as people order it, and not by bytes, so that whoever relies on one of
@@ -89,12 +90,18 @@ stop() {
   rm -rf "$directory"
 }
 
+restart() {
+  as_server "$commands/pg_ctl" restart --pgdata "$data" --mode immediate --wait \
+    --log "$directory/log" --options "-p $(cat "$directory/port")" >/dev/null
+}
+
 commands=$(commands)
 case ${1:-} in
   start) start ;;
   stop) stop ;;
+  restart) restart ;;
   *)
-    echo "usage: tests/postgres.sh start|stop [DIRECTORY]" >&2
+    echo "usage: tests/postgres.sh start|stop|restart [DIRECTORY]" >&2
     exit 64
     ;;
 esac
