@@ -232,8 +232,7 @@ pub(crate) fn say(text: &str) {
 /// An error with what caused it and what to do. The chain is printed here and nowhere else.
 pub(crate) fn error_text(error: &anyhow::Error, color: bool) -> String {
     let (red, bold, off) = if color { ("\x1b[1;31m", "\x1b[1m", "\x1b[0m") } else { ("", "", "") };
-    let code = error.downcast_ref::<Failed>().and_then(|failed| failed.code);
-    let code = code.map_or_else(String::new, |code| format!("[{code}]"));
+    let code = code(error).map_or_else(String::new, |code| format!("[{code}]"));
     let mut text = format!("{red}error{code}{off}{bold}: {error}{off}");
     for cause in error.chain().skip(1) {
         // Some libraries draw pictures of many lines.
@@ -244,6 +243,12 @@ pub(crate) fn error_text(error: &anyhow::Error, color: bool) -> String {
         let _ = write!(text, "\n  hint: {hint}");
     }
     text
+}
+
+fn code(error: &anyhow::Error) -> Option<String> {
+    let failed = error.downcast_ref::<Failed>().and_then(|failed| failed.code);
+    let store = || error.downcast_ref::<lessor_store::StoreError>()?.code();
+    failed.map(|code| code.to_string()).or_else(|| Some(store()?.to_string()))
 }
 
 fn hint(error: &anyhow::Error) -> Option<String> {

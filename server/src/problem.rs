@@ -207,6 +207,7 @@ impl Problem {
 impl From<StoreError> for Problem {
     /// What a client is told of it; what it must not know goes to the log.
     fn from(error: StoreError) -> Self {
+        let code = error.code().map(tracing::field::display);
         match &error {
             StoreError::Declined(decline) => decline.as_ref().into(),
             StoreError::Exists { .. } | StoreError::LastOwner { .. } => {
@@ -219,14 +220,14 @@ impl From<StoreError> for Problem {
             | StoreError::RevisionMoved { .. }
             | StoreError::ClaimTaken { .. }
             | StoreError::Leased { .. } => {
-                warn!(%error, "others were in the way of a call");
+                warn!(code, %error, "others were in the way of a call");
                 Problem::new(ProblemKind::Unavailable)
             }
             StoreError::Unavailable { .. }
             | StoreError::Unreachable { .. }
             | StoreError::Refused { .. }
             | StoreError::Missing { .. } => {
-                error!(%error, "the database cannot be used");
+                error!(code, %error, "the database cannot be used");
                 Problem::new(ProblemKind::Unavailable)
             }
             StoreError::Unsupported { .. }
@@ -236,7 +237,7 @@ impl From<StoreError> for Problem {
             | StoreError::Older { .. }
             | StoreError::Fenced { .. }
             | StoreError::JobLost { .. } => {
-                error!(%error, "the database failed a call");
+                error!(code, %error, "the database failed a call");
                 Problem::new(ProblemKind::Internal)
             }
         }

@@ -23,6 +23,7 @@ mod apply;
 mod audit;
 mod claim;
 mod clock;
+mod code;
 mod count;
 mod decline;
 mod error;
@@ -55,6 +56,7 @@ pub use account::{
 };
 pub use apply::{Begin, Outcome, Run};
 pub use audit::{Actor, AuditEvent, AuditVerdict, Audited, Broken, Seal};
+pub use code::Code;
 pub use count::Counts;
 pub use decline::Decline;
 pub use error::StoreError;

@@ -12,7 +12,7 @@ const ABOUT: &str = "\
 # Errors
 
 Every error in a spec directory has a code, shown as `error[E0303]`, and so has what stands in the
-way of a plan: `cannot be done[E1006]`, `held[E1101]`. The page of a code says what it means, shows
+way of a plan: `cannot be done[E1006]`, `held[E1101]`, or is wrong with the database. The page of a code says what it means, shows
 an example, and says what to do; `lessor explain E0303` prints it. A code keeps its meaning: it is
 never given to another error.
 ";
@@ -46,7 +46,8 @@ pub(crate) fn all() -> anyhow::Result<Exit> {
 
 fn pages() -> impl Iterator<Item = &'static Page> {
     let specs = lessor_specs::Code::ALL.iter().map(|code| code.page());
-    specs.chain(lessor_plans::Code::ALL.iter().map(|code| code.page()))
+    let plans = lessor_plans::Code::ALL.iter().map(|code| code.page());
+    specs.chain(plans).chain(lessor_store::Code::ALL.iter().map(|code| code.page()))
 }
 
 fn number(page: &Page) -> u16 {

@@ -151,7 +151,7 @@ fn a_run_waits_for_one_that_was_killed_until_its_time_has_run_out_and_says_so() 
     served.leave_a_lease();
     let refused = served.lessor("apply --yes --lock-timeout 0s");
     assert_snapshot!(served.shown(&refused), @"
-    err| error: `docker.local` is in use by lessor apply (process 77 on `elsewhere`)
+    err| error[E1310]: `docker.local` is in use by lessor apply (process 77 on `elsewhere`)
     err|   hint: wait for it to end, or allow more time with `--lock-timeout`
     exit 1
     ");
@@ -162,6 +162,42 @@ fn a_run_waits_for_one_that_was_killed_until_its_time_has_run_out_and_says_so() 
     assert_eq!(ran.code, 0, "{ran}");
     let waiting = "waiting for `docker.local`, in use by lessor apply (process 77 on `elsewhere`)";
     assert!(ran.stderr.contains(waiting), "{}", ran.stderr);
+}
+
+#[test]
+fn what_keeps_us_from_a_database_has_a_code() {
+    let served = Served::applied(WEB);
+    let url = served.server.url();
+    let (server, _) = url.rsplit_once('/').unwrap();
+    let (user, address) = server.split_once('@').unwrap();
+    let (user, _) = user.rsplit_once(':').unwrap();
+    let mut told = Vec::new();
+    for database in [
+        "mysql://db.example.net".to_owned(),
+        format!("{server}/nothing"),
+        format!("{user}:wrong@{address}/postgres"),
+    ] {
+        let mut command = served.shop.command("plan");
+        command.env("LESSOR_DATABASE_URL", database);
+        told.push(served.shown(&served.shop.ran(&command.output().unwrap())));
+    }
+    served.server.sql("UPDATE _sqlx_migrations SET version = 4711 WHERE version = 1");
+    let later = served.lessor("plan").stderr;
+    told.push(later.split_once(" (schema").unwrap().0.to_owned());
+    let told =
+        told.join("\n").replace(address, "SERVER").replace(&url[url.rfind('/').unwrap()..], "/DB");
+    assert_snapshot!(told, @r#"
+    err| error[E1301]: `mysql://…` is no database this lessor can open
+    err|   hint: name a file, `sqlite:` and a file, or `postgres://USER@HOST:PORT/DATABASE`
+    exit 1
+    err| error[E1305]: the server has no database `postgres://lessor@SERVER/nothing`
+    err|   hint: make an empty one, such as by `createdb nothing`, or name another
+    exit 1
+    err| error[E1304]: the database `postgres://lessor@SERVER/postgres` does not let us in: password authentication failed for user "lessor"
+    err|   hint: see that the user is right, and the password: it stands in the address, in `PGPASSWORD` or in `~/.pgpass`
+    exit 1
+    error[E1307]: the database `postgres://lessor@SERVER/DB` was written by a later lessor
+    "#);
 }
 
 #[test]
@@ -246,7 +282,7 @@ fn a_database_in_a_file_is_verified_and_copied_and_no_copy_takes_the_place_of_an
     exit 1
     ");
     assert_snapshot!(shop.lessor("db backup nowhere/copy.db"), @"
-    err| error: cannot use the database `nowhere/copy.db`: No such file or directory (os error 2)
+    err| error[E1302]: cannot use the database `nowhere/copy.db`: No such file or directory (os error 2)
     err|   hint: see that the disk has room and that this user may write in `nowhere`
     exit 1
     ");

@@ -81,7 +81,8 @@ fn every_code_of_a_plan_is_in_the_evidence_of_a_test() {
 
 fn pages() -> Vec<&'static Page> {
     let specs = lessor_specs::Code::ALL.iter().map(|code| code.page());
-    specs.chain(lessor_plans::Code::ALL.iter().map(|code| code.page())).collect()
+    let plans = lessor_plans::Code::ALL.iter().map(|code| code.page());
+    specs.chain(plans).chain(lessor_store::Code::ALL.iter().map(|code| code.page())).collect()
 }
 
 /// The part of the reference under the heading of a kind.

@@ -74,7 +74,7 @@ fn a_damaged_database_is_named_with_what_to_do() {
     }
     shop.write(".lessor/lessor.db", "garbage, and more of it");
     assert_snapshot!(shop.lessor("plan"), @"
-    err| error: the database `DIR/.lessor/lessor.db` is damaged: file is not a database
+    err| error[E1306]: the database `DIR/.lessor/lessor.db` is damaged: file is not a database
     err|   hint: move `DIR/.lessor/lessor.db` away, with its `-wal` and `-shm` if there are any, and run `lessor apply`: the marks on the objects bring everything back but history
     exit 1
     ");
@@ -129,7 +129,7 @@ fn a_directory_that_cannot_be_written_plans_and_refuses_to_apply() {
         .to_string()
         .replace("Permission denied (os error 13)", "Read-only file system (os error 30)");
     assert_snapshot!(of_permissions, @"
-    err| error: cannot use the database `DIR/specs/.lessor`: Read-only file system (os error 30)
+    err| error[E1302]: cannot use the database `DIR/specs/.lessor`: Read-only file system (os error 30)
     err|   hint: see that the disk has room and that this user may write in `DIR/specs`
     exit 1
     ");
@@ -172,7 +172,7 @@ fn a_full_disk_is_said_and_leaves_everything_as_it_was() {
     let ran = shop.lessor("apply small --yes");
     assert_eq!(ran.code, 1, "{ran}");
     assert_snapshot!(ran, @"
-    err| error: cannot use the database `DIR/small/.lessor/lessor.db`: database or disk is full
+    err| error[E1302]: cannot use the database `DIR/small/.lessor/lessor.db`: database or disk is full
     err|   hint: see that the disk has room and that this user may write in `DIR/small/.lessor`
     exit 1
     ");

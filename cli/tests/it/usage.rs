@@ -336,7 +336,7 @@ fn a_database_is_named_by_flag_or_environment() {
     let ran = shop.lessor("plan --database postgres://me:hunter2@127.0.0.1:1/lessor");
     assert!(!ran.stderr.contains("hunter2"), "{ran}");
     assert_snapshot!(ran, @"
-    err| error: cannot reach the database `postgres://me@127.0.0.1:1/lessor`: Connection refused (os error 111)
+    err| error[E1303]: cannot reach the database `postgres://me@127.0.0.1:1/lessor`: Connection refused (os error 111)
     err|   hint: see that PostgreSQL runs there, that it can be reached from here, and that `sslmode` in the address is what it asks for
     exit 1
     ");
