@@ -9,9 +9,15 @@ use std::process::Command;
 use tempfile::TempDir;
 use yaml_rust2::{Yaml, YamlLoader};
 
+use crate::remote::key;
+use crate::running::Serving;
+use crate::support::Shop;
+
 /// A runner: a repository, a host and a database that outlive every job, and what jobs leave.
 struct Runner {
     home: TempDir,
+    /// Where a server is, and a key to it, where the runner does not reach the database.
+    server: Option<(String, String)>,
 }
 
 /// What a job left behind.
@@ -68,7 +74,7 @@ const FORGES: [(&str, &str); 3] = [
 
 impl Runner {
     fn new() -> Runner {
-        let runner = Runner { home: tempfile::tempdir().unwrap() };
+        let runner = Runner { home: tempfile::tempdir().unwrap(), server: None };
         for dir in ["bin", "infra", "left"] {
             fs::create_dir(runner.path(dir)).unwrap();
         }
@@ -127,7 +133,13 @@ impl Runner {
         for (name, value) in steps.iter().filter_map(|of| of["env"].as_hash()).flatten() {
             // An expression is the forge's to fill in; the only number there is the request's.
             let (name, value) = (name.as_str().unwrap(), value.as_str().unwrap());
-            bash.env(name, if value.contains("${{") { "7" } else { value });
+            let value = match &self.server {
+                Some((url, _)) if name == "LESSOR_SERVER" => url,
+                Some((_, key)) if value.contains("secrets.LESSOR_API_KEY") => key,
+                _ if value.contains("${{") => "7",
+                _ => value,
+            };
+            bash.env(name, value);
         }
         let database = format!("sqlite:{}", self.path("lessor.db").display());
         let endpoint = format!("par1=memory:{}", self.path("host.json").display());
@@ -144,6 +156,9 @@ impl Runner {
             .env("CI_COMMIT_SHA", "c0ffee")
             .env("LESSOR_BOT_TOKEN", "sesame")
             .env_remove("LESSOR_LOG");
+        if self.server.is_some() {
+            bash.env_remove("LESSOR_DATABASE_URL");
+        }
         let output = bash.output().unwrap();
         ran.code = output.status.code().unwrap_or(-1);
         ran.said.push_str(&String::from_utf8_lossy(&output.stdout));
@@ -220,4 +235,51 @@ fn the_recipe_for_gitlab_works() {
     let refused = runner.run(&recipe, "validate");
     assert_eq!(refused.code, 1, "{}", refused.said);
     assert!(refused.left("validate.xml").contains("infra/offers.toml:"), "{}", refused.said);
+}
+
+#[test]
+fn a_runner_that_does_not_reach_the_database_asks_the_server() {
+    let mut runner = Runner::new();
+    let policy = "[policy.orders]\napply = \"auto\"\n";
+    fs::write(runner.path("infra/policy.toml"), policy).unwrap();
+    let github = |name: &str| recipe(&format!(".github/workflows/{name}.yml"));
+    assert_eq!(runner.run(&github("plan"), "plan").code, 0);
+    let applied = runner.run(&github("apply"), "apply");
+    assert_eq!(applied.code, 0, "{}", applied.said);
+    let database = format!("--database sqlite:{}", runner.path("lessor.db").display());
+    let endpoint = format!("--endpoint par1=memory:{}", runner.path("host.json").display());
+    let shop = Shop::new("");
+    let key = key(&shop, &format!("--platform auditor --scope orders:read {database}"));
+    let infra = runner.path("infra");
+    let serving = Serving::with(&shop, &format!("{} {database} {endpoint}", infra.display()));
+    for args in [
+        "ledger credit acme 5 EUR --memo gift",
+        "order place acme/second --offer survival-2g --wait",
+    ] {
+        let ran = shop.lessor(&format!("{args} {database}"));
+        assert_eq!(ran.code, 0, "{ran}");
+    }
+
+    runner.server = Some((serving.url.clone(), key));
+    let drift = github("drift-orders");
+    let looked = runner.run(&drift, "drift");
+    assert_eq!(looked.code, 0, "{}", looked.said);
+    // Somebody removes what was ordered, by hand.
+    let host = fs::read_to_string(runner.path("host.json")).unwrap();
+    let mut host: serde_json::Value = serde_json::from_str(&host).unwrap();
+    let things = host["things"].as_array_mut().unwrap();
+    let before = things.len();
+    things.retain(|thing| thing["body"]["container"]["name"] != "acme_second");
+    assert_eq!(things.len(), before - 1);
+    fs::write(runner.path("host.json"), host.to_string()).unwrap();
+    let looked = runner.run(&drift, "drift");
+    assert_eq!(looked.code, 2, "{}", looked.said);
+    assert!(looked.left("drift.sarif").contains("instance.acme/second"), "{}", looked.said);
+    drop(serving);
+    let unreachable = runner.run(&drift, "drift");
+    assert!(
+        unreachable.code == 1 && unreachable.said.contains("connection refused"),
+        "{}",
+        unreachable.said
+    );
 }

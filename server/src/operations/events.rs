@@ -55,8 +55,22 @@ pub(crate) struct FollowQuery {
     follow: Option<String>,
 }
 
-/// Something that happened to an order.
-#[derive(Serialize, ToSchema)]
+/// One event of the stream.
+#[derive(ToSchema)]
+#[expect(dead_code, reason = "describes what is written as text")]
+pub(crate) struct StreamedEvent {
+    /// Its id, for `Last-Event-ID`.
+    id: String,
+    /// `order.` and what happened.
+    event: String,
+    /// What happened, in JSON: the event's `id`, the `order`, its `tenant` and its `name`, the
+    /// `number` of the version that it had from then on, when (`at`), what (`kind`), the `phase` that
+    /// it left the order in, and more about it (`data`).
+    data: String,
+}
+
+/// What happened to an order, as it stands in `data`.
+#[derive(Serialize)]
 pub(crate) struct NewsShown {
     /// Its id.
     id: String,
@@ -69,14 +83,12 @@ pub(crate) struct NewsShown {
     /// The version that the order had from then on.
     number: u64,
     /// When.
-    #[schema(format = DateTime)]
     at: String,
     /// What: `placed`, `begun`, `settled`, `lost`, …
     kind: &'static str,
     /// The phase that it left the order in.
     phase: String,
     /// More about it.
-    #[schema(value_type = Object)]
     data: Value,
 }
 
@@ -84,7 +96,7 @@ pub(crate) struct NewsShown {
 /// called `order.` and what happened. It goes on behind the `Last-Event-ID`; what happened in the last
 /// seconds before that may come again, with the same id. The stream ends when the server does, or
 /// when its reader may not read it any more.
-#[utoipa::path(get, path = "/v1/events", tag = "operations", params(FollowQuery, ("Last-Event-ID" = Option<String>, Header, description = "The id of the last event that was read")), responses((status = 200, description = "Events, whose data is this in JSON", body = NewsShown, content_type = "text/event-stream")))]
+#[utoipa::path(get, path = "/v1/events", tag = "operations", params(FollowQuery, ("Last-Event-ID" = Option<String>, Header, description = "The id of the last event that was read")), responses((status = 200, description = "Events", body = StreamedEvent, content_type = "text/event-stream")))]
 pub(crate) async fn follow(
     State(services): State<Services>,
     caller: Caller,
