@@ -2,6 +2,7 @@
 
 use std::io::{Read as _, Write as _};
 use std::net::{SocketAddr, TcpListener};
+use std::time::{Duration, Instant};
 
 use insta::assert_snapshot;
 use lessor_providers::https::Pin;
@@ -103,6 +104,12 @@ fn a_checkout_without_the_database_plans_with_the_orders_of_a_server() {
     ");
 
     assert_eq!(shop.lessor("apply --yes").code, 0);
+    // The server sees that it is there, and then nothing changes any more.
+    let begun = Instant::now();
+    while !shop.lessor("order list").stdout.contains("  active  ") {
+        assert!(begun.elapsed() < Duration::from_mins(2), "{}", shop.lessor("order list"));
+        std::thread::sleep(Duration::from_millis(200));
+    }
     checkout.write("host.json", shop.read("host.json"));
     let rendered = asked(&checkout, &key, &serving.url, "render --orders -o orders.toml");
     assert_eq!(rendered, "exit 0");

@@ -23,12 +23,13 @@ pub(super) async fn until_there(
     let (begun, id) = (Instant::now(), text(&placed, "id"));
     let (mut order, mut told) = (placed, 0);
     loop {
+        if let Some(now) = keeper.by_id(&id).await? {
+            order = now;
+        }
+        // What brought it there is among them, since it happened before.
         for event in keeper.events(&id, told).await? {
             told = event["number"].as_u64().unwrap_or(told).max(told);
             say(&format!("{id}  {}  {}", text(&event, "kind"), text(&event, "phase")));
-        }
-        if let Some(now) = keeper.by_id(&id).await? {
-            order = now;
         }
         match standing(&order) {
             Standing::There => return Ok((order, None)),
