@@ -7,7 +7,8 @@ use std::sync::Arc;
 use anyhow::Context as _;
 use jiff::Timestamp;
 use lessor_engine::OrdersRead;
-use lessor_specs::{Orders, Report, Specs};
+use lessor_specs::orders::HeldBack;
+use lessor_specs::{Code, Orders, Report, Specs};
 use lessor_store::Store;
 
 use crate::args::OrderSource;
@@ -19,6 +20,13 @@ use crate::remote::{Call, Client};
 pub(crate) struct Read {
     pub(crate) orders: Orders,
     pub(crate) read: OrdersRead,
+}
+
+impl Read {
+    /// The orders, and what that is worth.
+    pub(crate) fn both(&self) -> (&Orders, OrdersRead) {
+        (&self.orders, self.read)
+    }
 }
 
 impl OrderSource {
@@ -63,18 +71,26 @@ fn of_file(file: &Path, color: bool) -> anyhow::Result<Orders> {
     Orders::from_toml(&name.to_string(), &text).map_err(|report| refused(&report, color))
 }
 
-/// Lays orders beside specs, as they stand at `now`.
+/// Lays orders beside specs, as they stand at `now`. One that does not fit waits by itself; a file
+/// with one that does not fit is refused, since somebody may have edited it.
 pub(crate) fn lay(
     files: &Arc<Specs>,
-    orders: &Orders,
+    (orders, read): (&Orders, OrdersRead),
     now: Timestamp,
     color: bool,
 ) -> anyhow::Result<Arc<Specs>> {
     if orders.orders.is_empty() && orders.ended.is_empty() {
         return Ok(files.clone());
     }
-    let laid = files.with_orders(orders, now);
-    Ok(Arc::new(laid.map_err(|report| refused(&report, color))?))
+    let fitting = files.with_fitting_orders(orders, now);
+    // An entry would take over what a customer has.
+    let is_declared = |(_, order): (&str, &HeldBack)| order.code == Code::OrderDeclared;
+    let is_kept = read == OrdersRead::Read;
+    if fitting.ordered.held_back().any(|order| is_declared(order) || !is_kept) {
+        let laid = files.with_orders(orders, now);
+        return Ok(Arc::new(laid.map_err(|report| refused(&report, color))?));
+    }
+    Ok(Arc::new(fitting))
 }
 
 /// What is wrong is said in full; the error only counts it.

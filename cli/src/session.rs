@@ -124,7 +124,7 @@ impl Session {
         }
         let Read { orders, read } = read?;
         self.loaded.specs =
-            orders::lay(&self.files, &orders, Timestamp::now(), streams.stderr_color)?;
+            orders::lay(&self.files, (&orders, read), Timestamp::now(), streams.stderr_color)?;
         self.orders = read;
         self.given = orders;
         Ok(self)
@@ -202,7 +202,7 @@ impl Session {
                 OrdersRead::NotRead | OrdersRead::Earlier => self.given.clone(),
             };
             if self.orders == OrdersRead::Read {
-                wishes.specs = orders::lay(&self.files, &orders, wishes.now, false)?;
+                wishes.specs = orders::lay(&self.files, (&orders, self.orders), wishes.now, false)?;
             }
             wishes.applied = store.applied_list().await?;
             wishes.kept = store.keep_list().await?;
@@ -270,15 +270,15 @@ pub(crate) async fn given_out(
     common: &Common,
     source: &OrderSource,
     streams: &Streams,
-) -> anyhow::Result<(BTreeMap<ClaimKey, Claim>, Orders)> {
+) -> anyhow::Result<(BTreeMap<ClaimKey, Claim>, Read)> {
     let store = remembered(dir, common).await?;
     let read = async {
-        let Read { orders, .. } = source.read(store.as_ref(), streams.stderr_color).await?;
+        let read = source.read(store.as_ref(), streams.stderr_color).await?;
         let claims = match &store {
             Some(store) => store.claim_list().await?,
             None => BTreeMap::new(),
         };
-        anyhow::Ok((claims, orders))
+        anyhow::Ok((claims, read))
     };
     let read = read.await;
     if let Some(store) = store {

@@ -303,3 +303,67 @@ fn one_after_the_other_or_in_one_go_is_the_same() {
     assert_eq!(at_once.claims, singly.claims);
     assert_eq!(at_once.promised, singly.promised);
 }
+
+#[test]
+fn no_more_containers_are_placed_than_the_network_of_their_tenant_has_addresses_for() {
+    let text = SPECS.replace("capacity = { memory = \"6GiB\" }", "");
+    // A /29 has five for containers.
+    let text = text.replace("25568", "25599").replace("prefix = 28", "prefix = 29");
+    let text = text + "[instance.\"acme/own\"]\noffer = \"survival\"\n";
+    let mut kept = Kept::default();
+    let first = ["acme/a", "acme/b"].map(|name| (name, "survival"));
+    kept.place(&text, &first);
+    let then = ["acme/c", "acme/d", "acme/e", "globex/a"].map(|name| (name, "survival"));
+    let told = kept.place(&text, &then);
+    let told = told.lines().filter(|line| !line.starts_with(' ')).collect::<Vec<_>>();
+    assert_snapshot!(told.join("\n"), @"
+    acme/c on docker.par1
+    acme/d on docker.par1
+    acme/e: `bridge.tenants` has no address left for `tenant.acme` on `docker.par1`: 5 of 5 are taken
+    globex/a on docker.par1
+    ");
+}
+
+#[test]
+fn where_one_network_is_full_the_next_host_takes_a_container() {
+    let text = SPECS.replace("capacity = { memory = \"6GiB\" }", "").replace("ports = [", "#");
+    let text = text.replace("prefix = 28", "prefix = 29");
+    let par2 = "[docker.par2]\n[bridge.second]\ndocker = \"par2\"\nsupernet = \"10.65.0.0/16\"\n\
+                per_tenant_prefix = 29\n";
+    let mut kept = Kept::default();
+    let names: Vec<_> = ('a'..='k').map(|name| format!("acme/{name}")).collect();
+    let orders: Vec<_> = names.iter().map(|name| (name.as_str(), "survival")).collect();
+    let told = kept.place(&format!("{text}{par2}"), &orders);
+    let told = told.lines().filter(|line| !line.starts_with(' ')).skip(4).collect::<Vec<_>>();
+    assert_snapshot!(told.join("\n"), @"
+    acme/e on docker.par1
+    acme/f on docker.par2
+    acme/g on docker.par2
+    acme/h on docker.par2
+    acme/i on docker.par2
+    acme/j on docker.par2
+    acme/k: `bridge.tenants` has no address left for `tenant.acme` on `docker.par1`: 5 of 5 are taken
+    ");
+}
+
+#[test]
+fn what_is_ordered_leaves_guests_the_address_by_which_they_ask() {
+    let text = SPECS.replace("prefix = 28", "prefix = 29");
+    let taken = [("proxmox.ams".parse().unwrap(), cluster())].into();
+    let mut kept = Kept { taken, ..Kept::default() };
+    let orders = ["acme/a", "acme/b", "acme/c", "acme/d", "acme/e"].map(|name| (name, "vps"));
+    let told = kept.place(&text, &orders);
+    let is_told = |line: &&str| !line.starts_with(' ') || line.contains("/address");
+    let told = told.lines().filter(is_told).collect::<Vec<_>>();
+    assert_snapshot!(told.join("\n"), @"
+    acme/a on proxmox.ams/n1
+      vlan_range.customers/address instance.acme/a = 10.100.0.2
+    acme/b on proxmox.ams/n2
+      vlan_range.customers/address instance.acme/b = 10.100.0.3
+    acme/c on proxmox.ams/n1
+      vlan_range.customers/address instance.acme/c = 10.100.0.4
+    acme/d on proxmox.ams/n2
+      vlan_range.customers/address instance.acme/d = 10.100.0.5
+    acme/e: 10.100.0.0/29 of `tenant.acme` has no address left
+    ");
+}

@@ -18,6 +18,7 @@ codes! {
             E1010 NoIdLeft = "a range has no id or address left",
             E1011 DiskShrinks = "a disk would become smaller",
             E1012 NoTemplate = "a cluster has no such template",
+            E1013 NoAddressLeft = "the network of a tenant has no address left",
         }
         "The gate" {
             E1101 TooManyRemovals = "a plan removes more than a few things",

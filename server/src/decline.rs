@@ -31,6 +31,12 @@ impl From<&Decline> for Problem {
                 warn!(why = detail, "sold out");
                 Problem::new(ProblemKind::SoldOut).and_field("/offer", "nothing is left of it")
             }
+            // A network is its tenant's own: how much is left there is no secret to them.
+            Decline::NetworkFull { .. } => {
+                let hint = decline.hint().unwrap_or_default();
+                let detail = format!("{detail}; {hint}");
+                Problem::new(ProblemKind::NetworkFull).and_field("/offer", detail)
+            }
             Decline::NoTenant { .. } | Decline::NoOrder { .. } => Problem::not_found(),
             Decline::OrderMoved { .. } => Problem::new(ProblemKind::Outdated).detail(detail),
             Decline::NotNow { .. } => Problem::new(ProblemKind::NotNow).detail(detail),

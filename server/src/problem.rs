@@ -72,6 +72,8 @@ kinds! {
     QuotaExceeded = "quota-exceeded", CONFLICT, "the quota would be exceeded";
     /// There is no room, port or address left.
     SoldOut = "sold-out", CONFLICT, "nothing is left of that";
+    /// The network of the tenant has no address left.
+    NetworkFull = "network-full", CONFLICT, "the network of the tenant is full";
     /// The promo code gives nothing here.
     PromoRefused = "promo-refused", UNPROCESSABLE_ENTITY, "the promo code cannot be used";
     /// The quote is too old.

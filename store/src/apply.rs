@@ -128,7 +128,8 @@ impl Store {
             self.revision_expect(&mut work, &begin).await?
         };
         // What is given back may be given out again in the same breath.
-        self.claim_delete(&mut work, &begin.forget.claims).await?;
+        let over = self.claims_over(&mut work, &begin.forget.claims).await?;
+        self.claim_delete(&mut work, &over).await?;
         self.claim_insert(&mut work, begin.claims).await?;
         self.keep_delete(&mut work, &begin.forget.keeps).await?;
         self.keep_insert(&mut work, begin.keeps, now).await?;

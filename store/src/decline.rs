@@ -83,6 +83,12 @@ pub enum Decline {
         /// Of what.
         why: String,
     },
+    /// The network of the tenant has no address left for one more instance.
+    #[error("{why}")]
+    NetworkFull {
+        /// Which, and how many there are.
+        why: String,
+    },
     /// There is no such order.
     #[error("there is no order `{order}`")]
     NoOrder {
@@ -156,6 +162,9 @@ impl Decline {
             Decline::QuotaExceeded { .. } => "end something, or ask for a larger quota",
             Decline::PromoRefused { .. } => "leave the code out",
             Decline::Exhausted { .. } => "try another location, or later",
+            Decline::NetworkFull { .. } => {
+                "end an instance, and wait until its data is gone; or choose another location"
+            }
             Decline::OrderMoved { .. } => "read the order again, and compare",
             Decline::NothingApplied => "run `lessor apply` once",
             Decline::NoTenant { .. }

@@ -382,3 +382,39 @@ async fn under_a_policy_that_holds_orders_nothing_runs_unattended() {
         assert!(sim.wishes_with(text, &orders).unattended().is_none());
     }
 }
+
+#[tokio::test]
+async fn an_order_that_does_not_fit_any_more_keeps_what_it_has_and_holds_up_nobody() {
+    let orders = active(&["acme/lobby"]);
+    let sim = settled(SPECS, &orders).await;
+    // Operators gave the range another name.
+    let text = format!("{}{EDGE}", SPECS.replace("[port_range.games]", "[port_range.play]"));
+    let text = text.replace("range = \"games\"", "range = \"play\"");
+    let mut wishes = sim.wishes(&text);
+    wishes.specs = wishes.specs.with_fitting_orders(&orders, sim.now).into();
+
+    let plan = sim.plan_for(&wishes).await;
+
+    assert_snapshot!(rendered(&plan), @"
+    + container.edge     par1      new
+    + image.par1/edge:1  par1      new
+    ? order ord_lobby              waits: `offer.survival@90ba0cde8fcb` takes ports from port range `games`, which no spec defines
+          hint: declared are `play`
+    2 to add, 1 note. No data is destroyed.
+    ");
+    assert_eq!((plan.orders, plan.forget.claims.len()), (1, 0));
+    gate(plan.clone(), &Consent::none(plan.id())).unwrap();
+}
+
+#[tokio::test]
+async fn the_network_of_a_tenant_takes_in_no_more_than_it_has_addresses_for() {
+    let sim = Sim::new();
+    let text = SPECS.replace("prefix = 28", "prefix = 29").replace("25567", "25599");
+    let own =
+        (1..=6).map(|number| format!("[instance.\"acme/own-{number}\"]\noffer = \"survival\"\n"));
+    let told = rendered(&sim.plan(&(text + &own.collect::<String>())).await);
+    let why = "cannot be done[E1013]: `bridge.tenants` has no address left for `tenant.acme` on \
+               `docker.par1`: 5 of 5 are taken";
+    assert!(told.lines().any(|line| line.contains("acme/own-6 ") && line.contains(why)), "{told}");
+    assert_eq!(told.matches("E1013").count(), 1, "{told}");
+}

@@ -27,15 +27,17 @@ pub(crate) async fn run(
         let Saved { plan, tree, directory } = read_saved(&args.source)?;
         let loaded = parse(tree).map_err(|report| invalid(&report, &args.source, streams))?;
         let dir = args.source.parent().unwrap_or(Path::new("")).join(directory);
-        let (claims, orders) = session::given_out(&dir, common, &args.ordered, streams).await?;
-        let specs = orders::lay(&loaded.specs, &orders, Timestamp::now(), streams.stderr_color)?;
+        let (claims, read) = session::given_out(&dir, common, &args.ordered, streams).await?;
+        let specs =
+            orders::lay(&loaded.specs, read.both(), Timestamp::now(), streams.stderr_color)?;
         (marked(&specs, &plan, claims), Exit::Done)
     } else {
         let loaded =
             load(&args.source).map_err(|report| invalid(&report, &args.source, streams))?;
-        let (claims, orders) =
+        let (claims, read) =
             session::given_out(&args.source, common, &args.ordered, streams).await?;
-        let specs = orders::lay(&loaded.specs, &orders, Timestamp::now(), streams.stderr_color)?;
+        let specs =
+            orders::lay(&loaded.specs, read.both(), Timestamp::now(), streams.stderr_color)?;
         let outline = outline(&specs, &claims, &World::default());
         (outline.graph(&specs), told(&outline))
     };

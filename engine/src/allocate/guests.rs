@@ -113,7 +113,10 @@ impl<'s, 'w> Chooser<'s, 'w> {
     }
 
     fn is_live(&self, holder: &str) -> bool {
-        self.all_live || self.live.contains(holder) || self.world.has_blind_spot()
+        self.all_live
+            || self.live.contains(holder)
+            || self.world.has_blind_spot()
+            || self.specs.ordered.holds_any_back()
     }
 
     fn is_ordered(&self, instance: &Address) -> bool {
@@ -561,7 +564,8 @@ impl<'s, 'w> Chooser<'s, 'w> {
         let mut numbers = Numbers::new(first..=last);
         let spoken = self.spoken.get(vlan.range_name).into_iter();
         spoken.flat_map(|spoken| spoken.range(first..=last)).for_each(|own| numbers.take(*own));
-        if self.asking.contains(vlan.tenant) {
+        // Whether what was ordered before asks for its address, nobody knows who only places orders.
+        if self.all_live || self.asking.contains(vlan.tenant) {
             numbers.take(spare(vlan.subnet).into());
         }
         self.addresses.insert((vlan.range_name, vlan.tenant), numbers);
@@ -613,13 +617,20 @@ impl<'s, 'w> Chooser<'s, 'w> {
         let own = own.and_then(|guest| Some(guest.cloud_init.as_ref()?.address));
         let own = own.or_else(|| self.told(rental, vlan));
         let keys: Vec<_> = names(rental).map(|a| address_key(vlan.range_name, a)).collect();
+        let (asks, spare) = (rental.image.asks_for_address(), u32::from(spare(vlan.subnet)));
+        let spoken = self.spoken.get(vlan.range_name).is_some_and(|all| all.contains(&spare));
+        let is_placed = own.is_some() || keys.iter().any(|key| self.claims.contains_key(key));
         let numbers = self.addresses.get_mut(&(vlan.range_name, vlan.tenant))?;
-        if rental.image.asks_for_address() {
-            numbers.take(spare(vlan.subnet).into());
+        if asks {
+            numbers.take(spare);
         }
-        let Some(address) = numbers.choose(self.claims, &keys, own) else {
+        // Who asks needs the spare address as well, and somebody else may have got it.
+        let is_crowded = self.all_live && asks && spoken && !is_placed;
+        let address = if is_crowded { None } else { numbers.choose(self.claims, &keys, own) };
+        let Some(address) = address else {
             let why = format!("{} of `tenant.{}` has no address left", vlan.subnet, vlan.tenant);
-            return self.exhausted(rental, &why);
+            self.chosen.problems.push((rental.address.clone(), Code::NoAddressLeft, why));
+            return None;
         };
         self.chosen
             .claims

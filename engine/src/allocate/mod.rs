@@ -7,6 +7,7 @@ mod guests;
 mod nodes;
 mod numbers;
 mod placer;
+mod seats;
 mod subnets;
 
 use std::collections::BTreeMap;
@@ -19,9 +20,11 @@ use lessor_specs::{Address, ByteSize, Cidr, Kind, Specs};
 
 use crate::desire::{Desired, Draft, Rental, bare, docker_address, tenant_network};
 use crate::observe::World;
+use crate::tenant::sharing;
 
 pub(crate) use guests::Guests;
 pub use placer::{AllocateError, Amount, Given, Limit, Placement, Placer, Promised};
+use seats::Seats;
 use subnets::Subnets;
 
 /// What was chosen, and what could not be.
@@ -73,6 +76,7 @@ pub(crate) fn allocate<'s>(
     }
     let mut chooser = Chooser::new(specs, desired, claims, world);
     chooser.chosen = chosen;
+    chooser.count_seats(&desired.rentals);
     let hosts = chooser.hosts(&desired.rentals);
     chooser.count_ports(desired, &hosts);
     chooser.count_subnets(desired);
@@ -92,6 +96,7 @@ struct Chooser<'s, 'w> {
     /// Whether every claim counts, whoever is wanted.
     all_live: bool,
     rooms: BTreeMap<&'s str, Room>,
+    seats: Seats<'s>,
     ports: Ports,
     subnets: BTreeMap<&'s str, Subnets>,
     chosen: Allocation<'s>,
@@ -119,6 +124,7 @@ impl<'s, 'w> Chooser<'s, 'w> {
             wanted: wanted(specs, desired),
             all_live: false,
             rooms: specs.docker.iter().map(|(name, docker)| (&**name, Room::of(docker))).collect(),
+            seats: Seats::default(),
             ports: Ports::default(),
             subnets: BTreeMap::new(),
             chosen: Allocation::default(),
@@ -145,7 +151,10 @@ impl<'s, 'w> Chooser<'s, 'w> {
 
     /// Whether a claim still counts, which it does for those it was made for.
     fn counts(&self, is_live: impl FnOnce() -> bool) -> bool {
-        self.all_live || is_live() || self.world.has_blind_spot()
+        self.all_live
+            || is_live()
+            || self.world.has_blind_spot()
+            || self.specs.ordered.holds_any_back()
     }
 
     /// A host for each rental. Those that have one already keep it; only then is the rest placed.
@@ -179,17 +188,21 @@ impl<'s, 'w> Chooser<'s, 'w> {
     }
 
     fn free_host(&mut self, rental: &Rental<'s>) -> Option<&'s str> {
-        let fits = |host: &&&'s str| self.rooms.get(**host).is_some_and(|room| room.fits(rental));
-        let Some(host) = rental.hosts.iter().find(fits).copied() else {
-            let hosts: Vec<_> =
-                rental.hosts.iter().map(|host| format!("`docker.{host}`")).collect();
-            let why = format!("there is no room for it on {}", hosts.join(" or "));
-            self.chosen.problems.push((rental.address.clone(), Code::NoRoom, why));
+        let fits = |host: &&'s str| self.rooms.get(*host).is_some_and(|room| room.fits(rental));
+        let hosts: Vec<_> = rental.hosts.iter().copied().filter(fits).collect();
+        let has_seat = |host: &&'s str| self.seats_left(host, rental.tenant) > 0;
+        let Some(host) = hosts.iter().copied().find(has_seat) else {
+            let (code, why) = match hosts.first() {
+                Some(host) => (Code::NoAddressLeft, self.no_seat(host, rental.tenant)),
+                None => (Code::NoRoom, no_room(rental)),
+            };
+            self.chosen.problems.push((rental.address.clone(), code, why));
             return None;
         };
         if let Some(room) = self.rooms.get_mut(host) {
             room.take(rental);
         }
+        self.seats.take(host, rental.tenant);
         Some(host)
     }
 
@@ -348,6 +361,11 @@ impl<'s, 'w> Chooser<'s, 'w> {
             host: chosen,
         })
     }
+}
+
+fn no_room(rental: &Rental<'_>) -> String {
+    let hosts: Vec<_> = rental.hosts.iter().map(|host| format!("`docker.{host}`")).collect();
+    format!("there is no room for it on {}", hosts.join(" or "))
 }
 
 fn wanted(specs: &Specs, desired: &Desired<'_>) -> HashSet<Address> {
@@ -513,6 +531,34 @@ pub(crate) fn released(
         !kept.contains_key(key) && (!still_there(key) || passed_on.contains(&(&key.pool, claim)))
     };
     claims.iter().filter(is_free).map(|(key, _)| key.clone()).collect()
+}
+
+/// What came with tenants that have no instance any more, and of which nothing is left anywhere.
+pub(crate) fn left_behind(
+    claims: &BTreeMap<ClaimKey, Claim>,
+    specs: &Specs,
+    world: &World,
+) -> Vec<ClaimKey> {
+    let of = |name: &str| name.split_once('/').map(|(tenant, _)| tenant.to_owned());
+    let held_back = specs.ordered.held_back().map(|(name, _)| name);
+    let wanted = specs.instance.keys().map(String::as_str).chain(held_back).filter_map(of);
+    let seen = world.observations().values().flat_map(|seen| seen.present.keys());
+    let seen = seen.filter_map(|birth| {
+        let bringer = birth.bringer();
+        let instance = [Some(birth), bringer.as_ref()].into_iter().flatten();
+        let mut instance = instance.filter(|address| address.kind() == Kind::Instance);
+        sharing(birth).map(str::to_owned).or_else(|| of(instance.next()?.name()))
+    });
+    let there: HashSet<String> = wanted.chain(seen).collect();
+    let is_over = |key: &&ClaimKey| {
+        let Ok(holder) = key.holder.parse::<Address>() else { return false };
+        let tenant = match holder.kind() {
+            Kind::Tenant => Some(holder.name()),
+            _ => sharing(&holder),
+        };
+        tenant.is_some_and(|tenant| !there.contains(tenant))
+    };
+    claims.keys().filter(is_over).cloned().collect()
 }
 
 /// A tenant network as a draft.

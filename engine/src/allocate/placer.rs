@@ -120,6 +120,12 @@ pub enum AllocateError {
         /// In words.
         why: String,
     },
+    /// The network of its tenant has no address left.
+    #[error("{why}")]
+    NoAddressLeft {
+        /// In words.
+        why: String,
+    },
     /// No cluster it may come to can make it as it is asked for: a template is missing, or larger
     /// than its disk.
     #[error("{why}")]
@@ -180,6 +186,7 @@ impl<'g> Placer<'g> {
                 room.take_amount(amount);
             }
         }
+        chooser.count_seats(&desired.rentals);
         chooser.count_ports(&desired, &[]);
         chooser.count_subnets(&desired);
         let mut guests = guests::Chooser::new(specs, &desired, &given.claims, &given.world);
@@ -263,6 +270,7 @@ impl AllocateError {
             Some((_, Code::NoRoom, why)) => AllocateError::NoRoom { why },
             Some((_, Code::NoPortLeft, why)) => AllocateError::NoPortLeft { why },
             Some((_, Code::NoNetworkLeft, why)) => AllocateError::NoNetworkLeft { why },
+            Some((_, Code::NoAddressLeft, why)) => AllocateError::NoAddressLeft { why },
             Some((_, Code::NoIdLeft, why)) => AllocateError::NoIdLeft { why },
             Some((_, _, why)) => AllocateError::NotMakeable { why },
             None => AllocateError::NotSeen { instance },

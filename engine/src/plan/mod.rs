@@ -18,7 +18,8 @@ use lessor_plans::{
 use lessor_specs::kinds::WhenDue;
 use lessor_specs::{Address, Duration};
 
-use crate::allocate::{Allocation, allocate, released};
+use crate::Scope;
+use crate::allocate::{Allocation, allocate, left_behind, released};
 use crate::desire::Desired;
 use crate::observe::World;
 use crate::settle::{Wish, orphans as unwanted, settle};
@@ -48,6 +49,7 @@ pub fn plan(wishes: &Wishes, desired: Desired<'_>, world: &World) -> Plan {
     planner.unwanted(&orphans, &settled);
     planner.set_apart(&settled);
     planner.orders_under_way();
+    planner.orders_held_back();
     planner.confine(&settled);
     // Room that a change would make which is left out is not made.
     planner.clashes(&settled);
@@ -209,8 +211,11 @@ impl Planner<'_> {
 
     /// What need not be remembered any more.
     fn forget(&self, settled: &[Wish<'_>], allocation: &Allocation<'_>) -> Forget {
-        if !self.wishes.selection.is_everything() || self.world.has_blind_spot() {
+        if self.world.has_blind_spot() {
             return Forget::default();
+        }
+        if !self.wishes.selection.is_everything() {
+            return self.forget_of_tenants();
         }
         let kept = &self.wishes.kept;
         let births = settled.iter().flat_map(|wish| &wish.births);
@@ -221,10 +226,22 @@ impl Planner<'_> {
         let gone = kept.keys().filter(|birth| wanted.contains(birth) || !there(birth));
         // What was given out since orders were read, or to whom, nobody here knows.
         let claims = match self.wishes.orders {
-            OrdersRead::Read => released(&self.wishes.claims, &allocation.claims, self.world),
-            OrdersRead::NotRead | OrdersRead::Earlier => Vec::new(),
+            OrdersRead::Read if !self.wishes.specs.ordered.holds_any_back() => {
+                released(&self.wishes.claims, &allocation.claims, self.world)
+            }
+            OrdersRead::Read | OrdersRead::NotRead | OrdersRead::Earlier => Vec::new(),
         };
         Forget { claims, keeps: gone.cloned().collect() }
+    }
+
+    /// Where only orders are carried out: what came with tenants of which nothing is left. What an
+    /// order was given itself is given back when it is over.
+    fn forget_of_tenants(&self) -> Forget {
+        let Wishes { specs, claims, orders, selection, .. } = self.wishes;
+        if *orders != OrdersRead::Read || selection.scope != Scope::Orders {
+            return Forget::default();
+        }
+        Forget { claims: left_behind(claims, specs, self.world), keeps: Vec::new() }
     }
 
     fn finish(mut self, settled: &[Wish<'_>], allocation: Allocation<'_>, forget: Forget) -> Plan {
@@ -252,7 +269,7 @@ impl Planner<'_> {
             left_out: self.left_out,
             owned: self.world.owned(),
             entries: self.wishes.specs.count() - self.wishes.specs.connections().count(),
-            orders: self.wishes.specs.ordered.standing().count(),
+            orders: self.wishes.specs.ordered.count(),
             valid_until: self.due.iter().min().copied(),
         }
     }

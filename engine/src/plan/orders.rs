@@ -23,8 +23,7 @@ impl Planner<'_> {
         let ended = ordered.ended(order).map(|ended| (order, ended)).or_else(|| {
             // What a tenant has once goes with its last order, whichever it came with.
             let tenant = sharing(birth)?;
-            let is_of = |name: &str| name.split_once('/').is_some_and(|(own, _)| own == tenant);
-            ordered.all_ended().find(|(_, ended)| is_of(&ended.name))
+            ordered.all_ended().find(|(_, ended)| is_of(tenant, &ended.name))
         });
         if let Some((order, ended)) = ended {
             if self.is_under_kept_user(place, birth, present) {
@@ -52,10 +51,31 @@ impl Planner<'_> {
             return false;
         };
         let of_tenant = |(birth, present): (&Address, &Present)| {
-            let own = birth.name().split_once('/').is_some_and(|(own, _)| own == tenant);
-            birth.kind() == Kind::Instance && own && present.origin != Origin::File
+            birth.kind() == Kind::Instance
+                && is_of(tenant, birth.name())
+                && present.origin != Origin::File
         };
         self.world.observations().values().flat_map(|seen| &seen.present).any(of_tenant)
+    }
+
+    /// Whether an order that does not fit what files declare made a thing, or still uses it with its
+    /// whole tenant. It is left as it is until the order fits, or ends.
+    pub(super) fn is_held_back(&self, birth: &Address, origin: &Origin) -> bool {
+        let mut held_back = self.wishes.specs.ordered.held_back();
+        let tenant = sharing(birth);
+        held_back.any(|(name, order)| {
+            order_of(origin) == Some(&order.id) || tenant.is_some_and(|t| is_of(t, name))
+        })
+    }
+
+    /// Says which orders do not fit what files declare, and why.
+    pub(super) fn orders_held_back(&mut self) {
+        let specs = &self.wishes.specs;
+        for (_, order) in specs.ordered.held_back() {
+            let text = format!("waits: {}", order.why);
+            let note = self.note(NoteKind::Waiting, &format!("order {}", order.id), text);
+            note.hint.clone_from(&order.hint);
+        }
     }
 
     pub(super) fn are_orders_read(&self) -> bool {
@@ -187,6 +207,11 @@ impl Planner<'_> {
         self.notes.retain(|note| note.kind != NoteKind::Fatal);
         self.left_out = before - self.changes.len();
     }
+}
+
+/// Whether an instance, by `tenant/name`, is one of a tenant.
+fn is_of(tenant: &str, instance: &str) -> bool {
+    instance.split_once('/').is_some_and(|(own, _)| own == tenant)
 }
 
 /// The order that asks for something, if one does.

@@ -45,6 +45,7 @@ impl Planner<'_> {
         let wanted = settled.iter().map(|wish| &wish.address).collect();
         for ((place, birth), present) in orphans {
             match &present.origin {
+                origin if self.is_held_back(birth, origin) => {}
                 Origin::File if self.may_be_ordered(birth) => {
                     let text = "no longer declared; what was ordered may still need it";
                     self.note(NoteKind::Info, birth, text);

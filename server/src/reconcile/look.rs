@@ -2,13 +2,13 @@
 
 use std::sync::Arc;
 
-use anyhow::anyhow;
 use jiff::Timestamp;
 use lessor_engine::{
     Clock as _, OrdersRead, Scope, Selection, Wishes, World, desire, observe, plan,
 };
 use lessor_plans::Plan;
 use lessor_store::{Order, OrderSight, Store};
+use tracing::warn;
 
 use super::Estate;
 use super::ground::Ground;
@@ -36,8 +36,10 @@ pub(super) async fn look(
 ) -> anyhow::Result<Look> {
     let OrderSight { orders, open, claims } = store.order_sight().await?;
     let now = store.now();
-    let specs = ground.specs.with_orders(&orders, now);
-    let specs = specs.map_err(|report| anyhow!("what is ordered does not fit: {report}"))?;
+    let specs = ground.specs.with_fitting_orders(&orders, now);
+    for (_, order) in specs.ordered.held_back() {
+        warn!(order = order.id, why = order.why, "an order does not fit what was applied");
+    }
     let mut wishes =
         Wishes::new(estate.installation.clone(), Arc::new(specs), ground.tree.digest(), now);
     wishes.orders = OrdersRead::Read;

@@ -17,7 +17,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::kinds::{Image, Instance, Offer, Tenant};
-use crate::{Address, Kind};
+use crate::{Address, Code, Kind};
 
 pub use phase::OrderPhase;
 pub use version::{Version, version_of};
@@ -74,6 +74,7 @@ pub struct EndedOrder {
 pub struct Ordered {
     pub(crate) standing: BTreeMap<String, StandingOrder>,
     pub(crate) ended: BTreeMap<String, EndedOrder>,
+    pub(crate) held_back: BTreeMap<String, HeldBack>,
     /// How many entries came with them.
     pub(crate) entries: usize,
 }
@@ -89,6 +90,19 @@ pub struct StandingOrder {
     pub runs: bool,
     /// Until when its data is kept, of one that ends.
     pub keep_until: Option<Timestamp>,
+}
+
+/// An order that does not fit what files declare by now. What is there of it is left as it is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct HeldBack {
+    /// Its id.
+    pub id: String,
+    /// What does not fit, first of all.
+    pub code: Code,
+    /// In words: everything that does not fit.
+    pub why: String,
+    /// Something one can do about it.
+    pub hint: Option<String>,
 }
 
 impl OrderEntry {
@@ -139,8 +153,23 @@ impl Ordered {
         self.ended.iter().map(|(id, order)| (id.as_str(), order))
     }
 
+    /// Every order that does not fit, by `tenant/name`.
+    pub fn held_back(&self) -> impl Iterator<Item = (&str, &HeldBack)> {
+        self.held_back.iter().map(|(name, order)| (name.as_str(), order))
+    }
+
+    /// How many orders are not over.
+    pub fn count(&self) -> usize {
+        self.standing.len() + self.held_back.len()
+    }
+
+    /// Whether any order does not fit.
+    pub fn holds_any_back(&self) -> bool {
+        !self.held_back.is_empty()
+    }
+
     /// Whether there is no order at all.
     pub fn is_empty(&self) -> bool {
-        self.standing.is_empty() && self.ended.is_empty()
+        self.standing.is_empty() && self.ended.is_empty() && self.held_back.is_empty()
     }
 }

@@ -74,6 +74,14 @@ struct Job {
     answer: oneshot::Sender<Result<Placed, StoreError>>,
 }
 
+impl Renter {
+    /// Reads a row of `tenant`, with its name.
+    fn read(row: &AnyRow) -> Result<(String, Self), row::Misread> {
+        let (quota, zone) = (row::Columns::text(row, "quota")?, row::text(row, "timezone")?);
+        Ok((row::text(row, "id")?, Renter { quota, zone }))
+    }
+}
+
 impl Ground {
     /// An offer as it is sold now.
     pub(super) fn version(&self, offer: &str) -> Option<Arc<Version>> {
@@ -174,6 +182,7 @@ impl Store {
         let mut answers: Vec<Option<Result<Placed, StoreError>>> = Vec::new();
         let mut drafts = Vec::new();
         for (index, request) in requests.iter().enumerate() {
+            self.renter_gather(&mut work, &mut gathered, &request.tenant).await?;
             let sight = self.draft(&mut work, &ground, &gathered, request, now).await;
             answers.push(match sight {
                 Ok(Sight::Draft(draft)) => {
@@ -291,15 +300,31 @@ impl Store {
         Ok(Gathered { number: 0, tenants, claims, taken, promised })
     }
 
+    /// Reads a tenant that was not there when everything was gathered: it may have come since.
+    async fn renter_gather(
+        &self,
+        work: &mut Work,
+        gathered: &mut Gathered,
+        tenant: &str,
+    ) -> Result<(), StoreError> {
+        if gathered.tenants.contains_key(tenant) {
+            return Ok(());
+        }
+        let found = sqlx::query("SELECT id, quota, timezone FROM tenant WHERE id = $1")
+            .bind(tenant)
+            .fetch_optional(&mut **work)
+            .await;
+        let found = found.map_err(|error| self.error(&error))?;
+        let renter = found.as_ref().map(Renter::read).transpose();
+        gathered.tenants.extend(renter.map_err(|error| self.error(&error.into()))?);
+        Ok(())
+    }
+
     async fn renters(&self, work: &mut Work) -> Result<BTreeMap<String, Renter>, StoreError> {
         let rows =
             sqlx::query("SELECT id, quota, timezone FROM tenant").fetch_all(&mut **work).await;
         let rows = rows.map_err(|error| self.error(&error))?;
-        let renter = |row: &AnyRow| {
-            let (quota, zone) = (row::Columns::text(row, "quota")?, row::text(row, "timezone")?);
-            Ok((row::text(row, "id")?, Renter { quota, zone }))
-        };
-        let renters = rows.iter().map(renter).collect::<Result<_, row::Misread>>();
+        let renters = rows.iter().map(Renter::read).collect::<Result<_, row::Misread>>();
         renters.map_err(|error| self.error(&error.into()))
     }
 

@@ -118,7 +118,11 @@ pub(super) fn merged(
 }
 
 fn exhausted(error: &AllocateError) -> Decline {
-    Decline::Exhausted { why: error.to_string() }
+    let why = error.to_string();
+    match error {
+        AllocateError::NoAddressLeft { .. } => Decline::NetworkFull { why },
+        _ => Decline::Exhausted { why },
+    }
 }
 
 impl Gathered {
@@ -267,6 +271,43 @@ impl Store {
         Ok(())
     }
 
+    /// Of claims that a plan would give back, those that no order rests on which was placed since.
+    pub(crate) async fn claims_over(
+        &self,
+        work: &mut Work,
+        claims: &[ClaimKey],
+    ) -> Result<Vec<ClaimKey>, StoreError> {
+        let mut over = Vec::new();
+        for key in claims {
+            let is_needed = match renter_of(&key.holder) {
+                Some((tenant, name)) => self.is_rented(work, &tenant, name.as_deref()).await?,
+                None => false,
+            };
+            if !is_needed {
+                over.push(key.clone());
+            }
+        }
+        Ok(over)
+    }
+
+    async fn is_rented(
+        &self,
+        work: &mut Work,
+        tenant: &str,
+        name: Option<&str>,
+    ) -> Result<bool, StoreError> {
+        let found = sqlx::query(
+            "SELECT id FROM orders WHERE tenant = $1 AND ($2 = '' OR name = $2)
+             AND phase NOT IN ('terminated', 'canceled', 'failed') LIMIT 1",
+        )
+        .bind(tenant)
+        .bind(name.unwrap_or_default())
+        .fetch_optional(&mut **work)
+        .await
+        .map_err(|error| self.error(&error))?;
+        Ok(found.is_some())
+    }
+
     /// Takes back what an order was given that nobody else has a part in. What came with its
     /// tenant stays until a plan finds that nobody needs it.
     async fn claims_give_back(&self, work: &mut Work, order: &Order) -> Result<(), StoreError> {
@@ -355,6 +396,23 @@ impl Store {
         (order.host, order.promised) = (Some(host), promised);
         Ok(())
     }
+}
+
+/// The tenant that a claim is for or comes with, and the name of the instance, where it is for one.
+fn renter_of(holder: &str) -> Option<(String, Option<String>)> {
+    if let Some(instance) = instance_of(holder) {
+        let (tenant, name) = instance.split_once('/')?;
+        return Some((tenant.to_owned(), Some(name.to_owned())));
+    }
+    let address: Address = holder.parse().ok()?;
+    let mut parts = address.name().split('/');
+    let tenant = match address.kind() {
+        Kind::Tenant => parts.next(),
+        // A rule that comes with a tenant: `firewall_rule.vlan_range/customers/acme/world`.
+        Kind::FirewallRule if parts.next() == Some("vlan_range") => parts.nth(1),
+        _ => None,
+    };
+    Some((tenant?.to_owned(), None))
 }
 
 /// The instance, `tenant/name`, that a claim is for or comes with; `None` where it is a tenant's.

@@ -313,3 +313,77 @@ async fn lists_go_on_where_they_ended() {
         assert!(store.order_list(&active, 10).await.unwrap().is_empty());
     }
 }
+
+#[tokio::test]
+async fn an_order_for_which_the_network_of_its_tenant_has_no_address_is_declined() {
+    for backend in BACKENDS {
+        let database = Database::new(backend).await;
+        let store = &database.store;
+        let own = "[instance.\"acme/own\"]\noffer = \"free\"\n";
+        crate::shop::apply(store, &format!("{}{own}", crate::shop::SHOP)).await;
+        let mut placed = Vec::new();
+        for number in 1..=12 {
+            let request = order("acme", &format!("one-{number}"), "free");
+            placed.push(store.order_place(&request).await.unwrap().order.id);
+        }
+
+        let mut request = order("acme", "late", "free");
+        let late = declined(store.order_place(&request).await);
+        request.dry_run = true;
+        let tried = declined(store.order_place(&request).await);
+        let other = store.order_place(&order("globex", "first", "free")).await;
+
+        assert_eq!(late, tried);
+        assert!(other.is_ok(), "{other:?}");
+        same_snapshot!(format!("{late}\n{}", late.hint().unwrap()), @"
+        `bridge.tenants` has no address left for `tenant.acme` on `docker.par1`: 13 of 13 are taken
+        end an instance, and wait until its data is gone; or choose another location
+        ");
+        assert_eq!(store.quota_use("acme").await.unwrap().instances, 12);
+        // Whoever is gone makes room.
+        store.order_terminate(&placed[0], None, &Actor::command()).await.unwrap();
+        request.dry_run = false;
+        store.order_place(&request).await.unwrap();
+    }
+}
+
+#[tokio::test]
+async fn a_machine_for_which_the_vlan_of_its_tenant_has_no_address_is_declined() {
+    for backend in BACKENDS {
+        let database = Database::new(backend).await;
+        let store = &database.store;
+        crate::shop::open_cluster(store, "29").await;
+        for number in 1..=4 {
+            let request = order("acme", &format!("one-{number}"), "vps");
+            store.order_place(&request).await.unwrap();
+        }
+
+        let late = declined(store.order_place(&order("acme", "late", "vps")).await);
+
+        same_snapshot!(late.to_string(), @"10.100.0.0/29 of `tenant.acme` has no address left");
+        store.order_place(&order("globex", "first", "vps")).await.unwrap();
+    }
+}
+
+#[tokio::test]
+async fn what_a_plan_gives_back_stays_with_who_ordered_since() {
+    for backend in BACKENDS {
+        let database = Database::new(backend).await;
+        let store = &database.store;
+        open_shop(store).await;
+        let placed = store.order_place(&order("acme", "lobby", "free")).await.unwrap();
+        let claims = store.claim_list().await.unwrap();
+        let plan = || {
+            let mut plan = crate::fixture::Plan::new("later", 1);
+            plan.forget.claims = claims.keys().cloned().collect();
+            plan
+        };
+
+        store.apply_begin_orders(plan().begin()).await.unwrap();
+        assert_eq!(store.claim_list().await.unwrap(), claims);
+        store.order_terminate(&placed.order.id, None, &Actor::command()).await.unwrap();
+        store.apply_begin_orders(plan().begin()).await.unwrap();
+
+        assert_eq!(store.claim_list().await.unwrap(), [].into());
+    }
+}

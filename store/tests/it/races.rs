@@ -10,7 +10,9 @@ use tokio::sync::Barrier;
 
 use crate::account::{account, digest, refresh, tokens_called};
 use crate::fixture::{BACKENDS, Backend, Database};
-use crate::shop::{SHOP, apply, assert_ledger, eur, key, money, order, pay, successes, wallet};
+use crate::shop::{
+    SHOP, apply, assert_ledger, eur, key, money, open_cluster, order, pay, successes, wallet,
+};
 
 /// How many clients race.
 const CLIENTS: usize = 64;
@@ -64,8 +66,8 @@ where
 
 async fn shop(backend: Backend) -> Database {
     let database = Database::new(backend).await;
-    // With ports for all.
-    let shop = SHOP.replace("25565-25596", "25565-25700");
+    // With ports and addresses for all.
+    let shop = SHOP.replace("25565-25596", "25565-25700").replace("prefix = 28", "prefix = 24");
     apply(&database.store, &format!("{shop}{CODES}")).await;
     database
 }
@@ -126,7 +128,7 @@ async fn no_port_is_given_out_twice() {
     for backend in BACKENDS {
         let database = Database::new(backend).await;
         // 32 ports.
-        apply(&database.store, SHOP).await;
+        apply(&database.store, &SHOP.replace("prefix = 28", "prefix = 24")).await;
         pay(&database.store, "acme", "100").await;
         let name = |number| format!("one-{number}");
         let port = |placed: &Placed| {
@@ -152,6 +154,50 @@ async fn no_port_is_given_out_twice() {
         assert!(tried.len() < told, "without a claim, several are told the same port");
         assert_ledger(&database.store).await;
     }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn a_network_takes_in_no_more_containers_than_it_has_addresses_for() {
+    for backend in BACKENDS {
+        let database = Database::new(backend).await;
+        let name = |number| format!("one-{number}");
+        // One of the thirteen is the operator's.
+        let own = "[instance.\"acme/own\"]\noffer = \"free\"\n";
+        apply(&database.store, &format!("{SHOP}{own}")).await;
+        let narrow = race(&database, |number| order("acme", &name(number), "free")).await;
+        apply(&database.store, &SHOP.replace("prefix = 28", "prefix = 25")).await;
+        let wide = race(&database, |number| order("globex", &name(number), "free")).await;
+        assert_eq!((successes(&narrow), successes(&wide)), (12, CLIENTS));
+        let why = narrow.into_iter().filter_map(Result::err).map(|error| error.to_string());
+        let why: std::collections::BTreeSet<_> = why.collect();
+        assert_eq!(why.len(), 1, "{why:?}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn no_address_of_a_vlan_is_given_out_twice() {
+    for backend in BACKENDS {
+        let database = Database::new(backend).await;
+        let name = |number| format!("one-{number}");
+        open_cluster(&database.store, "28").await;
+        let narrow = race(&database, |number| order("acme", &name(number), "vps")).await;
+        open_cluster(&database.store, "25").await;
+        let wide = race(&database, |number| order("globex", &name(number), "vps")).await;
+
+        assert_eq!((successes(&narrow), successes(&wide)), (12, CLIENTS));
+        let mut addresses: Vec<_> = narrow.iter().flatten().map(address).collect();
+        addresses.sort();
+        // The gateway has the first, and the last is for guests that ask.
+        let all = (2..14).map(|last| std::net::Ipv4Addr::new(10, 100, 0, last));
+        assert_eq!(addresses, all.collect::<Vec<_>>());
+    }
+}
+
+/// The address that a machine was given.
+fn address(placed: &Placed) -> std::net::Ipv4Addr {
+    let mut claims = placed.claims.iter();
+    let (_, address) = claims.find(|(key, _)| key.pool == "vlan_range.customers/address").unwrap();
+    address.parse().unwrap()
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]

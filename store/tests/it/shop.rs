@@ -2,8 +2,9 @@
 
 use std::collections::BTreeMap;
 
+use lessor_plans::{Node, Taken, Template};
 use lessor_specs::kinds::Instance;
-use lessor_specs::{Currency, Money, Tree};
+use lessor_specs::{ByteSize, Currency, Money, Tree};
 use lessor_store::{Actor, Decline, Order, OrderRequest, Placed, RequestKey, Store, StoreError};
 
 use crate::fixture::Plan;
@@ -61,6 +62,57 @@ memory = "8GiB"
 [tenant.small]
 quota = "small"
 "#;
+
+/// Virtual machines on a cluster, each tenant in a VLAN with a network of its own.
+const CLUSTER: &str = r#"
+[proxmox.ams]
+endpoint = "https://pve.example.net:8006"
+token = "secret://env/PVE"
+nodes = ["n1"]
+storage = "ceph"
+vmid_range = "20000-29999"
+[pfsense.edge]
+endpoint = "https://fw.example.net"
+api_key = "secret://env/PF"
+[vlan_range.customers]
+ids = "2100-2999"
+proxmox = "ams"
+bridge = "vmbr1"
+pfsense = "edge"
+parent = "igb1"
+supernet = "10.100.0.0/16"
+per_tenant_prefix = 28
+[image.ubuntu.vm]
+template = { ams = 9001 }
+cloud_init = true
+[offer.vps]
+images = ["ubuntu"]
+price = {}
+[offer.vps.vm]
+cpu = { min = 1, max = 8, step = 1 }
+memory = { min = "1GiB", max = "32GiB", step = "1GiB" }
+disk = { min = "10GiB", max = "100GiB", step = "10GiB" }
+[tenant.acme]
+[tenant.globex]
+"#;
+
+/// With machines for rent, in networks of such a prefix, on a cluster that was seen.
+pub(crate) async fn open_cluster(store: &Store, prefix: &str) {
+    apply(store, &CLUSTER.replace("prefix = 28", &format!("prefix = {prefix}"))).await;
+    let node = Node {
+        name: "n1".into(),
+        online: true,
+        cores: 256,
+        memory: "512GiB".parse().unwrap(),
+        strange_cores: 0,
+        strange_memory: ByteSize::from_bytes(0),
+    };
+    let disk = "10GiB".parse().unwrap();
+    let template = Template { node: "n1".into(), shared: true, lxc: false, disk };
+    let taken =
+        Taken { strangers: Vec::new(), nodes: vec![node], templates: [(9001, template)].into() };
+    store.taken_write(&"proxmox.ams".parse().unwrap(), &taken).await.unwrap();
+}
 
 /// With [`SHOP`] applied.
 pub(crate) async fn open_shop(store: &Store) {
