@@ -47,8 +47,9 @@ impl Catalogue {
         let declared = self.specs.tenant.iter().map(|(id, tenant)| Declared {
             id: id.clone(),
             quota: tenant.quota.clone(),
-            timezone: "UTC".into(),
+            timezone: tenant.timezone.clone().unwrap_or_else(|| "UTC".into()),
             owners: tenant.owners.clone(),
+            credit: tenant.credit(),
         });
         declared.collect()
     }

@@ -46,6 +46,11 @@ impl Actor {
         Actor("lessor".into())
     }
 
+    /// Whoever was remembered.
+    pub(crate) fn remembered(text: String) -> Self {
+        Actor(text)
+    }
+
     /// As it is remembered.
     pub fn as_str(&self) -> &str {
         &self.0

@@ -51,8 +51,8 @@ mod work;
 
 pub use account::{
     Account, ApiKey, Attempts, Declared, Invitation, KeyOwner, Member, NewAccount, NewKey, NewLink,
-    NewSession, NewTokens, Origin, PlatformRole, Purpose, Refreshed, Refusal, Role, Session,
-    Status, Tenant, Visitor,
+    NewSession, NewTenant, NewTokens, Origin, PlatformRole, Purpose, Refreshed, Refusal, Role,
+    Session, Status, Tenant, Visitor,
 };
 pub use apply::{Begin, Outcome, Run};
 pub use audit::{Actor, AuditEvent, AuditVerdict, Audited, Broken, Seal};
@@ -72,7 +72,7 @@ pub use location::Location;
 pub use open::known_schema;
 pub use order::{
     Happening, Need, Order, OrderChange, OrderEvent, OrderFilter, OrderNews, OrderRequest,
-    OrderSight, Placed, Promo, PromoTerms, Quoted, Reason, RequestKey, next,
+    OrderSight, Placed, Promo, PromoTerms, Quoted, Reason, RequestKey, Welcome, next,
 };
 pub use revision::{Revision, read_tree};
 pub use row::{Columns, Misread};

@@ -8,7 +8,7 @@ use axum::http::{HeaderName, StatusCode, header};
 use axum::response::{IntoResponse as _, Response};
 use lessor_specs::ByteSize;
 use lessor_specs::kinds::Instance;
-use lessor_store::{Actor, OrderRequest, Placed, Promo, RequestKey};
+use lessor_store::{OrderRequest, Placed, Promo, RequestKey, Welcome};
 use serde::{Deserialize, Serialize};
 use tracing::warn;
 use utoipa::ToSchema;
@@ -133,22 +133,15 @@ pub(crate) async fn create(
     answer(&services, &placed).await
 }
 
-/// Places the order that a new tenant gets, if the applied specs say one. The tenant is there either
-/// way: what cannot be had right now can be ordered later.
-pub(crate) async fn welcome(services: &Services, tenant: &str, offer: &str, by: Actor) {
-    let request = OrderRequest {
-        tenant: tenant.to_owned(),
-        name: "first".into(),
-        client_ref: Some("signup".into()),
-        instance: instance_of(offer.to_owned()),
-        stopped: false,
-        promo: None,
-        key: None,
-        by,
-        dry_run: false,
-    };
-    if let Err(error) = services.store.order_place(&request).await {
-        warn!(%error, offer, "could not place the order of a new tenant");
+/// Places the order that a new tenant gets, if it gets one. The tenant is there either way, and so
+/// is what it is to get: what fails here is tried again.
+pub(crate) async fn welcome(services: &Services, tenant: &str) {
+    match services.store.welcome_place(tenant).await {
+        Ok(Welcome::Placed(_)) => {}
+        Ok(Welcome::Waits(why) | Welcome::GivenUp(why)) => {
+            warn!(%why, "could not place the order of a new tenant");
+        }
+        Err(error) => warn!(%error, "could not place the order of a new tenant"),
     }
 }
 

@@ -69,7 +69,7 @@ async fn authenticated(
 }
 
 /// A mail address, as far as that can be told without sending anything.
-fn check_email(email: &str) -> Result<(), Problem> {
+pub(crate) fn check_email(email: &str) -> Result<(), Problem> {
     let is_plain = email.len() <= 254 && email.bytes().all(|byte| byte.is_ascii_graphic());
     let is_split = email.split_once('@').is_some_and(|(name, domain)| {
         !name.is_empty() && domain.contains('.') && !domain.contains('@')

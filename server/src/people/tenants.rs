@@ -1,15 +1,18 @@
 //! Who rents.
 
+use std::collections::BTreeMap;
+
 use axum::Json as Answer;
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::IntoResponse;
 use lessor_specs::{Kind, name_problem};
-use lessor_store::{Declared, Origin};
+use lessor_store::{self as store, Declared, Origin};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::check_name;
+use crate::Catalogue;
 use crate::access::Permission;
 use crate::auth::forbidden;
 use crate::extract::{IfMatch, Json, Path, Query, etag};
@@ -87,20 +90,16 @@ pub(crate) async fn create(
     if !may && !caller.platform_may(Permission::TenantsWrite) {
         return Err(forbidden("tenants are made by the provider here"));
     }
-    check_id(&new.id)?;
+    check_id("/id", &new.id)?;
     let display_name = new.display_name.as_deref().unwrap_or(&new.id);
     check_name("/display_name", display_name)?;
-    let declared = Declared {
-        id: new.id.clone(),
-        quota: catalogue.usual_quota(),
-        timezone: timezone(new.timezone.as_deref())?,
-        owners: Vec::new(),
-    };
+    let zone = timezone(new.timezone.as_deref())?;
+    let declared = declared(&catalogue, &new.id, zone);
+    let welcome = catalogue.welcome().filter(|_| may);
+    let new = store::NewTenant { tenant: &declared, display_name, welcome };
     let (owner, actor) = (caller.account_id(), caller.actor());
-    let made = services.store.tenant_create(&declared, display_name, owner, &actor).await?;
-    if let Some(offer) = catalogue.welcome().filter(|_| may) {
-        place::welcome(&services, &made.id, offer, actor).await;
-    }
+    let made = services.store.tenant_sign_up(new, owner, &actor).await?;
+    place::welcome(&services, &made.id).await;
     Ok((StatusCode::CREATED, etag(made.version), Answer(Tenant::of(&made))))
 }
 
@@ -158,9 +157,20 @@ pub(crate) async fn update(
     Ok((etag(updated.version), Answer(Tenant::of(&updated))))
 }
 
+/// What limits a tenant that is made over the API.
+pub(crate) fn declared(catalogue: &Catalogue, id: &str, timezone: String) -> Declared {
+    Declared {
+        id: id.to_owned(),
+        quota: catalogue.usual_quota(),
+        timezone,
+        owners: Vec::new(),
+        credit: BTreeMap::new(),
+    }
+}
+
 /// The name of a tenant that is made over the API: plainer than what files may write, since it
 /// stands in host names.
-fn check_id(id: &str) -> Result<(), Problem> {
+pub(crate) fn check_id(pointer: &str, id: &str) -> Result<(), Problem> {
     let is_plain = id.len() <= 40
         && id.bytes().all(|byte| matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'-'))
         && name_problem(Kind::Tenant, id).is_none();
@@ -168,7 +178,7 @@ fn check_id(id: &str) -> Result<(), Problem> {
         return Ok(());
     }
     let expected = "expected 1 to 40 of a-z, 0-9 and `-`, with a letter or digit at both ends";
-    Err(Problem::field("/id", expected))
+    Err(Problem::field(pointer, expected))
 }
 
 fn timezone(name: Option<&str>) -> Result<String, Problem> {

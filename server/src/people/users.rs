@@ -3,16 +3,18 @@
 use axum::Json as Answer;
 use axum::extract::{Extension, State};
 use axum::http::StatusCode;
-use lessor_store::{Account, AccountId, Actor, NewAccount, SecretDigest, Status};
+use lessor_store::{Account, AccountId, Actor, NewAccount, NewTenant, SecretDigest, Status};
 use serde::{Deserialize, Serialize};
 use ulid::Ulid;
 use utoipa::ToSchema;
 
+use super::tenants::{check_id, declared};
 use super::{check_email, check_name};
 use crate::access::Permission;
 use crate::around::Address;
 use crate::auth::{Passwords, forbidden};
 use crate::extract::{Json, Path, Query};
+use crate::orders::place;
 use crate::page::{Page, PageQuery};
 use crate::{Caller, Problem, ProblemKind, Services};
 
@@ -28,6 +30,9 @@ pub(crate) struct SignUp {
     password: String,
     /// What they were invited with; needed where not everybody may sign up.
     invitation: Option<String>,
+    /// A tenant to make for them, where everybody may sign up, with the order that comes with it.
+    #[schema(max_length = 40)]
+    tenant: Option<String>,
 }
 
 /// An account.
@@ -83,10 +88,16 @@ pub(crate) async fn sign_up(
     services.limits.check_costly(address)?;
     check_email(&sign_up.email)?;
     Passwords::check("/password", &sign_up.password, &sign_up.email)?;
-    if sign_up.invitation.is_none()
-        && !services.catalogue.read(&services.store).await?.signup_is_open()
-    {
+    let catalogue = services.catalogue.read(&services.store).await?;
+    if sign_up.invitation.is_none() && !catalogue.signup_is_open() {
         return Err(forbidden("signing up needs an invitation here"));
+    }
+    if let Some(tenant) = &sign_up.tenant {
+        check_id("/tenant", tenant)?;
+        if sign_up.invitation.is_some() {
+            let detail = "an invitation is to a tenant that is there";
+            return Err(Problem::field("/tenant", detail));
+        }
     }
     let hash = services.passwords.hash(sign_up.password).await?;
     let id = AccountId::new(Ulid::generate());
@@ -97,9 +108,17 @@ pub(crate) async fn sign_up(
         platform_role: None,
     };
     let actor = Actor::account(&id);
-    let account = match &sign_up.invitation {
-        None => services.store.account_create(&new, &actor).await?,
-        Some(invitation) => {
+    let account = match (&sign_up.invitation, &sign_up.tenant) {
+        (None, None) => services.store.account_create(&new, &actor).await?,
+        (None, Some(tenant)) => {
+            let declared = declared(&catalogue, tenant, "UTC".into());
+            let (display_name, welcome) = (tenant.as_str(), catalogue.welcome());
+            let with = NewTenant { tenant: &declared, display_name, welcome };
+            let account = services.store.account_create_with(&new, with, &actor).await?;
+            place::welcome(&services, tenant).await;
+            account
+        }
+        (Some(invitation), _) => {
             let link = SecretDigest::of(invitation);
             let created = services.store.account_create_invited(&new, &link, &actor).await?;
             created.ok_or_else(|| Problem::field("/invitation", "it was used, or is too old"))?

@@ -6,6 +6,8 @@ use anyhow::{anyhow, bail};
 use jiff::{SignedDuration, Timestamp};
 use lessor_engine::Clock as _;
 use lessor_plans::Action;
+use lessor_store::Welcome;
+use tracing::warn;
 
 use super::Schedule;
 use crate::Reconciler;
@@ -16,6 +18,9 @@ const KEYS_KEPT: SignedDuration = SignedDuration::from_hours(24);
 /// How long runs of jobs, and sessions that ended, are remembered: long enough to tell that a
 /// refresh token was used before.
 const KEPT: SignedDuration = SignedDuration::from_hours(24 * 30);
+
+/// How many orders of new tenants are tried in one run: the rest is for the next.
+const WELCOMED_AT_ONCE: u32 = 1000;
 
 /// Work that falls due by the clock. Every one can be run late, twice, or by two at once, and does
 /// the same: what was missed is made up for by the next run.
@@ -30,13 +35,16 @@ pub enum Job {
     Ledger,
     /// Holds every audit event against its seal.
     Audit,
+    /// Places the orders that came with new tenants and were not placed at once.
+    Welcome,
     /// Forgets what nobody needs any more: sessions that ended, keys of old requests, runs of jobs.
     Forget,
 }
 
 impl Job {
     /// Every job.
-    pub const ALL: [Job; 5] = [Job::Bill, Job::Drift, Job::Ledger, Job::Audit, Job::Forget];
+    pub const ALL: [Job; 6] =
+        [Job::Bill, Job::Drift, Job::Ledger, Job::Audit, Job::Welcome, Job::Forget];
 
     /// What it is called.
     pub const fn name(self) -> &'static str {
@@ -45,6 +53,7 @@ impl Job {
             Job::Drift => "drift",
             Job::Ledger => "ledger",
             Job::Audit => "audit",
+            Job::Welcome => "welcome",
             Job::Forget => "forget",
         }
     }
@@ -70,6 +79,7 @@ impl Schedule {
             Job::Drift => self.drift().await,
             Job::Ledger => self.ledger().await,
             Job::Audit => self.audit().await,
+            Job::Welcome => self.welcome().await,
             Job::Forget => self.forget().await,
         }
     }
@@ -120,6 +130,24 @@ impl Schedule {
             return Err(anyhow!("broken at link {}: {}", broken.link, broken.why));
         }
         Ok(format!("head {}:{}", verdict.sealed, verdict.head))
+    }
+
+    async fn welcome(&self) -> anyhow::Result<String> {
+        let (mut placed, mut waiting, mut given_up) = (0, 0, 0);
+        for tenant in self.store.welcome_list(WELCOMED_AT_ONCE).await? {
+            match self.store.welcome_place(&tenant).await? {
+                Welcome::Placed(_) => placed += 1,
+                Welcome::Waits(_) => waiting += 1,
+                Welcome::GivenUp(why) => {
+                    warn!(%why, "gave up the order of a new tenant");
+                    given_up += 1;
+                }
+            }
+        }
+        if let Some(orders_moved) = self.orders_moved.as_ref().filter(|_| placed > 0) {
+            orders_moved.notify_one();
+        }
+        Ok(format!("{placed} placed, {waiting} waiting, {given_up} given up"))
     }
 
     async fn forget(&self) -> anyhow::Result<String> {

@@ -179,7 +179,7 @@ impl Job {
     /// How often it is due.
     pub fn every(self) -> SignedDuration {
         match self {
-            Job::Bill => SignedDuration::from_mins(1),
+            Job::Bill | Job::Welcome => SignedDuration::from_mins(1),
             Job::Drift => SignedDuration::from_mins(10),
             Job::Forget => SignedDuration::from_hours(1),
             Job::Audit | Job::Ledger => SignedDuration::from_hours(24),

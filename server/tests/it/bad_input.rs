@@ -64,7 +64,7 @@ async fn bodies_that_make_no_sense_are_answered_with_where() {
     deep: 422 /problems/invalid : expected an object
     a list: 422 /problems/invalid : expected an object
     missing: 422 /problems/invalid /password: missing field `password`
-    unknown: 422 /problems/invalid /admin: unknown field `admin`, expected one of `email`, `password`, `invitation`
+    unknown: 422 /problems/invalid /admin: unknown field `admin`, expected one of `email`, `password`, `invitation`, `tenant`
     twice: 422 /problems/invalid /email: duplicate field `email`
     wrong type: 422 /problems/invalid /email: invalid type: integer `7`, expected a string
     NUL: 400 /problems/malformed (text holds a NUL character)

@@ -47,7 +47,7 @@ ref = "paper:1"
 [bridge.tenants]
 docker = "par1"
 supernet = "10.64.0.0/16"
-per_tenant_prefix = 28
+per_tenant_prefix = 22
 [offer.small]
 images = ["paper"]
 locations = ["par1"]
@@ -198,8 +198,13 @@ impl Server {
 
     /// A tenant that belongs to somebody.
     pub(crate) async fn tenant(&self, id: &str, owner: &str) {
-        let declared =
-            Declared { id: id.into(), quota: None, timezone: "UTC".into(), owners: Vec::new() };
+        let declared = Declared {
+            id: id.into(),
+            quota: None,
+            timezone: "UTC".into(),
+            owners: Vec::new(),
+            credit: BTreeMap::new(),
+        };
         let owner = self.account(owner).await;
         self.store().tenant_create(&declared, id, Some(&owner), &Actor::command()).await.unwrap();
     }

@@ -6,7 +6,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::quantity::Adopted;
-use crate::{Address, ByteSize, Cpu, EnvValue, Money};
+use crate::{Address, ByteSize, Cpu, Currency, EnvValue, Money};
 
 /// Limits of a tenant. What is not said is not limited.
 #[derive(Clone, Debug, Default, Deserialize, Serialize, JsonSchema)]
@@ -36,6 +36,14 @@ pub struct Tenant {
     /// How far its balance may go below zero, by currency; not at all unless said.
     #[serde(default)]
     pub credit: BTreeMap<String, Money>,
+}
+
+impl Tenant {
+    /// How far its balance may go below zero, where a currency is one.
+    pub fn credit(&self) -> BTreeMap<Currency, Money> {
+        let credit = self.credit.iter();
+        credit.filter_map(|(currency, credit)| Some((currency.parse().ok()?, *credit))).collect()
+    }
 }
 
 /// A rented thing, named `tenant/name`.

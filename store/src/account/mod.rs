@@ -26,7 +26,7 @@ pub use link::{Invitation, NewLink, Purpose};
 pub use member::Member;
 pub use role::{PlatformRole, Role, Status};
 pub use session::{NewSession, Session, Visitor};
-pub use tenant::{Declared, Origin, Tenant};
+pub use tenant::{Declared, NewTenant, Origin, Tenant};
 pub use token::{NewTokens, Refreshed};
 
 /// A person.
@@ -91,6 +91,23 @@ impl Store {
     ) -> Result<Account, StoreError> {
         let mut work = self.begin().await?;
         let account = self.account_insert(&mut work, new, actor).await?;
+        self.commit(work).await?;
+        Ok(account)
+    }
+
+    /// Makes an account and a tenant that belongs to it, or neither.
+    ///
+    /// # Errors
+    /// [`StoreError::Exists`] when the mail address has an account, or the tenant's name is taken.
+    pub async fn account_create_with(
+        &self,
+        new: &NewAccount<'_>,
+        tenant: NewTenant<'_>,
+        actor: &Actor,
+    ) -> Result<Account, StoreError> {
+        let mut work = self.begin().await?;
+        let account = self.account_insert(&mut work, new, actor).await?;
+        self.tenant_make(&mut work, tenant, Some(new.id), actor).await?;
         self.commit(work).await?;
         Ok(account)
     }

@@ -1,10 +1,12 @@
 //! Who rents.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::str::FromStr;
 
 use jiff::Timestamp;
 use lessor_engine::Clock as _;
+use lessor_specs::{Currency, Money};
 use serde_json::json;
 use sqlx::{Any, Transaction};
 
@@ -52,6 +54,19 @@ pub struct Declared {
     pub timezone: String,
     /// Mail addresses of people it belongs to.
     pub owners: Vec<String>,
+    /// How far its balance may go below zero, by currency.
+    pub credit: BTreeMap<Currency, Money>,
+}
+
+/// A tenant to be.
+#[derive(Clone, Copy, Debug)]
+pub struct NewTenant<'a> {
+    /// What it is called, and what limits it.
+    pub tenant: &'a Declared,
+    /// What people call it.
+    pub display_name: &'a str,
+    /// The offer of the order that comes with it.
+    pub welcome: Option<&'a str>,
 }
 
 impl Tenant {
@@ -105,18 +120,46 @@ impl Store {
         owner: Option<&AccountId>,
         actor: &Actor,
     ) -> Result<Tenant, StoreError> {
+        let new = NewTenant { tenant, display_name, welcome: None };
+        self.tenant_sign_up(new, owner, actor).await
+    }
+
+    /// Makes a tenant, with the order that comes with it.
+    ///
+    /// # Errors
+    /// As of [`Store::tenant_create`].
+    pub async fn tenant_sign_up(
+        &self,
+        new: NewTenant<'_>,
+        owner: Option<&AccountId>,
+        actor: &Actor,
+    ) -> Result<Tenant, StoreError> {
         let mut work = self.begin().await?;
-        self.tenant_insert(&mut work, tenant, display_name, Origin::Api)
+        let created = self.tenant_make(&mut work, new, owner, actor).await?;
+        self.commit(work).await?;
+        Ok(created)
+    }
+
+    pub(super) async fn tenant_make(
+        &self,
+        work: &mut Transaction<'static, Any>,
+        new: NewTenant<'_>,
+        owner: Option<&AccountId>,
+        actor: &Actor,
+    ) -> Result<Tenant, StoreError> {
+        let NewTenant { tenant, display_name, welcome } = new;
+        self.tenant_insert(work, tenant, display_name, Origin::Api)
             .await
             .map_err(|error| self.unless_exists(&error, "a tenant of this name"))?;
         if let Some(owner) = owner {
-            self.member_insert(&mut work, &tenant.id, owner, Role::Owner).await?;
+            self.member_insert(work, &tenant.id, owner, Role::Owner).await?;
+        }
+        if let Some(offer) = welcome {
+            self.welcome_insert(work, &tenant.id, offer, actor).await?;
         }
         let data = json!({ "owner": owner.map(AccountId::as_str) });
-        self.tenant_audit(&mut work, "tenant.create", &tenant.id, data, actor).await?;
-        let created = self.tenant_within(&mut work, &tenant.id).await?;
-        self.commit(work).await?;
-        Ok(created)
+        self.tenant_audit(work, "tenant.create", &tenant.id, data, actor).await?;
+        self.tenant_within(work, &tenant.id).await
     }
 
     /// Takes over the tenants that files declare, and answers whether anything was new. One that
@@ -131,6 +174,7 @@ impl Store {
         for tenant in declared {
             is_new |= self.tenant_declare_one(&mut work, tenant).await?;
             is_new |= self.member_declare(&mut work, tenant).await?;
+            is_new |= self.wallet_lines(&mut work, &tenant.id, &tenant.credit).await?;
         }
         self.commit(work).await?;
         Ok(is_new)
@@ -178,6 +222,8 @@ impl Store {
         actor: &Actor,
     ) -> Result<Tenant, StoreError> {
         let mut work = self.begin().await?;
+        // Whoever places orders reads anew where its months begin.
+        self.placement_advance(&mut work).await?;
         let changed = sqlx::query(
             "UPDATE tenant SET display_name = $1, timezone = $2, version = version + 1
              WHERE id = $3 AND version = $4",
@@ -221,6 +267,7 @@ impl Store {
             .map_err(|error| self.error(&error))?;
         let is_new = changed.rows_affected() + inserted > 0;
         if is_new {
+            self.placement_advance(work).await?;
             let data = json!({ "quota": tenant.quota, "timezone": tenant.timezone });
             let actor = Actor::lessor();
             self.tenant_audit(work, "tenant.declare", &tenant.id, data, &actor).await?;

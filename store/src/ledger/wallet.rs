@@ -1,5 +1,7 @@
 //! What a tenant has.
 
+use std::collections::BTreeMap;
+
 use lessor_specs::{Currency, Money};
 
 use crate::row::{self, Columns, Misread};
@@ -70,7 +72,7 @@ impl Store {
         let changed = async {
             wallet_open(&mut work, tenant, currency).await?;
             sqlx::query(
-                "UPDATE wallet SET floor = $1
+                "UPDATE wallet SET floor = $1, line = $1
                  WHERE tenant = $2 AND currency = $3 AND posted - held >= $1",
             )
             .bind(floor.micros())
@@ -86,6 +88,47 @@ impl Store {
         self.commit(work).await
     }
 
+    /// Lets the wallets of a tenant fall as far as files say, and no further than to zero in any
+    /// other currency. Where one lies lower already, nothing more can be taken from it.
+    pub(crate) async fn wallet_lines(
+        &self,
+        work: &mut Work,
+        tenant: &str,
+        credit: &BTreeMap<Currency, Money>,
+    ) -> Result<bool, StoreError> {
+        let found = sqlx::query("SELECT currency FROM wallet WHERE tenant = $1 AND line <> 0")
+            .bind(tenant)
+            .fetch_all(&mut **work)
+            .await
+            .map_err(|error| self.error(&error))?;
+        let before = found.iter().map(|row| row::parsed(row, "currency"));
+        let before = before.collect::<Result<Vec<Currency>, Misread>>();
+        let mut lines: BTreeMap<Currency, i64> = BTreeMap::new();
+        lines
+            .extend(before.map_err(|error| self.error(&error.into()))?.into_iter().map(|c| (c, 0)));
+        let credit = credit.iter().filter(|(_, credit)| credit.micros() > 0);
+        lines.extend(credit.map(|(currency, credit)| (*currency, -credit.micros())));
+        let mut is_new = false;
+        for (currency, line) in lines {
+            let changed = async {
+                wallet_open(work, tenant, currency).await?;
+                sqlx::query(
+                    "UPDATE wallet SET line = $1,
+                         floor = CASE WHEN posted - held >= $1 THEN $1 ELSE posted - held END
+                     WHERE tenant = $2 AND currency = $3 AND line <> $1",
+                )
+                .bind(line)
+                .bind(tenant)
+                .bind(currency.to_string())
+                .execute(&mut **work)
+                .await
+            };
+            let changed = changed.await.map_err(|error| self.error(&error))?;
+            is_new |= changed.rows_affected() > 0;
+        }
+        Ok(is_new)
+    }
+
     /// Gives to a wallet, or takes what is there.
     pub(crate) async fn wallet_move(
         &self,
@@ -99,7 +142,10 @@ impl Store {
                 wallet_open(work, tenant, currency).await?;
             }
             sqlx::query(
-                "UPDATE wallet SET posted = posted + $1
+                "UPDATE wallet SET posted = posted + $1, floor = CASE
+                     WHEN floor >= line THEN floor
+                     WHEN posted - held + $1 >= line THEN line
+                     ELSE posted - held + $1 END
                  WHERE tenant = $2 AND currency = $3 AND posted - held + $1 >= floor",
             )
             .bind(amount.micros())

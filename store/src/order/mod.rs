@@ -16,6 +16,7 @@ mod quote;
 mod read;
 mod room;
 mod settle;
+mod welcome;
 mod wishes;
 
 use std::collections::BTreeSet;
@@ -37,6 +38,7 @@ pub use quota::Need;
 pub use quote::Quoted;
 pub use read::OrderFilter;
 pub(crate) use room::Promise;
+pub use welcome::Welcome;
 pub use wishes::OrderSight;
 
 /// An order, as it stands.

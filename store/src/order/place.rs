@@ -233,6 +233,10 @@ impl Store {
         let Draft { request, order, .. } = draft;
         let limit = self.quota_limit(work, ground, &order.tenant).await?;
         self.quota_take(work, &order.tenant, order.need, limit).await?;
+        let declared = ground.specs.tenant.get(&order.tenant);
+        if let Some(declared) = declared.filter(|declared| !declared.credit.is_empty()) {
+            self.wallet_lines(work, &order.tenant, &declared.credit()).await?;
+        }
         let held = draft.quote.as_ref().map(|quote| (quote.currency, quote.held));
         if let Some(held) = held.filter(|(_, held)| held.micros() > 0) {
             self.hold_insert(work, &order.tenant, held, Some(&order.id), now).await?;

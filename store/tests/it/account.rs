@@ -1,5 +1,6 @@
 //! Who may do what, and how that ends.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use insta::{allow_duplicates, assert_debug_snapshot};
@@ -31,7 +32,13 @@ fn later(store: &Store) -> Timestamp {
 }
 
 fn tenant(id: &str) -> Declared {
-    Declared { id: id.into(), quota: None, timezone: "UTC".into(), owners: Vec::new() }
+    Declared {
+        id: id.into(),
+        quota: None,
+        timezone: "UTC".into(),
+        owners: Vec::new(),
+        credit: BTreeMap::new(),
+    }
 }
 
 pub(crate) async fn account(store: &Store, of: u128, email: &str) -> Account {
@@ -319,6 +326,7 @@ async fn files_take_a_tenant_over_and_name_owners_who_showed_who_they_are() {
                 quota: Some("default".into()),
                 timezone: "Europe/Paris".into(),
                 owners: vec!["alice@example.net".into(), "Bob@example.net".into()],
+                credit: BTreeMap::new(),
             },
             tenant("globex"),
         ];

@@ -35,3 +35,4 @@ mod server;
 mod shop;
 mod usage;
 mod verify;
+mod welcome;

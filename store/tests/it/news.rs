@@ -1,5 +1,7 @@
 //! What happens to all orders, in one list, and how many there are.
 
+use std::collections::BTreeMap;
+
 use lessor_specs::OrderPhase;
 use lessor_store::{Actor, Declared, OrderNews, Store};
 
@@ -48,8 +50,13 @@ async fn what_happened_to_all_orders_is_read_on_and_on_and_counted() {
         assert_eq!(store.order_event_at(&all[2].event.id).await.unwrap(), Some(all[2].event.at));
         assert_eq!(store.order_event_at("evt_none").await.unwrap(), None);
 
-        let tenant =
-            Declared { id: "acme".into(), quota: None, timezone: "UTC".into(), owners: Vec::new() };
+        let tenant = Declared {
+            id: "acme".into(),
+            quota: None,
+            timezone: "UTC".into(),
+            owners: Vec::new(),
+            credit: BTreeMap::new(),
+        };
         store.tenant_create(&tenant, "Acme", None, &Actor::command()).await.unwrap();
         let counts = store.counts().await.unwrap();
         let phases = [(OrderPhase::Active, 1), (OrderPhase::Canceled, 1)];

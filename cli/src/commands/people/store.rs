@@ -1,5 +1,7 @@
 //! Accounts, keys and tenants in a database.
 
+use std::collections::BTreeMap;
+
 use lessor_server::KeySecret;
 use lessor_server::shown::{KeyShown, Tenant, User};
 use lessor_store::{
@@ -73,6 +75,7 @@ impl People for Store {
             quota: new.quota.map(str::to_owned),
             timezone: new.timezone.to_owned(),
             owners: Vec::new(),
+            credit: BTreeMap::new(),
         };
         let (display_name, actor) = (new.display_name.unwrap_or(new.id), Actor::command());
         let made = self.tenant_create(&declared, display_name, owner.as_ref(), &actor).await?;
