@@ -15,6 +15,8 @@ install() {
   command -v dot >/dev/null || missing+=(graphviz)
   command -v xmllint >/dev/null || missing+=(libxml2-utils)
   command -v git >/dev/null || missing+=(git)
+  command -v curl >/dev/null || missing+=(curl)
+  command -v jq >/dev/null || missing+=(jq)
   [ -x /usr/sbin/sshd ] || missing+=(openssh-server)
   command -v ssh-agent >/dev/null || missing+=(openssh-client)
   command -v cc >/dev/null || missing+=(gcc libc6-dev)

@@ -24,6 +24,8 @@ pub(crate) struct Config {
     pub(crate) database: Option<String>,
     /// How many steps of one host run at the same time.
     pub(crate) parallelism: Option<u16>,
+    /// Whether `lessor serve` answers on the paths of earlier systems; it does unless this says no.
+    pub(crate) compat: Option<bool>,
     /// Other endpoints for connections, by name.
     #[serde(default)]
     pub(crate) endpoint: BTreeMap<String, Redirect>,
@@ -51,7 +53,8 @@ impl Config {
         toml::from_str(&text).map_err(|error| {
             let message = format!("`{}` is not as it should be", path.display());
             let hint =
-                "it says `installation`, and may say `database`, `parallelism` and `endpoint`";
+                "it says `installation`, and may say `database`, `parallelism`, `compat` and \
+                 `endpoint`";
             anyhow::anyhow!(error).context(Failed::new(message).hint(hint))
         })
     }

@@ -23,6 +23,7 @@ mod limits;
 mod listen;
 mod metrics;
 mod money;
+mod old_paths;
 mod operations;
 mod orders;
 mod page;

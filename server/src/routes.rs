@@ -16,6 +16,7 @@ use utoipa_axum::routes;
 
 use crate::extract::BODY_LIMIT;
 use crate::money::{give, show as money};
+use crate::old_paths::{machines, users as old_users};
 use crate::operations::{events, jobs, plans, stats};
 use crate::orders::{change, instances, place, quote, show};
 use crate::people::{keys, links, me, members, sessions, tenants, tokens, users};
@@ -106,12 +107,32 @@ fn closed() -> OpenApiRouter<Services> {
         .routes(routes!(events::follow))
 }
 
+/// What clients call that were written for what came before. It needs a caller as well.
+fn old() -> OpenApiRouter<Services> {
+    OpenApiRouter::with_openapi(described())
+        .routes(routes!(machines::countries))
+        .routes(routes!(machines::osystems))
+        .routes(routes!(machines::parametrs))
+        .routes(routes!(machines::get_balance))
+        .routes(routes!(machines::calc_price))
+        .routes(routes!(machines::create_machine))
+        .routes(routes!(old_users::provision))
+        .routes(routes!(old_users::stats))
+        .routes(routes!(old_users::port))
+}
+
+/// What needs a caller, with the old paths where they are wanted.
+fn closed_with(compat: bool) -> OpenApiRouter<Services> {
+    if compat { closed().merge(old()) } else { closed() }
+}
+
 /// The whole API, ready to be called.
 pub fn app(services: &Services) -> Router {
     let (open, _) = open().split_for_parts();
-    let (closed, _) = closed().split_for_parts();
+    let compat = services.settings.compat;
+    let (closed, _) = closed_with(compat).split_for_parts();
     let closed = closed.route_layer(from_fn_with_state(services.clone(), auth::require));
-    let description = openapi().to_string();
+    let description = openapi(compat).to_string();
     let description = move || async move { json_text(description) };
     let app = Router::new()
         .merge(open)
@@ -128,7 +149,7 @@ pub fn app(services: &Services) -> Router {
     app.layer(from_fn_with_state(services.clone(), around::around)).with_state(services.clone())
 }
 
-/// Every route there is.
+/// Every route there is, the old paths among them.
 pub fn routes_listed() -> Vec<Route> {
     let listed = |access, api: &OpenApi| {
         let value = serde_json::to_value(&api.paths).unwrap_or_default();
@@ -144,15 +165,15 @@ pub fn routes_listed() -> Vec<Route> {
         })
     };
     let mut routes: Vec<_> = listed(Access::Open, open().get_openapi()).collect();
-    routes.extend(listed(Access::Closed, closed().get_openapi()));
+    routes.extend(listed(Access::Closed, closed_with(true).get_openapi()));
     routes.sort_by(|a, b| (&a.path, &a.method).cmp(&(&b.path, &b.method)));
     routes
 }
 
-/// The description of the API, in version 3.1 of `OpenAPI`.
-pub fn openapi() -> Value {
+/// The description of the API, in version 3.1 of `OpenAPI`, with the old paths or without.
+pub fn openapi(compat: bool) -> Value {
     let open = open().into_openapi();
-    let mut closed = serde_json::to_value(closed().into_openapi()).unwrap_or_default();
+    let mut closed = serde_json::to_value(closed_with(compat).into_openapi()).unwrap_or_default();
     each_operation(&mut closed, |operation| {
         let security = json!([{ "bearer": [] }, { "session": [] }]);
         operation.insert("security".into(), security);

@@ -18,6 +18,8 @@ pub struct Settings {
     pub timeout: Duration,
     /// What storing a password costs.
     pub hashing: Hashing,
+    /// Whether the paths are there that clients of earlier systems call.
+    pub compat: bool,
 }
 
 /// What storing a password costs whoever does it, and whoever tries to guess one.
@@ -38,6 +40,7 @@ impl Default for Settings {
             timeout: Duration::from_secs(30),
             // What OWASP recommends at least for argon2id.
             hashing: Hashing { memory_kib: 19_456, passes: 2 },
+            compat: true,
         }
     }
 }

@@ -35,7 +35,7 @@ pub(crate) async fn run(common: &Common, args: &ServeArgs) -> anyhow::Result<Exi
     }
     let store = Store::open_serving(&configured_database(&args.dir, common)?).await?;
     let estate = estate(common, &args.dir)?;
-    let services = Services::looking_at(estate.clone(), store.clone(), settings(args))?;
+    let services = Services::looking_at(estate.clone(), store.clone(), settings(args)?)?;
     let listening = Listening::at(args.listen, tls)
         .await
         .with_context(|| format!("could not listen on {}", args.listen))?;
@@ -79,13 +79,16 @@ pub(super) fn estate(common: &Common, dir: &Path) -> anyhow::Result<Option<Estat
     }))
 }
 
-fn settings(args: &ServeArgs) -> Settings {
-    Settings {
+fn settings(args: &ServeArgs) -> anyhow::Result<Settings> {
+    let is_configured = within(&args.dir, config::FILE).exists();
+    let config = is_configured.then(|| Config::read(&args.dir)).transpose()?;
+    Ok(Settings {
+        compat: config.and_then(|config| config.compat).unwrap_or(true),
         trusted_proxies: args.trusted_proxies.clone(),
         cors_origins: args.cors_origins.clone(),
         calls_per_second: NonZeroU32::new(args.rate_limit),
         ..Settings::default()
-    }
+    })
 }
 
 /// Passwords and keys would pass over the network for all to read.

@@ -33,4 +33,5 @@ mod starting;
 mod support;
 mod trying;
 mod usage;
+mod walking;
 mod watching;

@@ -264,7 +264,7 @@ fn a_broken_configuration_says_where_and_what_it_may_say() {
     err|     1 | installation = 3
     err|       |                ^
     err|     invalid type: integer `3`, expected a string
-    err|   hint: it says `installation`, and may say `database`, `parallelism` and `endpoint`
+    err|   hint: it says `installation`, and may say `database`, `parallelism`, `compat` and `endpoint`
     exit 1
     ");
     shop.write("lessor.toml", "installation = \"test-1\"\nparalelism = 3\n");
@@ -274,8 +274,8 @@ fn a_broken_configuration_says_where_and_what_it_may_say() {
     err|       |
     err|     2 | paralelism = 3
     err|       | ^^^^^^^^^^
-    err|     unknown field `paralelism`, expected one of `installation`, `database`, `parallelism`, `endpoint`
-    err|   hint: it says `installation`, and may say `database`, `parallelism` and `endpoint`
+    err|     unknown field `paralelism`, expected one of `installation`, `database`, `parallelism`, `compat`, `endpoint`
+    err|   hint: it says `installation`, and may say `database`, `parallelism`, `compat` and `endpoint`
     exit 1
     ");
     shop.write("lessor.toml", "installation = \"with space\"\n");
@@ -286,7 +286,7 @@ fn a_broken_configuration_says_where_and_what_it_may_say() {
     err|     1 | installation = "with space"
     err|       |                ^^^^^^^^^^^^
     err|     expected 4 to 40 lower-case letters, digits or hyphens, found `with space`
-    err|   hint: it says `installation`, and may say `database`, `parallelism` and `endpoint`
+    err|   hint: it says `installation`, and may say `database`, `parallelism`, `compat` and `endpoint`
     exit 1
     "#);
     shop.write("lessor.toml", "database = \"x.db\"\n");
@@ -297,7 +297,7 @@ fn a_broken_configuration_says_where_and_what_it_may_say() {
     err|     1 | database = "x.db"
     err|       | ^
     err|     missing field `installation`
-    err|   hint: it says `installation`, and may say `database`, `parallelism` and `endpoint`
+    err|   hint: it says `installation`, and may say `database`, `parallelism`, `compat` and `endpoint`
     exit 1
     "#);
 }

@@ -3,16 +3,17 @@
 use std::collections::BTreeSet;
 
 use insta::assert_snapshot;
-use lessor_server::{Access, ProblemKind, openapi, routes_listed};
+use lessor_server::{Access, ProblemKind, Settings, openapi, routes_listed};
+use lessor_store::PlatformRole;
 use serde_json::Value;
 
-use crate::fixture::{BACKENDS, Server, nobody};
+use crate::fixture::{BACKENDS, Server, cheap, nobody};
 
 #[tokio::test]
 async fn the_description_is_served_and_lists_every_route() {
     let server = Server::new(BACKENDS[0]).await;
     let answer = server.call(&nobody(), "GET", "/v1/openapi.json", None).await;
-    assert_eq!(answer.body, openapi());
+    assert_eq!(answer.body, openapi(true));
     assert_eq!(answer.body["openapi"], "3.1.0");
 
     let paths = answer.body["paths"].as_object().unwrap();
@@ -29,9 +30,27 @@ async fn the_description_is_served_and_lists_every_route() {
     assert_eq!(described, listed);
 }
 
+#[tokio::test]
+async fn without_the_old_paths_nothing_is_there_and_nothing_is_said_of_them() {
+    let settings = Settings { compat: false, ..cheap() };
+    let server = Server::with(BACKENDS[0], settings).await;
+    let admin = server.platform(PlatformRole::Admin).await;
+    let api = server.call(&nobody(), "GET", "/v1/openapi.json", None).await.body;
+    assert_eq!(api, openapi(false));
+    let with = openapi(true);
+    let with = with["paths"].as_object().unwrap();
+    let paths = api["paths"].as_object().unwrap();
+    let old: Vec<_> = with.keys().filter(|path| !paths.contains_key(*path)).collect();
+    assert_eq!(old.len(), 9, "{old:?}");
+    for path in old {
+        let found = server.call(&admin, "GET", path, None).await;
+        assert_eq!(found.status, 404, "{path} {found:?}");
+    }
+}
+
 #[test]
 fn whoever_reads_the_description_knows_where_to_say_who_they_are() {
-    let api = openapi();
+    let api = openapi(true);
     for route in routes_listed() {
         let operation = &api["paths"][&route.path][route.method.to_lowercase()];
         let needs = operation["security"].as_array().unwrap().len();
@@ -43,7 +62,7 @@ fn whoever_reads_the_description_knows_where_to_say_who_they_are() {
 
 #[test]
 fn every_reference_of_the_description_leads_somewhere() {
-    let api = openapi();
+    let api = openapi(true);
     let mut references = Vec::new();
     collect(&api, &mut references);
     assert!(references.len() > 20);
@@ -112,10 +131,7 @@ async fn every_sort_of_problem_has_a_page() {
 
 #[tokio::test]
 async fn another_origin_is_let_in_only_where_the_operator_says_so() {
-    let settings = lessor_server::Settings {
-        cors_origins: vec!["https://panel.example.net".into()],
-        ..crate::fixture::cheap()
-    };
+    let settings = Settings { cors_origins: vec!["https://panel.example.net".into()], ..cheap() };
     let server = Server::with(BACKENDS[0], settings).await;
     let closed = Server::new(BACKENDS[0]).await;
     let ask = async |server: &Server, origin: &str| {

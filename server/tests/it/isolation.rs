@@ -66,7 +66,21 @@ fn about(route: &Route) -> Option<About> {
         ("DELETE", "/v1/tenants/{tenant}/members/{user}") => {
             About::Owned("/v1/tenants/TENANT/members/USER", None)
         }
-        _ => return about_order(route),
+        _ => return about_order(route).or_else(|| about_old(route)),
+    })
+}
+
+/// As [`about`], for the paths of earlier systems.
+fn about_old(route: &Route) -> Option<About> {
+    let machine = || json!({ "tenant": "TENANT", "offer": "small", "name": "NEW" });
+    Some(match (route.method.as_str(), route.path.as_str()) {
+        ("GET", "/countries" | "/osystems" | "/parametrs") => About::Nobody,
+        ("GET", "/get_balance") => About::Owned("/get_balance?tenant=TENANT", None),
+        ("POST", "/calc_price") => About::Owned("/calc_price", Some(machine())),
+        ("POST", "/create_machine") => About::Owned("/create_machine", Some(machine())),
+        ("POST", "/api/provision") | ("GET", "/api/admin/stats") => About::Platform,
+        ("GET", "/api/user/{username}/port") => About::Owned("/api/user/TENANT/port", None),
+        _ => return None,
     })
 }
 
@@ -286,6 +300,10 @@ async fn what_each_role_may_do_in_its_own_tenant_is_this() {
         table.push('\n');
     }
     assert_snapshot!(table, @"
+    GET    /api/user/{username}/port                     200 200 200 200 200 403 403
+    POST   /calc_price                                   200 200 200 200 200 403 403
+    POST   /create_machine                               201 201 201 403 201 403 403
+    GET    /get_balance                                  200 200 200 200 200 403 403
     GET    /v1/api-keys                                  200 200 403 403 200 403 403
     POST   /v1/api-keys                                  201 201 403 403 201 403 403
     DELETE /v1/api-keys/{key}                            204 204 403 403 204 403 403

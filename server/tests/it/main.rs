@@ -14,6 +14,7 @@ mod keys;
 mod listening;
 mod logins;
 mod money;
+mod old_paths;
 mod operations;
 mod orders;
 #[path = "../../../tests/src/postgres.rs"]
