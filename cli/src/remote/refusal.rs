@@ -170,14 +170,29 @@ fn asked(call: &Call) -> String {
     format!("{} {}", call.method, call.target())
 }
 
-/// `` `/name`: expected … ``
+/// `` `/name`: expected … ``; what is wrong with all of the body has no place.
 fn field(field: &Value) -> String {
     let place = field["pointer"].as_str().or(field["parameter"].as_str()).unwrap_or_default();
-    let detail = field["detail"].as_str().unwrap_or_default();
-    format!("`{}`: {}", shown(place), shown(detail))
+    let detail = shown(field["detail"].as_str().unwrap_or_default());
+    if place.is_empty() { detail } else { format!("`{}`: {detail}", shown(place)) }
 }
 
 /// What a server says, without what could move a cursor.
 fn shown(text: &str) -> String {
     lessor_specs::visible(text).to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn what_is_wrong_with_a_field_names_it_and_moves_no_cursor() {
+        let said = |problem: Value| field(&problem);
+        assert_eq!(said(json!({ "pointer": "/name", "detail": "no" })), "`/name`: no");
+        assert_eq!(said(json!({ "parameter": "limit", "detail": "no" })), "`limit`: no");
+        assert_eq!(said(json!({ "pointer": "", "detail": "no\u{1b}[2J" })), "no\\u{1b}[2J");
+    }
 }

@@ -227,3 +227,23 @@ async fn the_orders_that_are_handed_out_are_those_that_a_plan_reads() {
         }
     }
 }
+
+#[tokio::test]
+async fn so_many_follow_and_no_more_until_one_leaves() {
+    let shop = Shop::open(BACKENDS[0], SHOP).await;
+    let key = shop.server.platform(PlatformRole::Auditor).await;
+    let app = app(&shop.server.services);
+    let follow = async || app.clone().oneshot(get(&key, "/v1/events")).await.unwrap();
+    let mut streams = Vec::new();
+    for _ in 0..64 {
+        streams.push(follow().await);
+    }
+    assert!(streams.iter().all(|stream| stream.status() == 200));
+    let refused = answer(&app, get(&key, "/v1/events")).await;
+    assert_eq!((refused.status.as_u16(), refused.header("retry-after")), (429, "31"));
+    assert_eq!(refused.body["detail"], "64 follow already");
+
+    streams.pop();
+
+    assert_eq!(follow().await.status(), 200);
+}
