@@ -5,9 +5,11 @@ use std::net::TcpListener;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
-/// Whatever a page has in blocks of shell, before it turns to real engines.
+/// Whatever a page has in blocks of shell, before it turns to real engines, and from where somebody
+/// orders.
 fn commands(page: &str) -> String {
     let page = page.split("## On a real engine").next().unwrap();
+    let page = page.split_once("## Order a machine").map_or(page, |(_, walk)| walk);
     let blocks = page.split("```sh\n").skip(1).map(|rest| rest.split("```").next().unwrap());
     blocks.collect::<Vec<_>>().join("\n")
 }
@@ -31,7 +33,7 @@ fn walk(example: &str) -> String {
     let path = format!("{}:{}", program.display(), std::env::var("PATH").unwrap());
     let address = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().to_string();
     let mut bash = Command::new("timeout");
-    bash.args(["120", "bash", "-euo", "pipefail", "-c", &script]).current_dir(home.path());
+    bash.args(["300", "bash", "-euo", "pipefail", "-c", &script]).current_dir(home.path());
     bash.env("PATH", path).env("URL", format!("http://{address}")).env("LESSOR_LISTEN", address);
     bash.env_remove("LESSOR_DATABASE_URL").env_remove("LESSOR_ENDPOINT").stdin(Stdio::null());
     let output = bash.output().unwrap();
@@ -85,6 +87,28 @@ fn who_signs_up_on_the_example_of_a_container_for_each_user_gets_one() {
             "\"username\":\"noah\"",
             "\"port\":42001",
             "\"users\":2",
+        ],
+    );
+}
+
+#[test]
+fn a_newcomer_can_rent_a_machine_on_pretend_hardware() {
+    let said = walk("vps");
+    assert_in_order(
+        &said,
+        &[
+            "mia@example.net",
+            "\"address\": \"203.0.113.4\"",
+            "\"private_address\": \"10.100.0.34\"",
+            "vlan_range.ams/mia",
+            "subnet 10.100.0.32/28",
+            "instance.mia/web",
+            "in sync",
+            "\"updating\"",
+            "cpu  ",
+            "memory  ",
+            "\"terminating\"",
+            "ended; its data is kept until",
         ],
     );
 }
