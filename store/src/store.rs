@@ -80,10 +80,10 @@ impl Store {
     /// transaction that nobody knows of, and ends nobody's.
     async fn begin_whole(
         &self,
-        begin: &'static str,
+        statement: &'static str,
     ) -> Result<Transaction<'static, Any>, StoreError> {
         let pool = self.pool.clone();
-        let begun = tokio::spawn(async move { pool.begin_with(begin).await }).await;
+        let begun = tokio::spawn(async move { pool.begin_with(statement).await }).await;
         begun.unwrap_or(Err(sqlx::Error::WorkerCrashed)).map_err(|error| self.error(&error))
     }
 

@@ -21,7 +21,7 @@ use crate::binary::binary;
 use crate::engine::{Ran, ended, quiet};
 
 /// For how long an answer is waited for: longer than a server takes to say that it cannot.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 
 /// A provider that rents: a spec directory that was applied, its database, and a key for everything.
 #[derive(Debug)]
@@ -307,7 +307,7 @@ impl Client {
     pub fn log(&self) -> String {
         let log = fs::read_to_string(&self.log).unwrap_or_default();
         let last: Vec<_> = log.lines().rev().take(20).collect();
-        last.into_iter().rev().map(|line| format!("{line}\n")).collect()
+        last.into_iter().rev().collect::<Vec<_>>().join("\n")
     }
 
     /// All orders of a tenant.

@@ -36,7 +36,7 @@ const HOURS: i64 = 6;
 const CARRIED: u64 = 6;
 
 /// For how long a dead server's leases may hold others up, and then some.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 
 const SPECS: &str = r#"
 [docker.par1]

@@ -34,7 +34,7 @@ const CRASHES: usize = 3;
 const FROZEN: u64 = 12;
 
 /// For how long a frozen server's lease may hold others up, and then some.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 
 /// How many orders come at once, so that the engine is busy with them for a while.
 const AT_ONCE: usize = 4;

@@ -168,13 +168,13 @@ fn a_run_waits_for_one_that_was_killed_until_its_time_has_run_out_and_says_so() 
 fn what_keeps_us_from_a_database_has_a_code() {
     let served = Served::applied(WEB);
     let url = served.server.url();
-    let (server, _) = url.rsplit_once('/').unwrap();
-    let (user, address) = server.split_once('@').unwrap();
+    let (base, _) = url.rsplit_once('/').unwrap();
+    let (user, address) = base.split_once('@').unwrap();
     let (user, _) = user.rsplit_once(':').unwrap();
     let mut told = Vec::new();
     for database in [
         "mysql://db.example.net".to_owned(),
-        format!("{server}/nothing"),
+        format!("{base}/nothing"),
         format!("{user}:wrong@{address}/postgres"),
     ] {
         let mut command = served.shop.command("plan");

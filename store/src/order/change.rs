@@ -203,7 +203,7 @@ impl Store {
         } else {
             self.order_bill(&mut work, &mut order, now).await?;
         }
-        self.order_audit(&mut work, &order, by, *action, data.clone()).await?;
+        self.order_audit(&mut work, &order, by, action, data.clone()).await?;
         self.order_write(&mut work, &order).await?;
         self.commit(work).await?;
         Ok(order)
