@@ -208,7 +208,7 @@ pub(crate) enum JobsCommand {
     },
     /// Run a job now, whether it is due or not.
     Run {
-        /// `bill`, `drift`, `ledger`, `audit` or `forget`.
+        /// `bill`, `sample`, `drift`, `ledger`, `audit` or `forget`.
         job: Job,
         #[command(flatten)]
         place: Where,

@@ -7,7 +7,8 @@
 //!
 //! The planning half knows no clock, no network and no chance; what it needs of those is handed in
 //! as [`Wishes`] and [`World`]. The acting half meets the world only through three [ports]:
-//! [`Provider`], [`Journal`] and [`Clock`]. A fourth, [`Examiner`], is for looking at a system itself.
+//! [`Provider`], [`Journal`] and [`Clock`]. A fourth, [`Examiner`], is for looking at a system itself,
+//! and [`watch`] for asking after one thing that runs.
 
 mod allocate;
 mod desire;
@@ -22,6 +23,7 @@ mod select;
 mod settle;
 mod tenant;
 mod trace;
+pub mod watch;
 mod wishes;
 
 pub use allocate::{AllocateError, Amount, Given, Limit, Placement, Placer, Promised};
@@ -37,4 +39,7 @@ pub use ports::{
 };
 pub use select::{Scope, Selection, Selector};
 pub use trace::{Choice, How, Part, Source, choices, parts, sources};
+pub use watch::{
+    Health, Lines, LogLine, LogReader, LogsAsked, Usage, WatchError, Watched, Watcher,
+};
 pub use wishes::{OrdersRead, Wishes};

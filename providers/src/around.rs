@@ -1,5 +1,6 @@
 //! What every connection needs beside its entry.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -7,7 +8,7 @@ use lessor_engine::Registry;
 use lessor_plans::InstallationId;
 use lessor_specs::{Address, Specs};
 
-use crate::{ConnectError, Connection, Entry, Secrets, connect};
+use crate::{ConnectError, Connection, Entry, Secrets, Watch, connect, watch};
 
 /// What every connection needs beside its entry.
 pub struct Around<'a> {
@@ -47,5 +48,18 @@ impl<'a> Around<'a> {
         let places: Vec<_> = specs.connections().collect();
         let connections = places.iter().filter_map(|place| self.connection(specs, place));
         Ok(Registry::new(connections.map(|c| connect(&c)).collect::<Result<Vec<_>, _>>()?))
+    }
+
+    /// Who looks after what runs behind each of them.
+    ///
+    /// # Errors
+    /// See [`ConnectError`].
+    pub fn watches(&self, specs: &Specs) -> Result<BTreeMap<Address, Watch>, ConnectError> {
+        let mut watches = BTreeMap::new();
+        for place in specs.connections() {
+            let Some(connection) = self.connection(specs, &place) else { continue };
+            watches.extend(watch(&connection)?.map(|watch| (place.clone(), watch)));
+        }
+        Ok(watches)
     }
 }

@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use lessor_engine::{Examiner, Provider};
+use lessor_engine::{Examiner, LogReader, Provider, Watcher};
 use lessor_plans::InstallationId;
 use lessor_specs::kinds::{Endpoint, SshEndpoint, Tls};
 use lessor_specs::{Address, Kind, SecretRef, Specs, kinds};
@@ -146,6 +146,28 @@ pub fn examiner(connection: &Connection<'_>) -> Result<Arc<dyn Examiner>, Connec
         Driver::Memory(memory) => memory,
         Driver::Proxmox(proxmox) => proxmox,
         Driver::PfSense(pfsense) => pfsense,
+    })
+}
+
+/// Who looks after what runs behind an entry.
+#[derive(Clone)]
+pub struct Watch {
+    /// Tells what things use and how they are.
+    pub watcher: Arc<dyn Watcher>,
+    /// Tells what they write; `None` where that stays within them.
+    pub logs: Option<Arc<dyn LogReader>>,
+}
+
+/// As [`connect()`], for who wants to look after what runs there; `None` where nothing does.
+///
+/// # Errors
+/// See [`ConnectError`].
+pub fn watch(connection: &Connection<'_>) -> Result<Option<Watch>, ConnectError> {
+    Ok(match driver(connection)? {
+        Driver::Docker(docker) => Some(Watch { watcher: docker.clone(), logs: Some(docker) }),
+        Driver::Memory(memory) => Some(Watch { watcher: memory.clone(), logs: Some(memory) }),
+        Driver::Proxmox(proxmox) => Some(Watch { watcher: proxmox, logs: None }),
+        Driver::PfSense(_) => None,
     })
 }
 

@@ -27,9 +27,9 @@ mod survey;
 mod transition;
 
 pub use around::Around;
-pub use connect::{ConnectError, Connection, Entry, connect, examiner, survey};
+pub use connect::{ConnectError, Connection, Entry, Watch, connect, examiner, survey, watch};
 pub use docker::Docker;
-pub use memory::{Host, Memory, Thing};
+pub use memory::{Host, Life, Memory, Said, Thing};
 pub use pfsense::PfSense;
 pub use proxmox::{Networks, Proxmox};
 pub use secrets::Secrets;

@@ -34,6 +34,7 @@ mod routes;
 mod schedule;
 mod services;
 mod settings;
+mod watch;
 
 /// Things as the API shows them, for whoever shows the same without it.
 pub mod shown {

@@ -9,6 +9,7 @@ use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::encoding::text::encode;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::Registry;
 use tracing::error;
@@ -24,6 +25,7 @@ pub(crate) struct Metrics {
     registry: Registry,
     requests: Family<Answered, Counter>,
     durations: Family<Called, Histogram>,
+    streams: Gauge,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -51,7 +53,9 @@ impl Default for Metrics {
             "How long answering a call took",
             durations.clone(),
         );
-        Metrics { registry, requests, durations }
+        let streams = Gauge::default();
+        registry.register("http_streams", "Answers that go on", streams.clone());
+        Metrics { registry, requests, durations, streams }
     }
 }
 
@@ -86,6 +90,8 @@ pub(crate) async fn show(
     caller: Caller,
 ) -> Result<impl IntoResponse, Problem> {
     caller.on_platform(Permission::OperationsRead)?;
+    let streams = services.streams.count();
+    services.metrics.streams.set(i64::try_from(streams).unwrap_or(i64::MAX));
     let mut text = String::new();
     encode(&mut text, &services.metrics.registry).map_err(|error| {
         error!(%error, "could not write the metrics");

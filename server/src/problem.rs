@@ -80,6 +80,8 @@ kinds! {
     QuoteExpired = "quote-expired", UNPROCESSABLE_ENTITY, "the quote is not honoured any more";
     /// It cannot be done to something in its phase.
     NotNow = "not-now", CONFLICT, "this cannot be done as it stands";
+    /// Its sort of provider does not have that.
+    NotOffered = "not-offered", CONFLICT, "this is not to be had here";
     /// It was changed since the client looked.
     Outdated = "outdated", PRECONDITION_FAILED, "it was changed meanwhile";
     /// The client has to say which version it means.
@@ -131,7 +133,7 @@ pub(crate) struct ProblemBody {
     status: u16,
     /// What is the matter with this call.
     #[serde(skip_serializing_if = "Option::is_none")]
-    detail: Option<String>,
+    pub(crate) detail: Option<String>,
     /// What is wrong with each field.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     errors: Vec<FieldProblem>,
@@ -200,6 +202,19 @@ impl Problem {
         self
     }
 
+    /// As it is written.
+    pub(crate) fn body(&self) -> ProblemBody {
+        ProblemBody {
+            r#type: format!("/problems/{}", self.kind.slug()),
+            title: self.kind.title(),
+            status: self.kind.status().as_u16(),
+            detail: self.detail.clone(),
+            errors: self.errors.clone(),
+            order: self.order.clone(),
+            request_id: request_id(),
+        }
+    }
+
     /// Its sort.
     pub fn kind(&self) -> ProblemKind {
         self.kind
@@ -249,16 +264,7 @@ impl From<StoreError> for Problem {
 impl IntoResponse for Problem {
     fn into_response(self) -> Response {
         let status = self.kind.status();
-        let body = ProblemBody {
-            r#type: format!("/problems/{}", self.kind.slug()),
-            title: self.kind.title(),
-            status: status.as_u16(),
-            detail: self.detail,
-            errors: self.errors,
-            order: self.order,
-            request_id: request_id(),
-        };
-        let mut response = (status, Json(body)).into_response();
+        let mut response = (status, Json(self.body())).into_response();
         let headers = response.headers_mut();
         let media_type = HeaderValue::from_static("application/problem+json");
         headers.insert(header::CONTENT_TYPE, media_type);

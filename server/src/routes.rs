@@ -21,6 +21,7 @@ use crate::operations::{events, jobs, plans, stats};
 use crate::orders::{change, instances, place, quote, show};
 use crate::people::{keys, links, me, members, sessions, tenants, tokens, users};
 use crate::problem::ProblemBody;
+use crate::watch::{actions, logs, usage};
 use crate::{Services, around, audit, auth, catalogue, docs, health, metrics};
 
 /// Who gets as far as the function of a route.
@@ -91,6 +92,9 @@ fn closed() -> OpenApiRouter<Services> {
         .routes(routes!(instances::show))
         .routes(routes!(instances::access))
         .routes(routes!(change::power))
+        .routes(routes!(logs::show))
+        .routes(routes!(usage::show))
+        .routes(routes!(actions::act))
         .routes(routes!(money::wallet))
         .routes(routes!(money::ledger))
         .routes(routes!(money::usage))

@@ -12,6 +12,7 @@ use crate::metrics::Metrics;
 use crate::operations::events::FOLLOWERS;
 use crate::operations::plans::Looks;
 use crate::orders::QuoteKey;
+use crate::watch::{Streams, Watching};
 use crate::{Estate, Settings};
 
 /// What every call needs. Cheap to clone.
@@ -32,6 +33,8 @@ pub struct Parts {
     pub(crate) metrics: Metrics,
     pub(crate) catalogue: CatalogueCache,
     pub(crate) quote_key: QuoteKey,
+    pub(crate) watching: Arc<Watching>,
+    pub(crate) streams: Streams,
     /// Told when somebody did something that may have changed an order.
     pub(crate) orders_moved: Arc<Notify>,
     /// What is looked at; nothing where there is no configuration.
@@ -66,6 +69,8 @@ impl Services {
             metrics: Metrics::default(),
             catalogue: CatalogueCache::default(),
             quote_key: QuoteKey::default(),
+            watching: Arc::new(Watching::new(estate.clone())),
+            streams: Streams::default(),
             orders_moved: Arc::default(),
             estate,
             looks: Looks::default(),

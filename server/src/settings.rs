@@ -16,6 +16,8 @@ pub struct Settings {
     pub calls_per_second: Option<NonZeroU32>,
     /// How long a call may take.
     pub timeout: Duration,
+    /// How often it is asked whether somebody who listens for long still may.
+    pub listeners_checked: Duration,
     /// What storing a password costs.
     pub hashing: Hashing,
     /// Whether the paths are there that clients of earlier systems call.
@@ -38,6 +40,7 @@ impl Default for Settings {
             cors_origins: Vec::new(),
             calls_per_second: NonZeroU32::new(100),
             timeout: Duration::from_secs(30),
+            listeners_checked: Duration::from_secs(10),
             // What OWASP recommends at least for argon2id.
             hashing: Hashing { memory_kib: 19_456, passes: 2 },
             compat: true,

@@ -8,20 +8,22 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
+use bollard::container::LogOutput;
 use bollard::errors::Error;
 use bollard::models::{
-    ContainerCreateBody, ContainerInspectResponse, ContainerSummary, ContainerUpdateBody,
-    ImageInspect, ImageSummary, Network, NetworkConnectRequest, NetworkCreateRequest,
-    NetworkDisconnectRequest, NetworkInspect, SystemInfo, Volume, VolumeCreateRequest,
+    ContainerCreateBody, ContainerInspectResponse, ContainerStatsResponse, ContainerSummary,
+    ContainerUpdateBody, ImageInspect, ImageSummary, Network, NetworkConnectRequest,
+    NetworkCreateRequest, NetworkDisconnectRequest, NetworkInspect, SystemInfo, Volume,
+    VolumeCreateRequest,
 };
 use bollard::query_parameters::{
     CreateContainerOptionsBuilder, CreateImageOptionsBuilder, ListContainersOptionsBuilder,
     ListImagesOptionsBuilder, ListNetworksOptionsBuilder, ListVolumesOptionsBuilder,
-    LogsOptionsBuilder, RemoveContainerOptionsBuilder, RemoveVolumeOptions,
+    LogsOptionsBuilder, RemoveContainerOptionsBuilder, RemoveVolumeOptions, StatsOptionsBuilder,
 };
 use bollard::{BollardRequest, ClientVersion};
 use futures_util::{Stream, StreamExt, TryStreamExt};
-use lessor_engine::ApplyError;
+use lessor_engine::{ApplyError, LogsAsked};
 use tokio::sync::OnceCell;
 
 use super::tls::TlsFiles;
@@ -336,6 +338,45 @@ impl Client {
         Ok(output.iter().map(ToString::to_string).collect())
     }
 
+    /// What a container wrote, piece by piece, and goes on to write if that is asked for. There is
+    /// no deadline: it may write nothing for long.
+    pub(super) async fn output(
+        &self,
+        id: &str,
+        asked: LogsAsked,
+    ) -> Result<impl Stream<Item = Result<LogOutput, CallError>> + use<>, CallError> {
+        let tail = asked.tail.to_string();
+        let since = asked.since.map_or(0, |since| since.as_second().max(0));
+        let options = LogsOptionsBuilder::new()
+            .stdout(true)
+            .stderr(true)
+            .timestamps(true)
+            .follow(asked.follow)
+            .since(i32::try_from(since).unwrap_or(i32::MAX))
+            .tail(&tail);
+        let output = self.api().await?.logs(id, Some(options.build()));
+        let door = self.door.clone();
+        Ok(output.map(move |piece| piece.map_err(|error| explained(&door, error))))
+    }
+
+    /// What a container uses, right now.
+    pub(super) async fn stats(&self, id: &str) -> Result<ContainerStatsResponse, CallError> {
+        let options = StatsOptionsBuilder::new().stream(false).one_shot(true).build();
+        let mut readings = Box::pin(self.api().await?.stats(id, Some(options)));
+        let reading = self.call(async { readings.next().await.transpose() }).await?;
+        reading.ok_or_else(|| CallError::Unanswered("the engine counted nothing".into()))
+    }
+
+    /// Stops a container, which may take `grace`, and starts it again.
+    pub(super) async fn restart_container(
+        &self,
+        id: &str,
+        grace: Duration,
+    ) -> Result<(), CallError> {
+        let call = self.api().await?.restart_container(id, None);
+        self.call_within(DEADLINE + grace, call).await
+    }
+
     /// What the engine says of itself, and the version of the API we agreed on.
     pub(super) async fn info(&self) -> Result<(SystemInfo, ClientVersion), CallError> {
         let api = self.api().await?;
@@ -410,20 +451,9 @@ impl Client {
     }
 
     fn explain(&self, error: Error) -> CallError {
-        match error {
-            Error::DockerResponseServerError { status_code, message } => {
-                answered(status_code, message)
-            }
-            Error::DockerStreamError { error } => streamed(error),
-            Error::JsonDataError { message, .. } => CallError::Garbled(message),
-            Error::JsonSerdeError { err } if err.is_eof() => {
-                CallError::Unanswered(format!("the answer of `{}` was cut short", self.door))
-            }
-            Error::JsonSerdeError { err } => CallError::Garbled(err.to_string()),
-            Error::APIVersionParseError {} => {
-                CallError::Garbled("it names no version of its API".into())
-            }
-            error => self.not_reached(&error),
+        match plainly(&self.door, error) {
+            Ok(error) => error,
+            Err(error) => self.not_reached(&error),
         }
     }
 
@@ -452,6 +482,31 @@ impl Client {
         }
         CallError::Unanswered(format!("no answer from the engine at `{}`: {why}", self.door))
     }
+}
+
+/// What went wrong in the middle of an answer that comes piece by piece.
+fn explained(door: &Door, error: Error) -> CallError {
+    plainly(door, error).unwrap_or_else(|error| {
+        let why = causes(&error).last().map(ToString::to_string).unwrap_or_default();
+        CallError::Unanswered(format!("no answer from the engine at `{door}`: {why}"))
+    })
+}
+
+/// What an error says by itself; given back where it is about getting through.
+fn plainly(door: &Door, error: Error) -> Result<CallError, Error> {
+    Ok(match error {
+        Error::DockerResponseServerError { status_code, message } => answered(status_code, message),
+        Error::DockerStreamError { error } => streamed(error),
+        Error::JsonDataError { message, .. } => CallError::Garbled(message),
+        Error::JsonSerdeError { err } if err.is_eof() => {
+            CallError::Unanswered(format!("the answer of `{door}` was cut short"))
+        }
+        Error::JsonSerdeError { err } => CallError::Garbled(err.to_string()),
+        Error::APIVersionParseError {} => {
+            CallError::Garbled("it names no version of its API".into())
+        }
+        error => return Err(error),
+    })
 }
 
 fn filters(by: &str, value: Option<&str>) -> HashMap<String, Vec<String>> {

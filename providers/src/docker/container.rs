@@ -203,9 +203,13 @@ async fn stop(docker: &Docker, inspect: &ContainerInspectResponse) -> Result<(),
     if is_paused(inspect) {
         docker.client.unpause_container(id).await?;
     }
+    Ok(docker.client.stop_container(id, grace(inspect)).await?)
+}
+
+/// How long a container may take to stop before the engine kills it.
+pub(super) fn grace(inspect: &ContainerInspectResponse) -> Duration {
     let own = inspect.config.as_ref().and_then(|config| config.stop_timeout);
-    let grace = u64::try_from(own.unwrap_or(DEFAULT_GRACE_S)).unwrap_or_default();
-    Ok(docker.client.stop_container(id, Duration::from_secs(grace)).await?)
+    Duration::from_secs(u64::try_from(own.unwrap_or(DEFAULT_GRACE_S)).unwrap_or_default())
 }
 
 fn is_paused(inspect: &ContainerInspectResponse) -> bool {

@@ -6,7 +6,8 @@
 //! ([`observe`]) and at what others hold ([`strangers`]), and acting: what is small ([`act`]),
 //! containers ([`container`]), and when one is [`ready`]. What was there before its entry is
 //! [`adopt`]ed, may have what no entry can say ([`beyond`]), and is found by a [`survey`]. The
-//! engine itself is looked at in [`examine`].
+//! engine itself is looked at in [`examine`], and a container that runs is looked after in
+//! [`watch`].
 
 mod act;
 mod adopt;
@@ -23,17 +24,22 @@ mod strangers;
 mod survey;
 mod tls;
 mod transport;
+mod watch;
 mod whose;
 mod write;
 
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use lessor_engine::{ApplyError, Examination, Examiner, Provider};
+use lessor_engine::{
+    ApplyError, Examination, Examiner, Health, Lines, LogReader, LogsAsked, Provider, Usage,
+    WatchError, Watched, Watcher,
+};
 use lessor_plans::{
     Act, Body, Change, Gap, InstallationId, Observation, Present, Sighting, Transition, Wanted,
 };
 use lessor_specs::Address;
+use lessor_specs::kinds::Ready;
 
 pub(crate) use client::Door;
 pub(crate) use tls::TlsFiles;
@@ -92,5 +98,27 @@ impl Provider for Docker {
 impl Examiner for Docker {
     async fn examine(&self) -> Result<Examination, Gap> {
         examine::examine(self).await
+    }
+}
+
+#[async_trait]
+impl Watcher for Docker {
+    async fn usage(&self, thing: &Watched) -> Result<Usage, WatchError> {
+        watch::usage(self, thing).await
+    }
+
+    async fn probe(&self, thing: &Watched, ready: Option<&Ready>) -> Result<Health, WatchError> {
+        watch::probe(self, thing, ready).await
+    }
+
+    async fn restart(&self, thing: &Watched) -> Result<(), WatchError> {
+        watch::restart(self, thing).await
+    }
+}
+
+#[async_trait]
+impl LogReader for Docker {
+    async fn logs(&self, thing: &Watched, asked: &LogsAsked) -> Result<Lines, WatchError> {
+        watch::logs(self, thing, *asked).await
     }
 }

@@ -110,7 +110,8 @@ fn is_healthy(inspect: &ContainerInspectResponse) -> bool {
     health.and_then(|health| health.status) == Some(HealthStatusEnum::HEALTHY)
 }
 
-async fn listens(
+/// Whether something in a container listens on a port.
+pub(super) async fn listens(
     docker: &Docker,
     inspect: &ContainerInspectResponse,
     body: &ContainerBody,

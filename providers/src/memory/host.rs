@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use foldhash::{HashSet, HashSetExt};
 use ipnet::Ipv4Net;
+use jiff::Timestamp;
 use lessor_engine::ApplyError;
 use lessor_plans::{Body, Digest, Hold};
 use lessor_specs::Cidr;
@@ -56,6 +57,35 @@ pub struct Thing {
     /// Salted digests of its secrets, by variable.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub secrets: BTreeMap<String, String>,
+    /// Of a container: what else there is to say, by whoever edits the host. Apart, since a host may
+    /// have a hundred thousand things and hardly one of them says anything.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub life: Option<Box<Life>>,
+}
+
+/// What a container does, as far as somebody lets it.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Life {
+    /// What it wrote. It writes nothing itself.
+    pub said: Vec<Said>,
+    /// What ails it, as whoever probes it finds.
+    pub ill: Option<String>,
+    /// How often it was started anew.
+    pub restarts: u64,
+}
+
+/// Something that a container wrote.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Said {
+    /// When.
+    pub at: Timestamp,
+    /// What.
+    pub text: String,
+    /// Whether to where errors go.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub error: bool,
 }
 
 impl Default for Host {
@@ -71,6 +101,32 @@ impl Default for Host {
 }
 
 impl Thing {
+    fn new(id: u64, mark: BTreeMap<String, String>, body: Body) -> Self {
+        Thing {
+            id,
+            mark: mark.into_iter().collect(),
+            body,
+            subnet_chosen: false,
+            secrets: BTreeMap::new(),
+            life: None,
+        }
+    }
+
+    /// What it wrote.
+    pub fn said(&self) -> &[Said] {
+        self.life.as_ref().map_or(&[], |life| &life.said)
+    }
+
+    /// What ails it.
+    pub fn ill(&self) -> Option<&str> {
+        self.life.as_ref().and_then(|life| life.ill.as_deref())
+    }
+
+    /// How often it was started anew.
+    pub fn restarts(&self) -> u64 {
+        self.life.as_ref().map_or(0, |life| life.restarts)
+    }
+
     /// What it is, in words: “container `web`”.
     pub fn in_words(&self) -> String {
         format!("{} `{}`", self.body.sort(), self.body.name())
@@ -93,12 +149,38 @@ impl Host {
         self.things.iter().find(|thing| is(thing, sort, name))
     }
 
+    /// Lets a container write something.
+    pub fn say(&mut self, name: &str, said: Said) {
+        if let Some(thing) = self.container(name) {
+            thing.life.get_or_insert_default().said.push(said);
+        }
+    }
+
+    /// Makes a container ill, or well.
+    pub fn ail(&mut self, name: &str, ill: Option<&str>) {
+        if let Some(thing) = self.container(name) {
+            thing.life.get_or_insert_default().ill = ill.map(str::to_owned);
+        }
+    }
+
+    fn container(&mut self, name: &str) -> Option<&mut Thing> {
+        self.things.iter_mut().find(|thing| is(thing, "container", name))
+    }
+
+    /// Starts a container anew; whether there is one.
+    pub(super) fn restart(&mut self, name: &str) -> bool {
+        let Some(thing) = self.container(name) else { return false };
+        thing.life.get_or_insert_default().restarts += 1;
+        if let Some(body) = thing.body.container_mut() {
+            body.running = true;
+        }
+        true
+    }
+
     /// Puts a thing on the host, as somebody else would. It is not ours without `mark`.
     pub fn put(&mut self, body: Body, mark: BTreeMap<String, String>) {
         let id = self.next_id();
-        let (mark, secrets) = (mark.into_iter().collect(), BTreeMap::new());
-        let thing = Thing { id, mark, body, subnet_chosen: false, secrets };
-        self.things.push(thing);
+        self.things.push(Thing::new(id, mark, body));
     }
 
     /// Whether an image is there, under any of its names.
@@ -134,8 +216,7 @@ impl Host {
         self.check_holds(&body)?;
         let subnet_chosen = self.choose_subnet(&mut body)?;
         let id = self.next_id();
-        let mark = mark.into_iter().collect();
-        self.things.push(Thing { id, mark, body, subnet_chosen, secrets });
+        self.things.push(Thing { subnet_chosen, secrets, ..Thing::new(id, mark, body) });
         Ok(())
     }
 

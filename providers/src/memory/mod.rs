@@ -1,11 +1,12 @@
 //! A pretend Docker host: for trying things, and for tests.
 //!
 //! In reading order: what there is on it and what it lets happen ([`host`]), where it is kept
-//! ([`keep`]), and the provider in front of both.
+//! ([`keep`]), the provider in front of both, and looking after one container ([`watch`]).
 
 mod host;
 mod keep;
 mod labels;
+mod watch;
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::path::PathBuf;
@@ -20,7 +21,7 @@ use lessor_plans::{
 use lessor_specs::quantity::looks_secret;
 use lessor_specs::{Address, EnvValue, Kind};
 
-pub use host::{Host, Thing};
+pub use host::{Host, Life, Said, Thing};
 
 use crate::compare::compare;
 use crate::seen::{

@@ -6,7 +6,7 @@
 //! an id and whose it is (`whose`), looking at everything (`observe`), and acting, one step after
 //! another, each on what was seen right before it (`step`, `guest`, `pool`, `vnet`). What an error
 //! means to whoever asked stands in `error`, what we have to be allowed in `privileges`, and the
-//! cluster itself is looked at in `examine`.
+//! cluster itself is looked at in `examine`; a guest that runs is looked after in `watch`.
 
 pub mod client;
 mod error;
@@ -21,6 +21,7 @@ mod rules;
 mod step;
 mod values;
 mod vnet;
+mod watch;
 mod whose;
 mod write;
 

@@ -157,16 +157,29 @@ pub(super) async fn take(
             let task = client.guest_stop(guest, Stop::AskedThenNow(SHUTDOWN)).await;
             power(client, seen, task, false).await
         }
-        Step::Reboot => {
-            let task = client.guest_reboot(guest, SHUTDOWN).await;
-            match power(client, seen, task, true).await {
-                // It does not listen.
-                Err(error) if error.kind() == Kind::Refused => stop(client, seen).await,
-                done => done,
-            }
-        }
+        Step::Reboot => reboot(client, seen).await,
         Step::Start => power(client, seen, client.guest_start(guest).await, true).await,
     }
+}
+
+async fn reboot(client: &Client, seen: &Seen) -> Result<(), CallError> {
+    let task = client.guest_reboot(&seen.guest, SHUTDOWN).await;
+    match power(client, seen, task, true).await {
+        // It does not listen.
+        Err(error) if error.kind() == Kind::Refused => stop(client, seen).await,
+        done => done,
+    }
+}
+
+/// Stops a guest, at once if it does not listen, and starts it.
+pub(super) async fn restart(client: &Client, seen: &Seen) -> Result<(), CallError> {
+    if seen.running {
+        reboot(client, seen).await?;
+    }
+    if !is_running(client, &seen.guest).await? {
+        power(client, seen, client.guest_start(&seen.guest).await, true).await?;
+    }
+    Ok(())
 }
 
 /// Stops a guest at once.

@@ -11,6 +11,7 @@ mod bodies;
 mod engine;
 mod machine;
 mod pretend;
+mod watching;
 mod weather;
 mod worlds;
 

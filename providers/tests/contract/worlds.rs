@@ -9,7 +9,7 @@ use std::sync::{Arc, OnceLock};
 use async_trait::async_trait;
 use lessor_engine::Provider;
 use lessor_plans::{Body, ContainerBody, InstallationId, NetworkBody};
-use lessor_providers::{Connection, Entry, Memory, Secrets, Thing, connect};
+use lessor_providers::{Connection, Entry, Memory, Secrets, Thing, Watch, connect, watch};
 use lessor_sandbox::docker::{Docker, State};
 use lessor_sandbox::http::Server;
 use lessor_sandbox::{Clock, Weather};
@@ -98,6 +98,11 @@ impl Pretend {
         Pretend::new(make).await
     }
 
+    /// The provider itself, which looks after what runs there as well.
+    pub(crate) fn memory(&self) -> &Memory {
+        &self.memory
+    }
+
     /// Where the file is, if there is one.
     pub(crate) fn file(&self) -> std::path::PathBuf {
         self.directory.path().join("host.json")
@@ -170,7 +175,7 @@ pub(crate) struct Engine {
     pretend: Option<Sandbox>,
     installation: InstallationId,
     subnet: Cidr,
-    _directory: TempDir,
+    directory: TempDir,
 }
 
 impl Engine {
@@ -190,7 +195,8 @@ impl Engine {
 
     pub(crate) fn new() -> Self {
         Engine::connected(|installation, directory, secrets| {
-            local(std::env::var("DOCKER_HOST").ok(), installation, directory, secrets)
+            let host = std::env::var("DOCKER_HOST").ok();
+            local(host.as_deref(), installation, directory, secrets)
         })
     }
 
@@ -199,10 +205,28 @@ impl Engine {
         let sandbox = Sandbox::start();
         let host = sandbox.host.clone();
         let mut engine = Engine::made(|installation, directory, secrets| {
-            local(Some(host), installation, directory, secrets)
+            local(Some(&host), installation, directory, secrets)
         });
         engine.pretend = Some(sandbox);
         engine
+    }
+
+    /// Who looks after what runs there; at another address, if that is said.
+    pub(crate) fn watch(&self, host: Option<&str>) -> Watch {
+        let beside = std::env::var("DOCKER_HOST").ok();
+        let own = self.pretend.as_ref().map(|sandbox| sandbox.host.clone());
+        let host = host.map(str::to_owned).or(own).or(beside);
+        let (installation, directory) = (&self.installation, self.directory.path());
+        let found =
+            with_connection(host.as_deref(), installation, directory, &Arc::default(), |at| {
+                watch(at).unwrap()
+            });
+        found.unwrap()
+    }
+
+    /// Where a pretend one answers.
+    pub(crate) fn address(&self) -> &str {
+        self.pretend.as_ref().unwrap().host.strip_prefix("tcp://").unwrap()
     }
 
     /// What goes wrong with a pretend one.
@@ -225,7 +249,7 @@ impl Engine {
         let (directory, secrets) = secrets();
         let provider = connect(&installation, directory.path(), &secrets);
         let subnet = free_subnet();
-        Engine { provider, pretend: None, installation, subnet, _directory: directory }
+        Engine { provider, pretend: None, installation, subnet, directory }
     }
 
     /// Runs the `docker` command, which talks to this engine.
@@ -343,11 +367,23 @@ impl World for Engine {
 
 /// The engine at this host, or the one beside us.
 fn local(
-    docker_host: Option<String>,
+    docker_host: Option<&str>,
     installation: &InstallationId,
     directory: &Path,
     secrets: &Arc<Secrets>,
 ) -> Arc<dyn Provider> {
+    with_connection(docker_host, installation, directory, secrets, |connection| {
+        connect(connection).unwrap()
+    })
+}
+
+fn with_connection<T>(
+    docker_host: Option<&str>,
+    installation: &InstallationId,
+    directory: &Path,
+    secrets: &Arc<Secrets>,
+    made: impl FnOnce(&Connection<'_>) -> T,
+) -> T {
     let docker = kinds::Docker {
         endpoint: None,
         tls: None,
@@ -357,16 +393,15 @@ fn local(
         capacity: None,
         overcommit: None,
     };
-    let provider = connect(&Connection {
+    made(&Connection {
         name: PLACE,
         entry: Entry::Docker(&docker),
         installation,
         spec_dir: directory,
-        docker_host: docker_host.as_deref(),
+        docker_host,
         ssh_agent: None,
         secrets,
-    });
-    provider.unwrap()
+    })
 }
 
 fn run(body: &ContainerBody) -> Vec<String> {

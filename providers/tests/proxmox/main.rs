@@ -7,6 +7,7 @@ mod contract;
 mod crash;
 mod doctor;
 mod gate;
+mod watching;
 mod weather;
 mod wishes;
 mod words;

@@ -72,7 +72,8 @@ pub(super) fn logs(docker: &Docker, name: &str, call: &Call) -> Done<Outcome> {
     if !out && !err {
         return Err(Refusal::invalid("Bad parameters: you must choose at least one stream"));
     }
-    let (since, until) = (since?, until?);
+    // The end of all time stands for none.
+    let (since, until) = (since?, until?.filter(|until| *until != 0));
     if !["json-file", "local", "journald"].contains(&&*driver) {
         let message = "configured logging driver does not support reading";
         return Err(Refusal::new(501, message));

@@ -12,18 +12,18 @@ use lessor_store::{Revision, Store};
 use super::Estate;
 
 /// What operators applied last, connected.
-pub(super) struct Ground {
-    pub(super) revision: u64,
+pub(crate) struct Ground {
+    pub(crate) revision: u64,
     /// As it was applied.
-    pub(super) tree: Tree,
+    pub(crate) tree: Tree,
     /// What it declares, with other endpoints behind its connections where the operator says so.
-    pub(super) specs: Arc<Specs>,
-    pub(super) secrets: Arc<Secrets>,
-    pub(super) registry: Registry,
+    pub(crate) specs: Arc<Specs>,
+    pub(crate) secrets: Arc<Secrets>,
+    pub(crate) registry: Registry,
 }
 
 impl Ground {
-    pub(super) async fn read(
+    pub(crate) async fn read(
         store: &Store,
         estate: &Estate,
         revision: &Revision,
@@ -40,7 +40,7 @@ impl Ground {
     }
 
     /// Whether it is what was applied last, and nothing of it is missing.
-    pub(super) fn still_fits(&self, latest: &Revision) -> bool {
+    pub(crate) fn still_fits(&self, latest: &Revision) -> bool {
         self.revision == latest.number && self.secrets.unresolved().next().is_none()
     }
 }

@@ -30,8 +30,8 @@ use lessor_store::{Holder, LeaseTerms, Leases, Store, StoreError};
 use tokio::sync::watch;
 
 use act::Carried;
-use ground::Ground;
 
+pub(crate) use ground::Ground;
 pub use rounds::Reconciling;
 
 /// How often one turn looks: to see what there is to do, to see that it is done, and again where

@@ -10,7 +10,7 @@ use lessor_store::Welcome;
 use tracing::warn;
 
 use super::Schedule;
-use crate::Reconciler;
+use crate::{Reconciler, watch};
 
 /// How long it is remembered what a request with a certain key was answered.
 const KEYS_KEPT: SignedDuration = SignedDuration::from_hours(24);
@@ -29,6 +29,8 @@ pub enum Job {
     /// Writes and pays every line of a bill that is due, and warns, suspends and ends who does not
     /// pay.
     Bill,
+    /// Remembers what every instance uses.
+    Sample,
     /// Looks for what differs from what was applied and ordered. Changes nothing.
     Drift,
     /// Recomputes every sum of the ledger, and what counts in quotas.
@@ -43,13 +45,14 @@ pub enum Job {
 
 impl Job {
     /// Every job.
-    pub const ALL: [Job; 6] =
-        [Job::Bill, Job::Drift, Job::Ledger, Job::Audit, Job::Welcome, Job::Forget];
+    pub const ALL: [Job; 7] =
+        [Job::Bill, Job::Sample, Job::Drift, Job::Ledger, Job::Audit, Job::Welcome, Job::Forget];
 
     /// What it is called.
     pub const fn name(self) -> &'static str {
         match self {
             Job::Bill => "bill",
+            Job::Sample => "sample",
             Job::Drift => "drift",
             Job::Ledger => "ledger",
             Job::Audit => "audit",
@@ -76,6 +79,7 @@ impl Schedule {
     pub(super) async fn run(&self, job: Job) -> anyhow::Result<String> {
         match job {
             Job::Bill => self.bill().await,
+            Job::Sample => watch::sample(&self.store, &self.watching).await,
             Job::Drift => self.drift().await,
             Job::Ledger => self.ledger().await,
             Job::Audit => self.audit().await,

@@ -17,6 +17,7 @@ use tokio::time::{interval, sleep};
 use tokio_cron_scheduler::{Job as Tick, JobScheduler, JobSchedulerError};
 use tracing::{error, info, warn};
 
+use crate::watch::Watching;
 use crate::{Estate, Services};
 
 pub use job::Job;
@@ -33,6 +34,7 @@ pub struct Schedule {
     store: Store,
     /// What is looked at; nothing where there is no configuration.
     estate: Option<Estate>,
+    watching: Arc<Watching>,
     orders_moved: Option<Arc<Notify>>,
 }
 
@@ -55,7 +57,8 @@ pub struct Ticking(JobScheduler);
 impl Schedule {
     /// Of what a store remembers, to run jobs by hand.
     pub fn new(store: Store, estate: Option<Estate>) -> Self {
-        Schedule { store, estate, orders_moved: None }
+        let watching = Arc::new(Watching::new(estate.clone()));
+        Schedule { store, estate, watching, orders_moved: None }
     }
 
     /// Of a server, which carries out what jobs say of orders.
@@ -63,6 +66,7 @@ impl Schedule {
         Schedule {
             store: services.store.clone(),
             estate,
+            watching: services.watching.clone(),
             orders_moved: Some(services.orders_moved.clone()),
         }
     }
@@ -179,7 +183,7 @@ impl Job {
     /// How often it is due.
     pub fn every(self) -> SignedDuration {
         match self {
-            Job::Bill | Job::Welcome => SignedDuration::from_mins(1),
+            Job::Bill | Job::Sample | Job::Welcome => SignedDuration::from_mins(1),
             Job::Drift => SignedDuration::from_mins(10),
             Job::Forget => SignedDuration::from_hours(1),
             Job::Audit | Job::Ledger => SignedDuration::from_hours(24),

@@ -7,7 +7,7 @@ use axum::Router;
 use axum::body::{Body, to_bytes};
 use axum::http::{HeaderMap, Method, Request, StatusCode};
 use lessor_plans::{Digest, Forget};
-use lessor_server::{Hashing, KeySecret, Peer, Services, Settings, app};
+use lessor_server::{Estate, Hashing, KeySecret, Peer, Services, Settings, app};
 use lessor_specs::Tree;
 use lessor_specs::kinds::Instance;
 use lessor_store::{
@@ -91,12 +91,21 @@ impl Server {
     }
 
     pub(crate) async fn with(backend: Backend, settings: Settings) -> Self {
+        Server::of_estate(backend, settings, None).await
+    }
+
+    /// With the configuration by which hosts are reached.
+    pub(crate) async fn of_estate(
+        backend: Backend,
+        settings: Settings,
+        estate: Option<Estate>,
+    ) -> Self {
         let kept = match backend {
             Backend::Sqlite => Kept::File(tempfile::tempdir().unwrap()),
             Backend::Postgres => Kept::Server(Postgres::new()),
         };
         let store = Store::open(&kept.url()).await.unwrap();
-        let services = Services::new(store, settings).unwrap();
+        let services = Services::looking_at(estate, store, settings).unwrap();
         Server { app: app(&services), services, kept }
     }
 

@@ -112,6 +112,13 @@ fn about_order(route: &Route) -> Option<About> {
         ("GET", "/v1/instances/{instance}/access") => {
             About::Owned("/v1/instances/ORDER/access", None)
         }
+        ("GET", "/v1/instances/{instance}/logs") => About::Owned("/v1/instances/ORDER/logs", None),
+        ("GET", "/v1/instances/{instance}/metrics") => {
+            About::Owned("/v1/instances/ORDER/metrics", None)
+        }
+        ("POST", "/v1/instances/{instance}/actions") => {
+            About::Owned("/v1/instances/ORDER/actions", Some(json!({ "action": "restart" })))
+        }
         ("GET", "/v1/tenants/{tenant}/wallet") => About::Owned("/v1/tenants/TENANT/wallet", None),
         ("GET", "/v1/tenants/{tenant}/ledger") => About::Owned("/v1/tenants/TENANT/ledger", None),
         ("GET", "/v1/tenants/{tenant}/usage") => About::Owned("/v1/tenants/TENANT/usage", None),
@@ -290,7 +297,7 @@ async fn what_each_role_may_do_in_its_own_tenant_is_this() {
         let _ = write!(table, "{:6} {:45}", route.method, route.path);
         for (_, who) in &callers {
             // Somebody new each time, since they may be removed. 412 is somebody who may, and has
-            // an old version.
+            // an old version; 409 one who may, and nothing is there yet.
             let name = format!("new-{}", table.len());
             server.person(&name).await;
             server.member("acme", &name, Role::Viewer).await;
@@ -312,6 +319,9 @@ async fn what_each_role_may_do_in_its_own_tenant_is_this() {
     GET    /v1/instances                                 200 200 200 200 200 403 403
     GET    /v1/instances/{instance}                      200 200 200 200 200 403 403
     GET    /v1/instances/{instance}/access               200 200 200 200 200 403 403
+    POST   /v1/instances/{instance}/actions              409 409 409 403 409 403 403
+    GET    /v1/instances/{instance}/logs                 409 409 409 409 409 403 403
+    GET    /v1/instances/{instance}/metrics              409 409 409 409 409 403 403
     PUT    /v1/instances/{instance}/power                200 200 200 403 200 403 403
     GET    /v1/orders                                    200 200 200 200 200 403 403
     POST   /v1/orders                                    201 201 201 403 201 403 403

@@ -22,3 +22,4 @@ mod orders;
 mod postgres;
 mod reconcile;
 mod tenants;
+mod watching;

@@ -7,7 +7,7 @@ use insta::{allow_duplicates, assert_snapshot};
 use lessor_engine::Stop;
 use lessor_plans::Body;
 use lessor_providers::{Around, Owner, Secrets, survey};
-use lessor_server::{Done, Estate, Reconciler, Turn};
+use lessor_server::{Done, Estate, Reconciler, Settings, Turn};
 use lessor_specs::kinds::Instance;
 use lessor_specs::load::parse;
 use lessor_specs::{Specs, Tree};
@@ -16,7 +16,7 @@ use serde_json::json;
 use tempfile::TempDir;
 use tokio::sync::watch;
 
-use crate::fixture::{BACKENDS, Backend, Server};
+use crate::fixture::{BACKENDS, Backend, Server, cheap};
 
 /// A game server for rent on a pretend host, and a file of the operator's own beside it.
 pub(crate) const SHOP: &str = r#"
@@ -77,11 +77,17 @@ pub(crate) struct Shop {
 
 impl Shop {
     pub(crate) async fn open(backend: Backend, specs: &str) -> Shop {
-        let server = Server::new(backend).await;
+        let settings = Settings { calls_per_second: None, ..cheap() };
+        Shop::with(backend, specs, settings).await
+    }
+
+    pub(crate) async fn with(backend: Backend, specs: &str, settings: Settings) -> Shop {
+        let dir = tempfile::tempdir().unwrap();
+        let server = Server::of_estate(backend, settings, Some(estate(dir.path()))).await;
         server.apply(specs).await;
         let euro = "EUR".parse().unwrap();
         server.store().credit("acme", euro, "10".parse().unwrap(), "a payment").await.unwrap();
-        Shop { server, dir: tempfile::tempdir().unwrap() }
+        Shop { server, dir }
     }
 
     pub(crate) fn store(&self) -> &Store {
@@ -97,7 +103,7 @@ impl Shop {
     }
 
     /// One turn of a server that was just started.
-    async fn turn(&self) -> Done {
+    pub(crate) async fn turn(&self) -> Done {
         turn(&mut self.reconciler()).await
     }
 
@@ -106,7 +112,7 @@ impl Shop {
         self.store().order_place(&request).await.unwrap().order
     }
 
-    async fn order(&self, id: &str) -> Order {
+    pub(crate) async fn order(&self, id: &str) -> Order {
         self.store().order_show(id).await.unwrap().unwrap()
     }
 

@@ -345,7 +345,7 @@ impl Store {
         }
     }
 
-    pub(super) async fn order_audit(
+    pub(crate) async fn order_audit(
         &self,
         work: &mut Work,
         order: &Order,

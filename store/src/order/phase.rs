@@ -40,6 +40,12 @@ pub enum Happening {
     Terminated,
     /// Nothing of it is left.
     Cleared,
+    /// What it stands for is started anew.
+    Restarted,
+    /// What it stands for is ill, and is not started anew any more.
+    Held,
+    /// What it stands for is well again.
+    Recovered,
 }
 
 /// Why an order is suspended. There may be several at once, and each goes by itself.
@@ -98,6 +104,9 @@ const TABLE: &[(OrderPhase, Happening, Next)] = &[
     (Active, Happening::Warned, Next::To(Active)),
     (Active, Happening::Paid, Next::To(Active)),
     (Active, Happening::Terminated, Next::To(Terminating)),
+    (Active, Happening::Restarted, Next::To(Active)),
+    (Active, Happening::Held, Next::To(Active)),
+    (Active, Happening::Recovered, Next::To(Active)),
     (Updating, Happening::Settled, Next::Rest),
     (Updating, Happening::Lost, Next::To(Reconciling)),
     (Updating, Happening::Resized, Next::To(Updating)),
@@ -137,7 +146,7 @@ pub fn next(phase: OrderPhase, what: Happening, reasons: &BTreeSet<Reason>) -> O
 
 impl Happening {
     /// Everything that can happen, in the order of an order's life.
-    pub const ALL: [Happening; 13] = [
+    pub const ALL: [Happening; 16] = [
         Happening::Placed,
         Happening::Begun,
         Happening::Settled,
@@ -151,6 +160,9 @@ impl Happening {
         Happening::Paid,
         Happening::Terminated,
         Happening::Cleared,
+        Happening::Restarted,
+        Happening::Held,
+        Happening::Recovered,
     ];
 
     /// As it stands in events.
@@ -169,6 +181,9 @@ impl Happening {
             Happening::Paid => "paid",
             Happening::Terminated => "terminated",
             Happening::Cleared => "cleared",
+            Happening::Restarted => "restarted",
+            Happening::Held => "held",
+            Happening::Recovered => "recovered",
         }
     }
 
@@ -188,6 +203,9 @@ impl Happening {
             Happening::Paid => "be paid",
             Happening::Terminated => "be ended",
             Happening::Cleared => "be cleared",
+            Happening::Restarted => "be started anew",
+            Happening::Held => "be left as it is",
+            Happening::Recovered => "recover",
         }
     }
 }
@@ -256,7 +274,7 @@ mod tests {
         insta::assert_snapshot!(drawn(&BTreeSet::new()), @r"
         pending: begun→provisioning failed→failed switched→pending suspended→pending resumed→pending terminated→canceled
         provisioning: begun→provisioning settled→active lost→reconciling failed→failed switched→provisioning suspended→provisioning resumed→provisioning terminated→terminating
-        active: settled→active resized→updating switched→updating suspended→updating warned→active paid→active terminated→terminating
+        active: settled→active resized→updating switched→updating suspended→updating warned→active paid→active terminated→terminating restarted→active held→active recovered→active
         updating: settled→active lost→reconciling resized→updating switched→updating suspended→updating resumed→updating warned→updating paid→updating terminated→terminating
         suspended: settled→active switched→suspended suspended→suspended resumed→updating warned→suspended paid→updating terminated→terminating
         terminating: paid→terminating cleared→terminated

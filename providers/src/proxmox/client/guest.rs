@@ -93,7 +93,7 @@ pub struct GuestListed {
 }
 
 /// How a guest is right now.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Deserialize)]
 pub struct GuestStatus {
     /// `running` or `stopped`.
     #[serde(deserialize_with = "scalar::text_needed")]
@@ -110,6 +110,30 @@ pub struct GuestStatus {
     /// Whether it is a template.
     #[serde(default, deserialize_with = "scalar::is_on")]
     pub template: bool,
+    /// The share of its processors that is busy.
+    #[serde(default, deserialize_with = "scalar::share")]
+    pub cpu: Option<f64>,
+    /// How many processors it may use; of a container, parts of them too.
+    #[serde(default, deserialize_with = "scalar::share")]
+    pub cpus: Option<f64>,
+    /// Memory in use, in bytes.
+    #[serde(default, rename = "mem", deserialize_with = "scalar::number")]
+    pub memory: Option<u64>,
+    /// Memory it may use, in bytes.
+    #[serde(default, rename = "maxmem", deserialize_with = "scalar::number")]
+    pub memory_limit: Option<u64>,
+    /// Bytes that came to it since it was started.
+    #[serde(default, rename = "netin", deserialize_with = "scalar::number")]
+    pub received: Option<u64>,
+    /// Bytes that it sent.
+    #[serde(default, rename = "netout", deserialize_with = "scalar::number")]
+    pub sent: Option<u64>,
+    /// Bytes that it read from disk.
+    #[serde(default, rename = "diskread", deserialize_with = "scalar::number")]
+    pub read: Option<u64>,
+    /// Bytes that it wrote to disk.
+    #[serde(default, rename = "diskwrite", deserialize_with = "scalar::number")]
+    pub written: Option<u64>,
     #[serde(default)]
     ha: Ha,
 }
@@ -125,6 +149,18 @@ impl GuestStatus {
     /// Whether it runs, paused or not.
     pub fn is_running(&self) -> bool {
         self.status == "running"
+    }
+
+    /// How much of its processors is busy, in thousandths of one.
+    pub fn cpu_busy(&self) -> Option<u64> {
+        let busy = self.cpu? * self.cpus? * 1_000.0;
+        let is_sane = busy.is_finite() && (0.0..1e12).contains(&busy);
+        #[expect(
+            clippy::cast_possible_truncation,
+            clippy::cast_sign_loss,
+            reason = "it is within bounds"
+        )]
+        is_sane.then(|| busy.round() as u64)
     }
 
     /// Whether the cluster starts and moves it by itself; then a task about its power ends before
