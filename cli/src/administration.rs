@@ -33,6 +33,10 @@ pub(crate) struct ServeArgs {
     /// said several times; none may unless said.
     #[arg(long = "cors-origin", value_name = "ORIGIN")]
     pub(crate) cors_origins: Vec<String>,
+    /// A network in which events may be told, though it is not the open internet, without TLS as
+    /// well. Can be said several times; none is unless said.
+    #[arg(long = "webhook-network", value_name = "CIDR")]
+    pub(crate) webhook_networks: Vec<IpNet>,
     /// How many calls a second one address, and one caller, may make; 0 is any number.
     #[arg(long, value_name = "N", default_value_t = 100)]
     pub(crate) rate_limit: u32,

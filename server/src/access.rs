@@ -62,6 +62,10 @@ permissions! {
     MoneyRead = "money:read",
     /// Giving credit and refunds.
     MoneyWrite = "money:write",
+    /// Seeing who is told what happens.
+    WebhooksRead = "webhooks:read",
+    /// Deciding who is told what happens.
+    WebhooksWrite = "webhooks:write",
     /// Seeing what was done.
     AuditRead = "audit:read",
     /// Seeing all accounts.
@@ -153,6 +157,8 @@ pub(crate) fn member_may(role: Role, permission: Permission) -> bool {
         | Permission::MembersWrite
         | Permission::KeysRead
         | Permission::KeysWrite
+        | Permission::WebhooksRead
+        | Permission::WebhooksWrite
         | Permission::AuditRead => Role::Admin,
         // Of a person or of the platform, never of a tenant.
         Permission::AccountRead
@@ -219,6 +225,8 @@ mod tests {
         instances:write  | owner admin operator        | admin support
         money:read       | owner admin operator viewer | admin billing support auditor
         money:write      |                             | admin billing
+        webhooks:read    | owner admin                 | admin billing support auditor
+        webhooks:write   | owner admin                 | admin
         audit:read       | owner admin                 | admin auditor
         users:read       |                             | admin billing support auditor
         users:write      |                             | admin

@@ -51,6 +51,7 @@ pub(crate) async fn around(
     if !method.is_safe() && status.is_success() {
         // It may have been about an order; whoever carries them out finds out which.
         services.orders_moved.notify_one();
+        services.outbox_moved.notify_one();
     }
     services.metrics.count(&method, &route, status, took);
     // The route, never the path: ids and names of people stand in paths.

@@ -6,7 +6,7 @@ use tokio::task::JoinHandle;
 use tokio::time::{MissedTickBehavior, interval};
 use tracing::{info, warn};
 
-use crate::{Problem, Services};
+use crate::{Problem, Services, webhooks};
 
 /// How often audit events are sealed, and the applied revision is looked at.
 const SEALED_EVERY: Duration = Duration::from_millis(500);
@@ -25,7 +25,8 @@ impl Background {
         let declared = take_over(services, None).await;
         let sealing = tokio::spawn(seal(services.clone(), declared));
         let sweeping = tokio::spawn(sweep(services.clone()));
-        Background(vec![sealing, sweeping])
+        let telling = tokio::spawn(webhooks::go_on(services.clone()));
+        Background(vec![sealing, sweeping, telling])
     }
 }
 

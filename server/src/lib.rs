@@ -35,6 +35,7 @@ mod schedule;
 mod services;
 mod settings;
 mod watch;
+mod webhooks;
 
 /// Things as the API shows them, for whoever shows the same without it.
 pub mod shown {
@@ -62,4 +63,5 @@ pub use reconcile::{Done, Estate, Reconciler, Reconciling, Redirect, Turn};
 pub use routes::{Access, Route, app, openapi, routes_listed};
 pub use schedule::{Job, Ran, Schedule, Ticking};
 pub use services::{Services, StartError};
-pub use settings::{Hashing, Settings};
+pub use settings::{Hashing, Settings, WebhookSettings};
+pub use webhooks::Webhooks;

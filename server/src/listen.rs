@@ -35,17 +35,6 @@ const HEAD: Duration = Duration::from_secs(15);
 /// How long answers that are being given may take once the server is to end.
 const LAST_ANSWERS: Duration = Duration::from_secs(20);
 
-/// Tells answers that go on for long that the server is to end.
-#[derive(Clone, Debug)]
-pub(crate) struct Ending(watch::Receiver<bool>);
-
-impl Ending {
-    /// Waits until it is to end.
-    pub(crate) async fn told(&mut self) {
-        told_to_end(&mut self.0).await;
-    }
-}
-
 /// How the server shows who it is.
 #[derive(Clone)]
 pub struct Tls(TlsAcceptor);

@@ -26,6 +26,8 @@ pub(crate) struct Metrics {
     requests: Family<Answered, Counter>,
     durations: Family<Called, Histogram>,
     streams: Gauge,
+    webhooks: Family<Outcome, Counter>,
+    jobs: Family<JobRun, Counter>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -33,6 +35,17 @@ struct Answered {
     method: String,
     route: String,
     status: u16,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Outcome {
+    outcome: &'static str,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct JobRun {
+    job: &'static str,
+    outcome: &'static str,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -55,11 +68,25 @@ impl Default for Metrics {
         );
         let streams = Gauge::default();
         registry.register("http_streams", "Answers that go on", streams.clone());
-        Metrics { registry, requests, durations, streams }
+        let webhooks = Family::<Outcome, Counter>::default();
+        registry.register("webhook_tries", "Tries to tell others of an event", webhooks.clone());
+        let jobs = Family::<JobRun, Counter>::default();
+        registry.register("job_runs", "Runs of jobs by this server", jobs.clone());
+        Metrics { registry, requests, durations, streams, webhooks, jobs }
     }
 }
 
 impl Metrics {
+    /// Counts a try to tell somebody of an event.
+    pub(crate) fn count_webhook(&self, outcome: &'static str) {
+        self.webhooks.get_or_create(&Outcome { outcome }).inc();
+    }
+
+    /// Counts a run of a job.
+    pub(crate) fn count_job(&self, job: &'static str, outcome: &'static str) {
+        self.jobs.get_or_create(&JobRun { job, outcome }).inc();
+    }
+
     /// Counts a call. Routes are few and known, so nobody can make us count more things.
     pub(crate) fn count(&self, method: &Method, route: &str, status: StatusCode, took: Duration) {
         let known = [

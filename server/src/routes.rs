@@ -22,6 +22,7 @@ use crate::orders::{change, instances, place, quote, show};
 use crate::people::{keys, links, me, members, sessions, tenants, tokens, users};
 use crate::problem::ProblemBody;
 use crate::watch::{actions, logs, usage};
+use crate::webhooks::{deliveries, endpoints};
 use crate::{Services, around, audit, auth, catalogue, docs, health, metrics};
 
 /// Who gets as far as the function of a route.
@@ -102,6 +103,10 @@ fn closed() -> OpenApiRouter<Services> {
         .routes(routes!(money::promo_codes))
         .routes(routes!(give::credit))
         .routes(routes!(give::refund))
+        .routes(routes!(endpoints::list, endpoints::create))
+        .routes(routes!(endpoints::show, endpoints::update, endpoints::end))
+        .routes(routes!(deliveries::list))
+        .routes(routes!(deliveries::replay))
         .routes(routes!(audit::list))
         .routes(routes!(plans::plan))
         .routes(routes!(plans::drift))

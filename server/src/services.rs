@@ -42,6 +42,8 @@ pub struct Parts {
     pub(crate) looks: Looks,
     /// Places for those who follow what happens.
     pub(crate) followers: Arc<Semaphore>,
+    /// Told when others may have to be told of something.
+    pub(crate) outbox_moved: Arc<Notify>,
 }
 
 impl Services {
@@ -75,6 +77,7 @@ impl Services {
             estate,
             looks: Looks::default(),
             followers: Arc::new(Semaphore::new(FOLLOWERS)),
+            outbox_moved: Arc::default(),
             store,
             settings,
         })))

@@ -49,6 +49,7 @@ mod status;
 mod store;
 mod usage;
 mod verify;
+mod webhook;
 mod work;
 
 pub use account::{
@@ -85,3 +86,6 @@ pub use status::{HeldLease, Status as DatabaseStatus};
 pub use store::Store;
 pub use usage::{Metered, UsageLine};
 pub use verify::Verdict;
+pub use webhook::{
+    Claimed, Delivery, DeliveryEnd, DeliveryPhase, NewWebhook, Webhook, WebhookChange, topics,
+};

@@ -6,7 +6,8 @@ use std::sync::Arc;
 
 use anyhow::Context as _;
 use lessor_server::{
-    Background, Estate, Listening, Reconciling, Schedule, Services, Settings, Tls, app,
+    Background, Estate, Listening, Reconciling, Schedule, Services, Settings, Tls, WebhookSettings,
+    app,
 };
 use lessor_specs::Specs;
 use lessor_store::Store;
@@ -87,6 +88,7 @@ fn settings(args: &ServeArgs) -> anyhow::Result<Settings> {
         trusted_proxies: args.trusted_proxies.clone(),
         cors_origins: args.cors_origins.clone(),
         calls_per_second: NonZeroU32::new(args.rate_limit),
+        webhooks: WebhookSettings::allowing(args.webhook_networks.clone()),
         ..Settings::default()
     })
 }

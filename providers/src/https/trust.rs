@@ -91,7 +91,7 @@ impl Trust {
     ///
     /// # Errors
     /// [`TrustError`], which names the file that is of no use.
-    pub(super) fn config(&self) -> Result<ClientConfig, TrustError> {
+    pub fn config(&self) -> Result<ClientConfig, TrustError> {
         let provider = Arc::new(ring::default_provider());
         let verifier: Arc<dyn ServerCertVerifier> = match self {
             Trust::Pinned(pin) => Arc::new(Pinned { pin: *pin, provider: Arc::clone(&provider) }),

@@ -160,6 +160,7 @@ impl Schedule {
         let keys = self.store.idempotency_forget(before(KEYS_KEPT)).await?;
         let runs = self.store.job_forget(before(KEPT)).await?;
         let sessions = self.store.session_sweep(before(KEPT)).await?;
-        Ok(format!("{keys} keys of requests, {runs} runs, {sessions} sessions"))
+        let told = self.store.outbox_forget(before(KEPT)).await?;
+        Ok(format!("{keys} keys of requests, {runs} runs, {sessions} sessions, {told} events told"))
     }
 }

@@ -79,18 +79,23 @@ impl Schedule {
         let schedule = Schedule::of(services, estate);
         let ticks = JobScheduler::new().await?;
         for job in Job::ALL {
-            ticks.add(schedule.tick(job)?).await?;
+            ticks.add(schedule.tick(services, job)?).await?;
         }
         ticks.start().await?;
         Ok(Ticking(ticks))
     }
 
-    fn tick(&self, job: Job) -> Result<Tick, JobSchedulerError> {
+    fn tick(&self, services: &Services, job: Job) -> Result<Tick, JobSchedulerError> {
         let schedule = self.clone();
+        let services = services.clone();
         Tick::new_repeated_async(ASKED_EVERY, move |_, _| {
-            let schedule = schedule.clone();
+            let (schedule, services) = (schedule.clone(), services.clone());
             Box::pin(async move {
-                match schedule.run_due(job).await {
+                let ran = schedule.run_due(job).await;
+                if let Some(outcome) = outcome(&ran) {
+                    services.metrics.count_job(job.name(), outcome);
+                }
+                match ran {
                     Ok(Ran::Done(said)) => info!(job = job.name(), %said, "ran a job"),
                     Ok(Ran::Failed(why)) => error!(job = job.name(), %why, "a job failed"),
                     Ok(Ran::Taken(_) | Ran::NotDue) => {}
@@ -159,6 +164,15 @@ impl Schedule {
                 }
             }
         }
+    }
+}
+
+/// How a run ended, if it was ours.
+fn outcome(ran: &anyhow::Result<Ran>) -> Option<&'static str> {
+    match ran {
+        Ok(Ran::Done(_)) => Some("done"),
+        Ok(Ran::Failed(_)) | Err(_) => Some("failed"),
+        Ok(Ran::Taken(_) | Ran::NotDue) => None,
     }
 }
 

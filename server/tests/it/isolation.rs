@@ -7,7 +7,7 @@ use axum::body::Body;
 use axum::http::{Request, StatusCode};
 use insta::assert_snapshot;
 use lessor_server::{Access, Route, routes_listed};
-use lessor_store::{KeyOwner, PlatformRole, Role};
+use lessor_store::{Actor, KeyOwner, NewWebhook, PlatformRole, Role};
 use serde_json::{Value, json};
 use ulid::Ulid;
 
@@ -119,6 +119,21 @@ fn about_order(route: &Route) -> Option<About> {
         ("POST", "/v1/instances/{instance}/actions") => {
             About::Owned("/v1/instances/ORDER/actions", Some(json!({ "action": "restart" })))
         }
+        ("GET", "/v1/webhooks") => About::Owned("/v1/webhooks?tenant=TENANT", None),
+        ("POST", "/v1/webhooks") => About::Owned(
+            "/v1/webhooks",
+            Some(json!({ "tenant": "TENANT", "url": "https://example.net/", "topics": ["*"] })),
+        ),
+        ("GET" | "DELETE", "/v1/webhooks/{webhook}") => About::Owned("/v1/webhooks/WEBHOOK", None),
+        ("PATCH", "/v1/webhooks/{webhook}") => {
+            About::Owned("/v1/webhooks/WEBHOOK", Some(json!({ "enabled": true })))
+        }
+        ("GET", "/v1/webhooks/{webhook}/deliveries") => {
+            About::Owned("/v1/webhooks/WEBHOOK/deliveries", None)
+        }
+        ("POST", "/v1/webhooks/{webhook}/deliveries/{delivery}/replay") => {
+            About::Owned("/v1/webhooks/WEBHOOK/deliveries/dlv_x/replay", None)
+        }
         ("GET", "/v1/tenants/{tenant}/wallet") => About::Owned("/v1/tenants/TENANT/wallet", None),
         ("GET", "/v1/tenants/{tenant}/ledger") => About::Owned("/v1/tenants/TENANT/ledger", None),
         ("GET", "/v1/tenants/{tenant}/usage") => About::Owned("/v1/tenants/TENANT/usage", None),
@@ -152,6 +167,7 @@ struct Ids {
     key: String,
     session: String,
     order: String,
+    webhook: String,
 }
 
 impl Ids {
@@ -164,6 +180,7 @@ impl Ids {
             key: format!("key_{number}"),
             session: format!("ses_{number}"),
             order: format!("ord_{number}"),
+            webhook: format!("whk_{number}"),
         }
     }
 
@@ -173,7 +190,19 @@ impl Ids {
         let session = server.store().session_list(&user).await.unwrap()[0].id.to_string();
         let (key, _) = server.key(KeyOwner::Tenant(tenant.into()), "*").await;
         let order = server.order(tenant).await;
-        Ids { tenant: tenant.into(), user: user.to_string(), key: key.to_string(), session, order }
+        // A tenant has only so many.
+        for old in server.store().webhook_list(Some(tenant), None, 9).await.unwrap() {
+            server.store().webhook_delete(&old, &Actor::command()).await.unwrap();
+        }
+        let new = NewWebhook {
+            tenant: Some(tenant),
+            url: "https://example.net/",
+            topics: &["*".into()],
+            secret: "whsec_",
+        };
+        let webhook = server.store().webhook_create(&new, &Actor::command()).await.unwrap().id;
+        let (tenant, user, key) = (tenant.into(), user.to_string(), key.to_string());
+        Ids { tenant, user, key, session, order, webhook }
     }
 
     fn fill(&self, text: &str) -> String {
@@ -182,6 +211,7 @@ impl Ids {
             .replace("KEY", &self.key)
             .replace("SESSION", &self.session)
             .replace("ORDER", &self.order)
+            .replace("WEBHOOK", &self.webhook)
             .replace("NEW", &Ulid::generate().to_string().to_lowercase())
     }
 }
@@ -346,6 +376,13 @@ async fn what_each_role_may_do_in_its_own_tenant_is_this() {
     POST   /v1/tenants/{tenant}/refunds                  403 403 403 403 403 403 403
     GET    /v1/tenants/{tenant}/usage                    200 200 200 200 200 403 403
     GET    /v1/tenants/{tenant}/wallet                   200 200 200 200 200 403 403
+    GET    /v1/webhooks                                  200 200 403 403 200 403 403
+    POST   /v1/webhooks                                  201 201 403 403 201 403 403
+    DELETE /v1/webhooks/{webhook}                        204 204 403 403 204 403 403
+    GET    /v1/webhooks/{webhook}                        200 200 403 403 200 403 403
+    PATCH  /v1/webhooks/{webhook}                        200 200 403 403 200 403 403
+    GET    /v1/webhooks/{webhook}/deliveries             200 200 403 403 200 403 403
+    POST   /v1/webhooks/{webhook}/deliveries/{delivery}/replay 404 404 403 403 404 403 403
     ");
 }
 

@@ -23,3 +23,4 @@ mod postgres;
 mod reconcile;
 mod tenants;
 mod watching;
+mod webhooks;

@@ -18,9 +18,11 @@ use lessor_engine::Clock as _;
 use lessor_plans::Digest;
 use lessor_specs::{Currency, Money};
 use serde::Serialize;
+use serde_json::json;
 
 use crate::ident::ident;
 use crate::row::{self, Columns, Misread};
+use crate::webhook::{Told, money_topic, outbox_insert};
 use crate::work::{Work, rows_at_once, with_rows};
 use crate::{Decline, Store, StoreError};
 
@@ -481,7 +483,20 @@ async fn entries_insert(work: &mut Work, entries: &[LedgerEntry]) -> Result<(), 
         }
         query.execute(&mut **work).await?;
     }
-    Ok(())
+    outbox_insert(work, &entries.iter().map(told).collect::<Vec<_>>()).await
+}
+
+/// What others are told of money that moved: what its tenant got, or gave.
+fn told(entry: &LedgerEntry) -> Told {
+    let wallet = Account::Wallet(entry.tenant.clone());
+    let own = entry.postings.iter().filter(|posting| posting.account == wallet);
+    let own: Vec<_> = own
+        .map(|posting| json!({ "currency": posting.currency, "amount": posting.amount }))
+        .collect();
+    let data = json!({
+        "id": entry.id, "amounts": own, "memo": entry.memo, "reference": entry.reference,
+    });
+    Told { at: entry.at, topic: money_topic(entry.kind), tenant: Some(entry.tenant.clone()), data }
 }
 
 /// What undoes these postings: everything goes back by way of the first account of its currency.
@@ -533,7 +548,7 @@ impl FromStr for Account {
 }
 
 impl BookingKind {
-    const ALL: [BookingKind; 5] = [
+    pub(crate) const ALL: [BookingKind; 5] = [
         BookingKind::Credit,
         BookingKind::Charge,
         BookingKind::Refund,

@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 use super::{Happening, Order, next};
 use crate::ident::ident;
 use crate::row::{self, Columns, Misread};
+use crate::webhook::{Told, outbox_insert};
 use crate::work::Work;
 use crate::{Decline, Store, StoreError};
 
@@ -202,12 +203,7 @@ pub(super) async fn event_insert(
         "id": event.id, "order": event.order, "number": event.number,
         "phase": event.phase.as_str(), "data": event.data,
     });
-    sqlx::query("INSERT INTO outbox (at, topic, tenant, data) VALUES ($1, $2, $3, $4)")
-        .bind(event.at.as_microsecond())
-        .bind(format!("order.{}", event.kind))
-        .bind(tenant)
-        .bind(data.to_string())
-        .execute(&mut **work)
-        .await?;
-    Ok(())
+    let told =
+        Told { at: event.at, topic: event.kind.topic(), tenant: Some(tenant.to_owned()), data };
+    outbox_insert(work, &[told]).await
 }

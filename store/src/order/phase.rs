@@ -187,6 +187,16 @@ impl Happening {
         }
     }
 
+    /// What others are told it is: about the order, or about what it stands for.
+    pub(crate) fn topic(self) -> String {
+        match self {
+            Happening::Restarted | Happening::Held | Happening::Recovered => {
+                format!("instance.{self}")
+            }
+            _ => format!("order.{self}"),
+        }
+    }
+
     /// What is to happen, behind “it cannot”.
     pub(crate) const fn wish(self) -> &'static str {
         match self {
