@@ -212,7 +212,7 @@ pub(crate) enum JobsCommand {
     },
     /// Run a job now, whether it is due or not.
     Run {
-        /// `bill`, `sample`, `drift`, `ledger`, `audit` or `forget`.
+        /// `bill`, `sample`, `probe`, `drift`, `ledger`, `quota`, `audit`, `welcome` or `forget`.
         job: Job,
         #[command(flatten)]
         place: Where,

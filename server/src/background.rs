@@ -1,15 +1,20 @@
 //! Work in the background that every server does for itself.
 
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
+use lessor_store::{Ear, StoreError};
 use tokio::task::JoinHandle;
-use tokio::time::{MissedTickBehavior, interval};
+use tokio::time::{MissedTickBehavior, interval, sleep};
 use tracing::{info, warn};
 
 use crate::{Problem, Services, webhooks};
 
 /// How often audit events are sealed, and the applied revision is looked at.
 const SEALED_EVERY: Duration = Duration::from_millis(500);
+
+/// How long to wait before listening again, once that was lost. Meanwhile the database is asked.
+const HEARD_AGAIN: Duration = Duration::from_secs(1);
 
 /// How often it is written who was seen.
 const SEEN_EVERY: Duration = Duration::from_mins(1);
@@ -26,7 +31,8 @@ impl Background {
         let sealing = tokio::spawn(seal(services.clone(), declared));
         let sweeping = tokio::spawn(sweep(services.clone()));
         let telling = tokio::spawn(webhooks::go_on(services.clone()));
-        Background(vec![sealing, sweeping, telling])
+        let hearing = tokio::spawn(hear(services.clone()));
+        Background(vec![sealing, sweeping, telling, hearing])
     }
 }
 
@@ -67,6 +73,37 @@ pub(crate) async fn declare(services: &Services, known: Option<u64>) -> Result<u
         info!(revision = catalogue.revision, is_new, "took over the tenants of files");
     }
     Ok(catalogue.revision)
+}
+
+/// Hears at once of what other servers write, where the database can say so.
+async fn hear(services: Services) {
+    loop {
+        match services.store.hear().await {
+            Ok(None) => return,
+            Ok(Some(ear)) => {
+                let error = pass_on(&services, ear).await;
+                warn!(%error, "hearing of other servers was lost, asking the database instead");
+            }
+            Err(error) => warn!(%error, "could not listen to other servers"),
+        }
+        sleep(HEARD_AGAIN).await;
+    }
+}
+
+/// Passes on what is heard, for as long as anything can be.
+async fn pass_on(services: &Services, mut ear: Ear) -> StoreError {
+    services.hears.store(true, Ordering::Relaxed);
+    let error = loop {
+        // Also at first: whatever was written before was heard of by nobody.
+        services.orders_moved.notify_one();
+        services.outbox_moved.notify_one();
+        if let Err(error) = ear.heard().await {
+            break error;
+        }
+    };
+    services.hears.store(false, Ordering::Relaxed);
+    services.orders_moved.notify_one();
+    error
 }
 
 async fn sweep(services: Services) {

@@ -1,5 +1,6 @@
 //! What the server counts, in the words of Prometheus.
 
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use axum::extract::State;
@@ -28,6 +29,7 @@ pub(crate) struct Metrics {
     streams: Gauge,
     webhooks: Family<Outcome, Counter>,
     jobs: Family<JobRun, Counter>,
+    hears: Gauge,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -72,7 +74,10 @@ impl Default for Metrics {
         registry.register("webhook_tries", "Tries to tell others of an event", webhooks.clone());
         let jobs = Family::<JobRun, Counter>::default();
         registry.register("job_runs", "Runs of jobs by this server", jobs.clone());
-        Metrics { registry, requests, durations, streams, webhooks, jobs }
+        let hears = Gauge::default();
+        let help = "Whether the database tells what other servers write";
+        registry.register("hears_others", help, hears.clone());
+        Metrics { registry, requests, durations, streams, webhooks, jobs, hears }
     }
 }
 
@@ -119,6 +124,7 @@ pub(crate) async fn show(
     caller.on_platform(Permission::OperationsRead)?;
     let streams = services.streams.count();
     services.metrics.streams.set(i64::try_from(streams).unwrap_or(i64::MAX));
+    services.metrics.hears.set(i64::from(services.hears.load(Ordering::Relaxed)));
     let mut text = String::new();
     encode(&mut text, &services.metrics.registry).map_err(|error| {
         error!(%error, "could not write the metrics");

@@ -1,6 +1,7 @@
 //! What every call needs.
 
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 
 use lessor_store::Store;
 use tokio::sync::{Notify, Semaphore};
@@ -44,6 +45,8 @@ pub struct Parts {
     pub(crate) followers: Arc<Semaphore>,
     /// Told when others may have to be told of something.
     pub(crate) outbox_moved: Arc<Notify>,
+    /// Whether we are told of what other servers write.
+    pub(crate) hears: AtomicBool,
 }
 
 impl Services {
@@ -78,6 +81,7 @@ impl Services {
             looks: Looks::default(),
             followers: Arc::new(Semaphore::new(FOLLOWERS)),
             outbox_moved: Arc::default(),
+            hears: AtomicBool::new(false),
             store,
             settings,
         })))

@@ -29,6 +29,7 @@ mod decline;
 mod error;
 mod file;
 mod health;
+mod hear;
 mod id;
 mod ident;
 mod job;
@@ -64,6 +65,7 @@ pub use count::Counts;
 pub use decline::Decline;
 pub use error::StoreError;
 pub use health::{HealthRecord, HealthStep};
+pub use hear::Ear;
 pub use id::{AccountId, KeyId, NotAnId, SessionId};
 pub use job::{CatchUp, JobClaim, JobHold, JobOutcome, JobRun, JobTerms};
 pub use journal::{Applied, LeasedJournal, Recorded, read_applied};
@@ -75,8 +77,8 @@ pub use ledger::{
 pub use location::Location;
 pub use open::known_schema;
 pub use order::{
-    Happening, Need, Order, OrderChange, OrderEvent, OrderFilter, OrderNews, OrderRequest,
-    OrderSight, Placed, Promo, PromoTerms, Quoted, Reason, RequestKey, Welcome, next,
+    Happening, Miscount, Need, Order, OrderChange, OrderEvent, OrderFilter, OrderNews,
+    OrderRequest, OrderSight, Placed, Promo, PromoTerms, Quoted, Reason, RequestKey, Welcome, next,
 };
 pub use revision::{Revision, read_tree};
 pub use row::{Columns, Misread};

@@ -213,7 +213,7 @@ fn jobs_are_run_and_listed_in_the_database_and_over_http() {
     exit 0
     ");
     assert_snapshot!(here.said("jobs run everything"), @"
-    err| error: invalid value 'everything' for '<JOB>': the jobs are bill, drift, ledger, audit, welcome, forget
+    err| error: invalid value 'everything' for '<JOB>': the jobs are bill, sample, probe, drift, ledger, quota, audit, welcome, forget
     err| 
     err| For more information, try '--help'.
     exit 64

@@ -1,6 +1,7 @@
 //! When a turn is taken.
 
 use std::collections::BTreeMap;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -15,8 +16,11 @@ use super::{Estate, Reconciler, Turn};
 use crate::Services;
 
 /// How often the database is asked whether an order changed. One that changes through this server
-/// is carried out at once; this is for what others wrote.
+/// is carried out at once; this is for what others wrote, where it does not tell us.
 const ASKED_EVERY: Duration = Duration::from_secs(1);
+
+/// The same, where it tells us.
+const ASKED_ANYWAY: Duration = Duration::from_secs(30);
 
 /// How often everything is looked at although no order changed: something may have changed outside,
 /// or fallen due.
@@ -25,6 +29,9 @@ const LOOKED_EVERY: Duration = Duration::from_mins(1);
 /// How long to wait before orders that could not be carried out are tried again, at first. It
 /// doubles each time, up to [`LOOKED_EVERY`].
 const TRIED_AGAIN: Duration = Duration::from_secs(1);
+
+/// How long to wait at least.
+const AT_LEAST: Duration = Duration::from_millis(20);
 
 /// How long a step that was begun may take once the server is to end.
 const LAST_STEP: Duration = Duration::from_secs(20);
@@ -89,10 +96,19 @@ impl Rounds {
             }
             tokio::select! {
                 () = self.services.orders_moved.notified() => {}
-                () = sleep(ASKED_EVERY) => {}
+                () = sleep(self.pause_now()) => {}
                 _ = self.stop.changed() => {}
             }
         }
+    }
+
+    /// How long to wait if nobody says anything.
+    fn pause_now(&self) -> Duration {
+        let hears = self.services.hears.load(Ordering::Relaxed);
+        let asked = if hears { ASKED_ANYWAY } else { ASKED_EVERY };
+        // Whatever the database is to say, there is a time for the next turn.
+        let next = self.next.saturating_duration_since(Instant::now()).max(AT_LEAST);
+        asked.min(next)
     }
 
     async fn is_due(&self) -> Result<bool, lessor_store::StoreError> {

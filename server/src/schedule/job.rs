@@ -6,7 +6,7 @@ use anyhow::{anyhow, bail};
 use jiff::{SignedDuration, Timestamp};
 use lessor_engine::Clock as _;
 use lessor_plans::Action;
-use lessor_store::Welcome;
+use lessor_store::{JobOutcome, JobRun, Welcome};
 use tracing::warn;
 
 use super::Schedule;
@@ -22,6 +22,9 @@ const KEPT: SignedDuration = SignedDuration::from_hours(24 * 30);
 /// How many orders of new tenants are tried in one run: the rest is for the next.
 const WELCOMED_AT_ONCE: u32 = 1000;
 
+/// How many runs are looked through for the last one that was good.
+const RUNS: u32 = 50;
+
 /// Work that falls due by the clock. Every one can be run late, twice, or by two at once, and does
 /// the same: what was missed is made up for by the next run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -31,11 +34,17 @@ pub enum Job {
     Bill,
     /// Remembers what every instance uses.
     Sample,
+    /// Looks whether every instance that should run is well, and starts anew what is not, a few
+    /// times.
+    Probe,
     /// Looks for what differs from what was applied and ordered. Changes nothing.
     Drift,
-    /// Recomputes every sum of the ledger, and what counts in quotas.
+    /// Recomputes every sum of the ledger.
     Ledger,
-    /// Holds every audit event against its seal.
+    /// Counts anew what orders take of quotas, and puts right what was counted otherwise.
+    Quota,
+    /// Holds every audit event against its seal, and the chain against its head as it was the last
+    /// time, so that none is missing at the end.
     Audit,
     /// Places the orders that came with new tenants and were not placed at once.
     Welcome,
@@ -45,16 +54,27 @@ pub enum Job {
 
 impl Job {
     /// Every job.
-    pub const ALL: [Job; 7] =
-        [Job::Bill, Job::Sample, Job::Drift, Job::Ledger, Job::Audit, Job::Welcome, Job::Forget];
+    pub const ALL: [Job; 9] = [
+        Job::Bill,
+        Job::Sample,
+        Job::Probe,
+        Job::Drift,
+        Job::Ledger,
+        Job::Quota,
+        Job::Audit,
+        Job::Welcome,
+        Job::Forget,
+    ];
 
     /// What it is called.
     pub const fn name(self) -> &'static str {
         match self {
             Job::Bill => "bill",
             Job::Sample => "sample",
+            Job::Probe => "probe",
             Job::Drift => "drift",
             Job::Ledger => "ledger",
+            Job::Quota => "quota",
             Job::Audit => "audit",
             Job::Welcome => "welcome",
             Job::Forget => "forget",
@@ -80,8 +100,10 @@ impl Schedule {
         match job {
             Job::Bill => self.bill().await,
             Job::Sample => watch::sample(&self.store, &self.watching).await,
+            Job::Probe => watch::probe(&self.store, &self.watching).await,
             Job::Drift => self.drift().await,
             Job::Ledger => self.ledger().await,
+            Job::Quota => self.quota().await,
             Job::Audit => self.audit().await,
             Job::Welcome => self.welcome().await,
             Job::Forget => self.forget().await,
@@ -128,10 +150,23 @@ impl Schedule {
         Ok(format!("{} transactions, {} wallets", report.transactions, report.wallets))
     }
 
+    async fn quota(&self) -> anyhow::Result<String> {
+        let (tenants, wrong) = self.store.quota_recount().await?;
+        for miscount in &wrong {
+            warn!(?miscount, "what a tenant takes of its quota was counted otherwise");
+        }
+        Ok(format!("{tenants} tenants, {} put right", wrong.len()))
+    }
+
     async fn audit(&self) -> anyhow::Result<String> {
         let verdict = self.store.audit_verify().await?;
         if let Some(broken) = verdict.broken {
             return Err(anyhow!("broken at link {}: {}", broken.link, broken.why));
+        }
+        if let Some((link, hash)) = self.last_head().await?
+            && self.store.audit_link(link).await?.as_ref() != Some(&hash)
+        {
+            bail!("link {link}, the head of the chain before, is gone or another");
         }
         Ok(format!("head {}:{}", verdict.sealed, verdict.head))
     }
@@ -152,6 +187,17 @@ impl Schedule {
             orders_moved.notify_one();
         }
         Ok(format!("{placed} placed, {waiting} waiting, {given_up} given up"))
+    }
+
+    /// The head of the chain when it was last found good.
+    async fn last_head(&self) -> anyhow::Result<Option<(i64, String)>> {
+        let runs = self.store.job_list(Some(Job::Audit.name()), None, RUNS).await?;
+        let done = |run: &&JobRun| matches!(run.ended, Some((_, JobOutcome::Done)));
+        let said = runs.iter().find(done).and_then(|run| run.said.as_deref());
+        let head = said.and_then(|said| said.strip_prefix("head ")?.split_once(':'));
+        let head = head.and_then(|(link, hash)| Some((link.parse().ok()?, hash.to_owned())));
+        // Before the first event there is no link.
+        Ok(head.filter(|(link, _)| *link > 0))
     }
 
     async fn forget(&self) -> anyhow::Result<String> {

@@ -197,10 +197,10 @@ impl Job {
     /// How often it is due.
     pub fn every(self) -> SignedDuration {
         match self {
-            Job::Bill | Job::Sample | Job::Welcome => SignedDuration::from_mins(1),
+            Job::Bill | Job::Sample | Job::Probe | Job::Welcome => SignedDuration::from_mins(1),
             Job::Drift => SignedDuration::from_mins(10),
             Job::Forget => SignedDuration::from_hours(1),
-            Job::Audit | Job::Ledger => SignedDuration::from_hours(24),
+            Job::Audit | Job::Ledger | Job::Quota => SignedDuration::from_hours(24),
         }
     }
 }

@@ -2,10 +2,11 @@
 //!
 //! In reading order: how the instance of an order is reached (here), what it writes ([`logs`]) and
 //! uses ([`usage`]), what is done to it ([`actions`]), and answers that go on for long ([`stream`]); then
-//! what is done by the clock for all of them ([`sampling`]).
+//! what is done by the clock for all of them ([`sampling`], [`probing`]).
 
 pub(crate) mod actions;
 pub(crate) mod logs;
+mod probing;
 mod sampling;
 mod stream;
 pub(crate) mod usage;
@@ -25,6 +26,7 @@ use tracing::{error, warn};
 use crate::reconcile::{Estate, Ground};
 use crate::{Problem, ProblemKind};
 
+pub(crate) use probing::probe;
 pub(crate) use sampling::sample;
 pub(crate) use stream::Streams;
 

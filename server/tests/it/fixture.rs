@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
+use std::process::Command;
 
 use axum::Router;
 use axum::body::{Body, to_bytes};
@@ -120,6 +121,13 @@ impl Server {
     pub(crate) async fn read_only(&self) -> Router {
         let store = Store::open_read_only(&self.kept.url()).await.unwrap().unwrap();
         app(&Services::new(store, Settings { calls_per_second: None, ..cheap() }).unwrap())
+    }
+
+    /// Runs a statement past the store, on a server.
+    pub(crate) fn psql(&self, statement: &str) {
+        let psql = Command::new("psql").args([&self.kept.url(), "-qc", statement]).output();
+        let psql = psql.unwrap();
+        assert!(psql.status.success(), "{}", String::from_utf8_lossy(&psql.stderr));
     }
 
     pub(crate) fn store(&self) -> &Store {

@@ -10,6 +10,7 @@ mod bad_input;
 mod description;
 mod fixture;
 mod isolation;
+mod jobs;
 mod keys;
 mod listening;
 mod logins;

@@ -1,5 +1,6 @@
 //! What instances write and use, and starting them anew.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -43,8 +44,9 @@ impl Shop {
 
     /// Takes over the tenant of the files, as a server does in the background.
     pub(crate) async fn declare(&self) {
-        let owners = Vec::new();
-        let acme = Declared { id: "acme".into(), quota: None, timezone: "UTC".into(), owners };
+        let (owners, credit) = (Vec::new(), BTreeMap::new());
+        let (id, timezone) = ("acme".into(), "UTC".into());
+        let acme = Declared { id, quota: None, timezone, owners, credit };
         self.store().tenant_declare(&[acme]).await.unwrap();
     }
 
@@ -208,7 +210,7 @@ async fn what_an_instance_uses_is_told_now_and_for_each_minute_before() {
         let schedule =
             Schedule::new(shop.store().clone(), Some(crate::reconcile::estate(shop.dir.path())));
         for _ in 0..2 {
-            let ran = schedule.run_now(Job::Sample).await.unwrap();
+            let ran = schedule.run_now(Job::Sample, "the tests").await.unwrap();
             assert_eq!(ran, Ran::Done("1 instances, 0 not seen, 0 old samples".into()));
         }
         let path = format!("/v1/instances/{}/metrics", order.id);

@@ -81,15 +81,15 @@ async fn receive(
     body: Bytes,
 ) -> impl IntoResponse {
     let text = |name: &str| headers.get(name).unwrap().to_str().unwrap().to_owned();
-    let received = Received {
+    let told = Received {
         id: text("webhook-id"),
         timestamp: text("webhook-timestamp"),
         signature: text("webhook-signature"),
         body: String::from_utf8(body.to_vec()).unwrap(),
     };
-    receiver.received.lock().unwrap().push(received);
+    receiver.received.lock().unwrap().push(told);
     if receiver.is_slow.load(Ordering::SeqCst) {
-        tokio::time::sleep(Duration::from_secs(3_600)).await;
+        tokio::time::sleep(Duration::from_hours(1)).await;
     }
     let answer = receiver.answers.lock().unwrap().pop_front().unwrap_or(200);
     // Where it points to is not followed.
@@ -144,7 +144,7 @@ async fn hurry(shop: &Shop, webhook: &str) {
 /// As another program computes it.
 fn signed_by_openssl(secret: &str, received: &Received) -> String {
     let key = STANDARD.decode(secret.strip_prefix("whsec_").unwrap()).unwrap();
-    let key: String = key.iter().map(|byte| format!("{byte:02x}")).collect();
+    let key = key.iter().fold(String::new(), |key, byte| key + &format!("{byte:02x}"));
     let mut openssl = Command::new("openssl")
         .args(["dgst", "-sha256", "-mac", "HMAC", "-macopt", &format!("hexkey:{key}"), "-binary"])
         .stdin(Stdio::piped())
@@ -232,18 +232,16 @@ async fn what_does_not_come_through_comes_again_under_the_same_id() {
         hurry(&shop, &webhook).await;
         assert_eq!(deliver(&shop).await, 1);
 
-        let received = receiver.received();
-        assert_eq!(received.len(), 3);
-        assert!(
-            received.iter().all(|one| one.id == received[0].id && one.body == received[0].body)
-        );
+        let came = receiver.received();
+        assert_eq!(came.len(), 3);
+        assert!(came.iter().all(|one| one.id == came[0].id && one.body == came[0].body));
         let well = shop.server.call(&who, "GET", &format!("/v1/webhooks/{webhook}"), None).await;
         assert!(well.body["failing_since"].is_null(), "{well:?}");
         let delivery = listed["id"].as_str().unwrap();
         let again =
             shop.server.call(&who, "POST", &format!("{path}/{delivery}/replay"), None).await;
         assert_eq!((again.status.as_u16(), deliver(&shop).await), (200, 1));
-        assert_eq!(receiver.received()[3].id, received[0].id);
+        assert_eq!(receiver.received()[3].id, came[0].id);
     }
 }
 
@@ -273,9 +271,9 @@ async fn what_a_server_was_killed_in_the_middle_of_the_next_one_tells_under_the_
             tokio::time::sleep(Duration::from_millis(50)).await;
         }
 
-        let received = receiver.received();
-        assert_eq!((tries, received.len()), (1, 2));
-        assert_eq!((&received[0].id, &received[0].body), (&received[1].id, &received[1].body));
+        let came = receiver.received();
+        assert_eq!((tries, came.len()), (1, 2));
+        assert_eq!((&came[0].id, &came[0].body), (&came[1].id, &came[1].body));
         let all = shop.store().delivery_list(&webhook, None, 9).await.unwrap();
         assert_eq!((all.len(), all[0].phase, all[0].tries), (1, DeliveryPhase::Delivered, 2));
     }
@@ -325,9 +323,9 @@ async fn an_endpoint_that_is_gone_is_switched_off_and_others_are_told() {
         assert_eq!(gone.received().len(), 1);
         assert_eq!(other.topics(), ["webhook.disabled"]);
         let path = format!("/v1/webhooks/{webhook}");
-        let shown = shop.server.call(&who, "GET", &path, None).await;
-        assert_eq!(shown.body["enabled"], false);
-        assert_eq!(shown.body["disabled_why"], "it answered that it is gone");
+        let off = shop.server.call(&who, "GET", &path, None).await;
+        assert_eq!(off.body["enabled"], false);
+        assert_eq!(off.body["disabled_why"], "it answered that it is gone");
         let all = shop.store().delivery_list(&webhook, None, 9).await.unwrap();
         assert!(all.iter().all(|one| one.phase == DeliveryPhase::Failed), "{all:?}");
         let replay = format!("{path}/deliveries/{}/replay", all[0].id);

@@ -77,7 +77,7 @@ impl Need {
         }
     }
 
-    fn read(row: &impl Columns) -> Result<Need, Misread> {
+    pub(super) fn read(row: &impl Columns) -> Result<Need, Misread> {
         Ok(Need {
             instances: row::number(row, "instances")?,
             cpu: row::number(row, "cpu")?,

@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use lessor_billing::{Choices, Quote, Tariff, quote};
 use lessor_engine::Clock as _;
 use lessor_specs::Currency;
-use lessor_specs::kinds::Instance;
+use lessor_specs::kinds::{Instance, Ready};
 use lessor_specs::orders::Version;
 
 use super::desk::Ground;
@@ -68,6 +68,14 @@ impl Store {
         let tariff = Tariff::of(&version.offer, &Choices::from(&order.instance));
         let tariff = tariff.map_err(|why| unfit("offer", &why.to_string()))?;
         Ok(tariff.map(|tariff| quote(&tariff, order.discount.as_ref())))
+    }
+
+    /// What makes the instance of an order count as ready, by the image it bought; `None` where
+    /// nothing does.
+    pub async fn order_ready(&self, order: &Order) -> Result<Option<Ready>, StoreError> {
+        let version = self.version_bought(order).await?;
+        let image = order.instance.image.as_ref().and_then(|image| version.images.get(image));
+        Ok(image.and_then(|image| image.container.as_ref()?.ready.clone()))
     }
 
     /// The offer of an order, in the version it bought.

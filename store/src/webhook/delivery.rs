@@ -187,7 +187,7 @@ impl Store {
         let ttl = SignedDuration::try_from(ttl).unwrap_or(SignedDuration::MAX);
         let until = now.checked_add(ttl).unwrap_or(Timestamp::MAX);
         let claimed = async {
-            let taken = sqlx::query(
+            let turn = sqlx::query(
                 "UPDATE webhook SET leased_until = $1, token = token + 1
                  WHERE id = $2 AND disabled_at IS NULL AND coalesce(leased_until, 0) <= $3
                  RETURNING id, tenant, url, topics, secret, created_by, created_at, failing_since,
@@ -198,7 +198,7 @@ impl Store {
             .bind(now.as_microsecond())
             .fetch_optional(&mut *work)
             .await?;
-            let Some(taken) = taken else { return Ok(None) };
+            let Some(turn) = turn else { return Ok(None) };
             let next = sqlx::query(
                 "UPDATE webhook_delivery SET tries = tries + 1 WHERE id = (
                      SELECT id FROM webhook_delivery
@@ -213,8 +213,8 @@ impl Store {
             .fetch_optional(&mut *work)
             .await?;
             let Some(next) = next else { return Ok(None) };
-            let token = row::number(&taken, "token")?;
-            let (webhook, delivery) = (Webhook::read(&taken)?, Delivery::read(&next)?);
+            let token = row::number(&turn, "token")?;
+            let (webhook, delivery) = (Webhook::read(&turn)?, Delivery::read(&next)?);
             Ok(Some(Claimed { webhook, delivery, token }))
         };
         let claimed = claimed.await.map_err(|error: sqlx::Error| self.error(&error))?;

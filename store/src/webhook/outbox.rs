@@ -151,6 +151,7 @@ async fn deliveries_insert(
     wanted: &[(&Event, &Webhook)],
     now: Timestamp,
 ) -> Result<(), sqlx::Error> {
+    let mut left = row::column(wanted.len());
     for rows in wanted.chunks(rows_at_once(DELIVERY_COLUMNS)) {
         let text = "INSERT INTO webhook_delivery
              (id, webhook, message, topic, body, phase, tries, next_at, made_at) VALUES";
@@ -159,6 +160,8 @@ async fn deliveries_insert(
         let text = text + " ON CONFLICT (webhook, message) DO NOTHING";
         let mut query = sqlx::query(sqlx::AssertSqlSafe(text));
         for (event, webhook) in rows {
+            // All are due, in the order in which they happened.
+            left -= 1;
             query = query
                 .bind(ident("dlv", now))
                 .bind(&webhook.id)
@@ -167,8 +170,7 @@ async fn deliveries_insert(
                 .bind(event.body())
                 .bind("waiting")
                 .bind(0_i64)
-                // In the order in which it happened.
-                .bind(event.at.as_microsecond())
+                .bind(now.as_microsecond() - left)
                 .bind(now.as_microsecond());
         }
         query.execute(&mut **work).await?;
