@@ -492,11 +492,11 @@ memory = "4GiB"
 
 #[test]
 fn what_cloud_init_tells_nobody_asks_for() {
-    assert_snapshot!(told(r#"[image.both.vm]
+    assert_snapshot!(told("[image.both.vm]
 template = { ams = 9001 }
 cloud_init = true
 dhcp = true
-"#), @"
+"), @"
     E0720 4: `image.both` has no use for `dhcp`: cloud-init tells its guests
       hint: remove one of `dhcp` and `cloud_init`
     ");

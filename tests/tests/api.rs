@@ -1,8 +1,6 @@
 //! The API as Schemathesis finds it, which makes calls out of the description: what fits it and what
 //! does not.
 
-#![expect(clippy::unwrap_used, reason = "a test that cannot go on says so by stopping")]
-
 use std::fs;
 use std::time::Duration;
 
