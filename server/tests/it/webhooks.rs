@@ -331,8 +331,8 @@ async fn an_endpoint_that_is_gone_is_switched_off_and_others_are_told() {
         let replay = format!("{path}/deliveries/{}/replay", all[0].id);
         assert_eq!(shop.server.call(&who, "POST", &replay, None).await.status, 409);
         // Switched on again, it gets what happens from then on, and what is asked for.
-        let (patch, headers) = (Some(json!({ "enabled": true })), [("if-match", "\"2\"")]);
-        let on = shop.server.call_with(&who, "PATCH", &path, &headers, patch).await;
+        let (change, headers) = (Some(json!({ "enabled": true })), [("if-match", "\"2\"")]);
+        let on = shop.server.call_with(&who, "PATCH", &path, &headers, change).await;
         assert_eq!((on.status.as_u16(), &on.body["enabled"]), (200, &json!(true)));
         assert_eq!(shop.server.call(&who, "POST", &replay, None).await.status, 200);
         shop.server.pay("acme", "3").await;
