@@ -80,10 +80,12 @@ impl Endpoint {
             return Err("expected an address without a password");
         }
         let host = authority.host().trim_start_matches('[').trim_end_matches(']').to_owned();
-        let port = authority.port_u16().unwrap_or(if is_tls { 443 } else { 80 });
-        let is_odd =
-            host.is_empty() || authority.port().is_some() && authority.port_u16().is_none();
-        if is_odd || port == 0 {
+        let port = match authority.as_str()[authority.host().len()..].strip_prefix(':') {
+            Some(port) => port.parse().map_err(|_| expected)?,
+            None if is_tls => 443,
+            None => 80,
+        };
+        if host.is_empty() || port == 0 {
             return Err(expected);
         }
         let path = uri.path_and_query().map_or("/", |path| path.as_str()).to_owned();
