@@ -28,7 +28,7 @@ mod wishes;
 
 pub use allocate::{AllocateError, Amount, Given, Limit, Placement, Placer, Promised};
 pub use desire::{Desired, desire};
-pub use execute::{Event, Failure, FailureKind, Outcome, Run, Stop, execute};
+pub use execute::{Event, Failure, FailureKind, Outcome, Run, Stop, execute, settle};
 pub use gate::{ApprovedPlan, Consent, Held, HeldRule, Rule, gate};
 pub use observe::{World, observe};
 pub use outline::{Outline, Outlined, outline};

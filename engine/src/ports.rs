@@ -47,6 +47,16 @@ pub trait Provider: Send + Sync {
     /// next look tells.
     async fn apply(&self, act: Act, change: &Change) -> Result<(), ApplyError>;
 
+    /// Makes work what a run wrote here that was cut off, where writing is one thing and making it
+    /// work another: what is gone is seen by no look, and no later change brings it up. Safe to
+    /// repeat. Where what is written works, there is nothing to do.
+    ///
+    /// # Errors
+    /// See [`ApplyError`].
+    async fn settle(&self) -> Result<(), ApplyError> {
+        Ok(())
+    }
+
     /// How many acts it takes at the same time, where a run was asked for `asked` on each system.
     ///
     /// One that makes all it is given at once into a single call says so by a larger number.

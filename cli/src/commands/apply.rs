@@ -9,6 +9,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use lessor_engine::{
     ApplyId, ApprovedPlan, Consent, Event, FailureKind, Held, Outcome, Rule, Run, execute, gate,
+    settle,
 };
 use lessor_plans::render::{Purpose, View, human};
 use lessor_plans::saved::Saved;
@@ -212,6 +213,7 @@ impl Work<'_> {
             // Whatever was to follow in a script must not.
             return Ok(Exit::Error);
         }
+        self.settle(store, leases).await?;
         let begin = Begin::of(&plan, approved.id(), tree);
         let apply = match store.apply_begin(begin).await {
             Ok(apply) => apply,
@@ -239,6 +241,18 @@ impl Work<'_> {
             || !plan.claims.is_empty()
             || !plan.forget.is_empty()
             || !store.journal_unfinished().await?.is_empty())
+    }
+
+    /// Where an earlier run was cut off, what it wrote is made to work.
+    async fn settle(&self, store: &Store, leases: &Leases) -> anyhow::Result<()> {
+        let unfinished = store.journal_unfinished().await?;
+        let places = unfinished.into_iter().map(|line| line.entry.place);
+        let places = places.filter(|place| leases.token(place).is_some()).collect();
+        settle(&self.session.registry, places).await.map_err(|(place, error)| {
+            let what = format!("what an earlier run wrote to `{place}` could not be made to work");
+            let failed = Failed::new(what).hint("see that it answers, and apply again");
+            anyhow::Error::from(error).context(failed)
+        })
     }
 
     fn consent(&self, plan: Digest) -> Consent {

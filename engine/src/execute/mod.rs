@@ -20,7 +20,7 @@ use lessor_specs::Address;
 use tokio::sync::{mpsc, watch};
 
 use crate::gate::ApprovedPlan;
-use crate::ports::{ApplyId, Journal, JournalError, Registry};
+use crate::ports::{ApplyError, ApplyId, Journal, JournalError, Registry};
 use retry::Budget;
 use step::{Ended, Work};
 
@@ -141,6 +141,23 @@ impl Outcome {
             && self.stopped.is_empty()
             && self.journal.is_none()
     }
+}
+
+/// Lets the systems at `places` settle what a run that was cut off wrote there, before another
+/// begins.
+///
+/// # Errors
+/// Where it could not be, and why.
+pub async fn settle(
+    registry: &Registry,
+    places: BTreeSet<Address>,
+) -> Result<(), (Address, ApplyError)> {
+    for place in places {
+        if let Some(provider) = registry.get(&place) {
+            provider.settle().await.map_err(|error| (place, error))?;
+        }
+    }
+    Ok(())
 }
 
 /// Carries out a plan that may run.

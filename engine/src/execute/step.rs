@@ -99,8 +99,9 @@ impl Work<'_> {
 
     fn absent(&self) -> Result<Look, Unfinished> {
         match self.act() {
-            Act::Create => Ok(Look::Fits),
-            Act::Delete => Ok(Look::Done),
+            // What is gone may have gone a moment ago, by a late call of a run that was cut off, and
+            // whether that is all that is to be done only the provider can tell.
+            Act::Create | Act::Delete => Ok(Look::Fits),
             Act::Update => {
                 Err(self.stale("it is not there any more; the plan was made to change it".into()))
             }

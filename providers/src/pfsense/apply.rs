@@ -66,6 +66,15 @@ impl fmt::Display for Subsystem {
 }
 
 impl Subsystem {
+    /// All of them, in that order.
+    pub const ALL: [Subsystem; 5] = [
+        Subsystem::Interfaces,
+        Subsystem::VirtualIps,
+        Subsystem::Dhcp,
+        Subsystem::WireGuard,
+        Subsystem::Firewall,
+    ];
+
     /// Where it is applied.
     pub(super) fn path(self) -> &'static str {
         match self {

@@ -172,3 +172,26 @@ async fn what_is_half_made_is_seen_and_can_be_removed() {
         }
     }
 }
+
+/// What is gone is seen by nobody, so that nothing later would make that work.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_a_killed_run_stored_is_made_to_work() {
+    let mut waiting = Vec::new();
+    for thing in everything() {
+        let ground = ground(&thing).into_iter().chain([thing.clone()]).collect::<Vec<_>>();
+        let before = state_with(&ground).await;
+        let world = World::with(VERSIONS[0], |state| *state = before).await;
+        killed(&world, Act::Delete, &thing, Freeze::Behind(1)).await;
+        if !world.is_applied().await {
+            waiting.push(thing.address.to_string());
+        }
+
+        world.fresh().settle().await.unwrap();
+
+        let state = world.system.state().await;
+        let waits = (&state.dirty, &state.pending_interfaces);
+        assert!(world.is_applied().await, "`{}`: {waits:?}", thing.address);
+    }
+    // A firewall tells of no rule whether it waits.
+    insta::assert_debug_snapshot!(waiting);
+}

@@ -27,6 +27,17 @@ pub(super) enum Carried {
 }
 
 impl Reconciler {
+    /// Where an earlier run was cut off, what it wrote is made to work.
+    async fn settle_places(&self, ground: &Ground, leases: &Leases) -> anyhow::Result<()> {
+        let unfinished = self.store.journal_unfinished().await?;
+        let places = unfinished.into_iter().map(|line| line.entry.place);
+        let places = places.filter(|place| leases.token(place).is_some()).collect();
+        lessor_engine::settle(&ground.registry, places).await.map_err(|(place, error)| {
+            anyhow::Error::from(error)
+                .context(format!("what a run wrote to `{place}` could not be made to work"))
+        })
+    }
+
     pub(super) async fn carry_out(
         &self,
         look: &Look,
@@ -47,6 +58,7 @@ impl Reconciler {
                 return Ok(Carried::Held(why));
             }
         };
+        self.settle_places(ground, leases).await?;
         self.begin_orders(look).await?;
         let begin = Begin::of(&look.plan, approved.id(), &ground.tree);
         let apply = match self.store.apply_begin_orders(begin).await {

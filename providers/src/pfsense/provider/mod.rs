@@ -180,6 +180,10 @@ impl Provider for PfSense {
         self.turn.take(act, change.clone()).await
     }
 
+    async fn settle(&self) -> Result<(), ApplyError> {
+        self.turn.settle().await
+    }
+
     fn at_once(&self, asked: usize) -> usize {
         asked.max(AT_ONCE)
     }

@@ -87,6 +87,31 @@ impl Turn {
         Ok(world)
     }
 
+    /// Applies what is stored and does not work yet. Of rules, and of interfaces that are gone,
+    /// nothing tells, so they are applied.
+    pub(super) async fn settle(&self) -> Result<(), ApplyError> {
+        let _turn = self.0.turn.lock().await;
+        let writer = self.0.inner.writer.as_ref().map_err(|Unusable { why, hint }| {
+            ApplyError::Refused { why: why.clone(), hint: hint.clone() }
+        })?;
+        let client = writer.client();
+        for subsystem in Subsystem::ALL {
+            let works = match subsystem {
+                Subsystem::Interfaces | Subsystem::Firewall => false,
+                _ => match client.is_applied(subsystem).await {
+                    // What is not installed keeps nothing waiting.
+                    Err(CallError::NoPackage { .. }) => true,
+                    told => told?,
+                },
+            };
+            if !works {
+                let applied = client.apply(subsystem, PATIENCE).await;
+                applied.map_err(|error| failed(&EditError::Unapplied(error)))?;
+            }
+        }
+        Ok(())
+    }
+
     /// Does one act, together with all that others ask for at the same time. It is done even if
     /// nobody waits for the answer any more.
     pub(super) async fn take(&self, act: Act, change: Change) -> Result<(), ApplyError> {
