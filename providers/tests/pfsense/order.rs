@@ -1,9 +1,10 @@
 //! Rules stand where they shall, and those of others stay where they are.
 
-use lessor_plans::Body;
+use lessor_engine::{ApplyError, Provider as _};
+use lessor_plans::{Act, Body};
 
 use crate::things::{Thing, rule};
-use crate::world::{VERSIONS, World, rule_of, strange_rule};
+use crate::world::{VERSIONS, World, change, rule_of, strange_rule};
 
 fn behind(tracker: u32, after: &str) -> Thing {
     let mut thing = rule(tracker);
@@ -106,4 +107,18 @@ async fn the_place_is_looked_up_right_before_the_write() {
     let rules = world.listed("/firewall/rules", "tracker").await;
     assert_eq!(rules[0], "70");
     assert_eq!(rules[3..].join(" "), "71 1 3 72 2 73 9");
+}
+
+#[tokio::test]
+async fn a_rule_comes_before_the_first_though_that_one_goes_at_the_same_time() {
+    let world = mixed().await;
+    let (gone, wished) = (change(&rule(1)), change(&behind(2, "")));
+    let goes = world.provider().apply(Act::Delete, &gone);
+    let (goes, comes) = tokio::join!(goes, world.provider().apply(Act::Update, &wished));
+    goes.unwrap();
+    assert!(matches!(comes, Err(ApplyError::Transient { .. })), "{comes:?}");
+
+    world.update(&behind(2, "")).await;
+
+    assert_eq!(order(&world).await, "71 72 2 73 9");
 }

@@ -285,7 +285,15 @@ async fn number<T: Object>(
     };
     let listed = client.list::<T>().await?;
     let find = |key: &T::Key| listed.iter().position(|located| located.object.key() == *key);
-    let at = find(anchor).ok_or_else(|| missing::<T>(anchor))?;
+    let at = find(anchor).ok_or_else(|| match place {
+        // Whatever else comes first now will do, once somebody looks again.
+        Place::Before(_) => CallError::Moved {
+            call: format!("a place before {}", what::<T>(anchor)),
+            what: key.map_or_else(|| format!("a new {}", T::NAME), what::<T>),
+            met: "nothing".into(),
+        },
+        _ => missing::<T>(anchor),
+    })?;
     // It leaves its own place first.
     let is_before = key.and_then(find).is_some_and(|own| own < at);
     u32::try_from(at + behind - usize::from(is_before)).map_err(|_| missing::<T>(anchor))
