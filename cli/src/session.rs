@@ -113,16 +113,23 @@ impl Session {
 
     /// The same session, with what customers ordered laid beside the specs.
     pub(crate) async fn with_orders(
-        mut self,
+        self,
         source: &OrderSource,
         streams: &Streams,
     ) -> anyhow::Result<Session> {
         let store = if source.is_elsewhere() { None } else { self.remembered().await? };
-        let read = source.read(store.as_ref(), streams.stderr_color).await;
-        if let Some(store) = store {
-            store.close().await;
-        }
-        let Read { orders, read } = read?;
+        let session = self.with_orders_of(store.as_ref(), source, streams).await;
+        closed(store).await;
+        session
+    }
+
+    async fn with_orders_of(
+        mut self,
+        store: Option<&Store>,
+        source: &OrderSource,
+        streams: &Streams,
+    ) -> anyhow::Result<Session> {
+        let Read { orders, read } = source.read(store, streams.stderr_color).await?;
         self.loaded.specs =
             orders::lay(&self.files, (&orders, read), Timestamp::now(), streams.stderr_color)?;
         self.orders = read;
@@ -142,20 +149,38 @@ impl Session {
 
     /// Looks at every host and compares, without changing anything.
     pub(crate) async fn look(&self, asked: Asked) -> anyhow::Result<Looked> {
-        let progress = Progress::new(self.looking());
-        let wishes = ManuallyDrop::new(self.remembered_wishes(asked).await?);
-        let (plan, world) = self.plan(&wishes).await;
-        drop(progress);
-        Ok(Looked { plan: ManuallyDrop::new(plan), world: ManuallyDrop::new(world), wishes })
-    }
-
-    async fn remembered_wishes(&self, asked: Asked) -> anyhow::Result<Wishes> {
         let store = self.remembered().await?;
         let wishes = self.wishes(store.as_ref(), asked).await;
-        if let Some(store) = store {
-            store.close().await;
-        }
-        wishes
+        closed(store).await;
+        Ok(self.look_for(wishes?).await)
+    }
+
+    /// As [`Session::look`], with what customers ordered laid beside the specs. The database is opened
+    /// once for all that is remembered: that takes longer than to read it.
+    pub(crate) async fn look_with_orders(
+        self,
+        source: &OrderSource,
+        asked: Asked,
+        streams: &Streams,
+    ) -> anyhow::Result<(Session, Looked)> {
+        let store = self.remembered().await?;
+        let known = async {
+            let session = self.with_orders_of(store.as_ref(), source, streams).await?;
+            let wishes = session.wishes(store.as_ref(), asked).await?;
+            anyhow::Ok((session, wishes))
+        };
+        let known = known.await;
+        closed(store).await;
+        let (session, wishes) = known?;
+        let looked = session.look_for(wishes).await;
+        Ok((session, looked))
+    }
+
+    async fn look_for(&self, wishes: Wishes) -> Looked {
+        let _progress = Progress::new(self.looking());
+        let wishes = ManuallyDrop::new(wishes);
+        let (plan, world) = self.plan(&wishes).await;
+        Looked { plan: ManuallyDrop::new(plan), world: ManuallyDrop::new(world), wishes }
     }
 
     /// Lists everything on a host that the specs declare, whosever it is.
@@ -281,10 +306,15 @@ pub(crate) async fn given_out(
         anyhow::Ok((claims, read))
     };
     let read = read.await;
+    closed(store).await;
+    read
+}
+
+/// Whoever opened a database only to be read closes it.
+async fn closed(store: Option<Store>) {
     if let Some(store) = store {
         store.close().await;
     }
-    read
 }
 
 /// The database of a directory, whether or not it has a configuration.

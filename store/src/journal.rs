@@ -1,6 +1,6 @@
 //! What was begun and how it ended.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use async_trait::async_trait;
 use jiff::Timestamp;
@@ -187,6 +187,28 @@ impl Store {
         .map_err(|error| self.error(&error))?;
         let lines = rows.iter().map(Recorded::read).collect::<Result<_, _>>();
         lines.map_err(|error| self.error(&error.into()))
+    }
+
+    /// Connections with steps that were begun, and cut off or given up, since a run last came to its end
+    /// in full.
+    pub async fn journal_unsettled(&self) -> Result<BTreeSet<Address>, StoreError> {
+        let found = async {
+            let rows = sqlx::query(
+                "SELECT DISTINCT place FROM entry
+                 WHERE phase <> 'finished'
+                   AND apply > coalesce((SELECT max(id) FROM apply WHERE outcome = 'done'), '')
+                   AND NOT EXISTS (
+                       SELECT 1 FROM entry AS later
+                       WHERE later.address = entry.address AND later.number > entry.number
+                   )",
+            )
+            .fetch_all(self.pool())
+            .await?;
+            rows.iter()
+                .map(|row| Ok(row::parsed(row, "place")?))
+                .collect::<Result<_, sqlx::Error>>()
+        };
+        found.await.map_err(|error| self.error(&error))
     }
 
     /// The body each thing had when a run last finished with it.

@@ -244,6 +244,14 @@ impl Leases {
         LeasedJournal::new(self.store.clone(), tokens.collect())
     }
 
+    /// Those of the connections where a run was cut off, or gave something up: what it wrote there may
+    /// not work yet.
+    pub async fn unsettled(&self) -> Result<BTreeSet<Address>, StoreError> {
+        let mut places = self.store.journal_unsettled().await?;
+        places.retain(|place| self.held.contains_key(place));
+        Ok(places)
+    }
+
     /// The token of a lease; `None` for a connection that is not among them. Later holders of the
     /// same connection have greater ones.
     pub fn token(&self, place: &Address) -> Option<i64> {

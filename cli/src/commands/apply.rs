@@ -213,7 +213,7 @@ impl Work<'_> {
             // Whatever was to follow in a script must not.
             return Ok(Exit::Error);
         }
-        self.settle(store, leases).await?;
+        self.settle(leases).await?;
         let begin = Begin::of(&plan, approved.id(), tree);
         let apply = match store.apply_begin(begin).await {
             Ok(apply) => apply,
@@ -240,14 +240,12 @@ impl Work<'_> {
         Ok(latest.is_none_or(|revision| revision.digest != plan.specs)
             || !plan.claims.is_empty()
             || !plan.forget.is_empty()
-            || !store.journal_unfinished().await?.is_empty())
+            || !store.journal_unsettled().await?.is_empty())
     }
 
     /// Where an earlier run was cut off, what it wrote is made to work.
-    async fn settle(&self, store: &Store, leases: &Leases) -> anyhow::Result<()> {
-        let unfinished = store.journal_unfinished().await?;
-        let places = unfinished.into_iter().map(|line| line.entry.place);
-        let places = places.filter(|place| leases.token(place).is_some()).collect();
+    async fn settle(&self, leases: &Leases) -> anyhow::Result<()> {
+        let places = leases.unsettled().await?;
         settle(&self.session.registry, places).await.map_err(|(place, error)| {
             let what = format!("what an earlier run wrote to `{place}` could not be made to work");
             let failed = Failed::new(what).hint("see that it answers, and apply again");

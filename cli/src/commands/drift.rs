@@ -17,10 +17,9 @@ pub(crate) async fn run(
 ) -> anyhow::Result<Exit> {
     output::distinct(args.showing.files())?;
     let session = Session::open(&args.dir, common, streams)?;
-    let session = session.with_orders(&args.ordered, streams).await?;
     let mut asked = Asked::new(&args.selecting, &[]);
     asked.selection.scope = Scope::Settled;
-    let looked = session.look(asked).await?;
+    let (session, looked) = session.look_with_orders(&args.ordered, asked, streams).await?;
 
     let asked = (&args.selecting, &args.showing);
     let view = report::of_look(&session, &looked, Purpose::Drift, asked);

@@ -19,8 +19,8 @@ pub(crate) async fn run(
         Subject::Codes => return explain_code::all(),
     };
     let session = Session::open(&args.dir, common, streams)?;
-    let session = session.with_orders(&args.ordered, streams).await?;
-    let looked = session.look(Asked::default()).await?;
+    let looked = session.look_with_orders(&args.ordered, Asked::default(), streams);
+    let (session, looked) = looked.await?;
 
     let Some(explanation) = gather::explanation(&session, &looked, address).await? else {
         let message = format!("`{address}` is neither declared nor there");

@@ -19,9 +19,8 @@ pub(crate) async fn run(
 ) -> anyhow::Result<Exit> {
     output::distinct(args.showing.files().chain(args.save.as_deref()))?;
     let session = Session::open(&args.dir, common, streams)?;
-    let session = session.with_orders(&args.ordered, streams).await?;
     let asked = Asked::new(&args.selecting, &args.destroy_data);
-    let looked = session.look(asked).await?;
+    let (session, looked) = session.look_with_orders(&args.ordered, asked, streams).await?;
     let plan = &looked.plan;
 
     let asked = (&args.selecting, &args.showing);

@@ -33,8 +33,8 @@ pub(crate) async fn run(
         return Err(failed.hint("`lessor plan` and `lessor drift` have the other forms").into());
     }
     let session = Session::open(&args.source, common, streams)?;
-    let session = session.with_orders(&args.ordered, streams).await?;
-    let Looked { plan, world, .. } = session.look(Asked::default()).await?;
+    let looked = session.look_with_orders(&args.ordered, Asked::default(), streams);
+    let (session, Looked { plan, world, .. }) = looked.await?;
 
     let inventory = Inventory::of(&session.loaded.specs, &plan, &world);
     output::print(&match args.format {

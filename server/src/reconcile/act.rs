@@ -27,17 +27,6 @@ pub(super) enum Carried {
 }
 
 impl Reconciler {
-    /// Where an earlier run was cut off, what it wrote is made to work.
-    async fn settle_places(&self, ground: &Ground, leases: &Leases) -> anyhow::Result<()> {
-        let unfinished = self.store.journal_unfinished().await?;
-        let places = unfinished.into_iter().map(|line| line.entry.place);
-        let places = places.filter(|place| leases.token(place).is_some()).collect();
-        lessor_engine::settle(&ground.registry, places).await.map_err(|(place, error)| {
-            anyhow::Error::from(error)
-                .context(format!("what a run wrote to `{place}` could not be made to work"))
-        })
-    }
-
     pub(super) async fn carry_out(
         &self,
         look: &Look,
@@ -58,7 +47,12 @@ impl Reconciler {
                 return Ok(Carried::Held(why));
             }
         };
-        self.settle_places(ground, leases).await?;
+        lessor_engine::settle(&ground.registry, leases.unsettled().await?).await.map_err(
+            |(place, error)| {
+                let what = format!("what a run wrote to `{place}` could not be made to work");
+                anyhow::Error::from(error).context(what)
+            },
+        )?;
         self.begin_orders(look).await?;
         let begin = Begin::of(&look.plan, approved.id(), &ground.tree);
         let apply = match self.store.apply_begin_orders(begin).await {

@@ -153,7 +153,9 @@ impl Reconciler {
             self.remember_taken(&look).await?;
             self.settle(&look, &mut done).await?;
             done.due = look.plan.valid_until;
-            if !look.is_something_to_do() || *stop.borrow() != Stop::No {
+            // A run that was cut off may have nothing left to do but to make work what it wrote.
+            let is_due = look.is_something_to_do() || !leases.unsettled().await?.is_empty();
+            if !is_due || *stop.borrow() != Stop::No {
                 break;
             }
             match self.carry_out(&look, ground, leases, stop).await? {

@@ -101,6 +101,26 @@ async fn a_step_without_an_end_is_unfinished_until_a_run_ends_in_full() {
 }
 
 #[tokio::test]
+async fn where_something_was_cut_off_or_given_up_is_unsettled_until_a_run_ends_in_full() {
+    for backend in BACKENDS {
+        let database = Database::new(backend).await;
+        let store = &database.store;
+        let apply = create_all(store, &["network.front"]).await;
+        let leases = lease(store, patient()).await;
+        assert!(leases.unsettled().await.unwrap().is_empty(), "what is finished is settled");
+        let failed = Phase::Failed { why: "no answer".into() };
+        leases.journal().record(&entry(&apply, 2, "container.web", failed)).await.unwrap();
+
+        assert_eq!(leases.unsettled().await.unwrap(), [place()].into());
+        assert_eq!(store.journal_unfinished().await.unwrap(), []);
+
+        let next = store.apply_begin(Plan::new("second", 1).begin()).await.unwrap();
+        store.apply_end(&next, Outcome::Done).await.unwrap();
+        assert!(leases.unsettled().await.unwrap().is_empty());
+    }
+}
+
+#[tokio::test]
 async fn nothing_is_journaled_for_a_connection_that_is_not_held() {
     for backend in BACKENDS {
         let database = Database::new(backend).await;
