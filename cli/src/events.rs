@@ -78,6 +78,8 @@ enum What<'e> {
         apply: &'e str,
         /// How many steps there are.
         steps: usize,
+        /// How many entries of the catalogue are written by now: they take no step.
+        catalogue: usize,
     },
     /// A step was begun.
     Started(OneStep<'e>),
@@ -233,7 +235,11 @@ impl Events {
 
     /// Tells that the steps begin.
     pub(crate) fn begun(&self, apply: &ApplyId, plan: &Plan) {
-        self.tell(|| What::Begun { apply: &apply.0, steps: plan.steps.len() });
+        self.tell(|| What::Begun {
+            apply: &apply.0,
+            steps: plan.steps.len(),
+            catalogue: plan.catalogue.len(),
+        });
     }
 
     /// Tells what happened to a step of the plan.

@@ -89,7 +89,9 @@ pub(crate) fn of_outcome(plan: &Plan, outcome: &Outcome) -> Exit {
     let all_stale = outcome.failures.iter().all(|failure| failure.kind == FailureKind::Stale);
     match (outcome.done.is_empty(), all_stale && !outcome.failures.is_empty()) {
         (false, _) => Exit::Partial,
-        (true, true) if !outcome.wrote => Exit::Stale,
+        (true, true) if !outcome.wrote && plan.catalogue.is_empty() => Exit::Stale,
+        // The catalogue was written before the first step.
+        (true, true) if !outcome.wrote => Exit::Partial,
         (true, _) => Exit::Error,
     }
 }

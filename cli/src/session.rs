@@ -9,7 +9,7 @@ use std::sync::Arc;
 use anyhow::Context as _;
 use jiff::Timestamp;
 use lessor_engine::{
-    Clock, OrdersRead, Registry, Scope, Selection, Wishes, World, desire, observe, plan,
+    Before, Clock, OrdersRead, Registry, Scope, Selection, Wishes, World, desire, observe, plan,
 };
 use lessor_plans::{Claim, ClaimKey, Plan};
 use lessor_providers::{Around, Found, Secrets, SurveyError, survey};
@@ -218,6 +218,9 @@ impl Session {
         wishes.destroy_data = asked.destroy_data;
         wishes.unresolved =
             self.secrets.unresolved().map(|(secret, why)| (secret.clone(), why.into())).collect();
+        if store.is_none() {
+            wishes.before = self.before_nothing();
+        }
         if let Some(store) = store {
             // Claims first: those of an order that is placed meanwhile are then not known, rather
             // than known to be nobody's.
@@ -231,15 +234,24 @@ impl Session {
             }
             wishes.applied = store.applied_list().await?;
             wishes.kept = store.keep_list().await?;
-            if let Some(latest) = store.revision_latest().await? {
-                wishes.revision = latest.number;
-                let before = before(store, &latest, &wishes).await?;
-                // What is ordered costs the same beside what files asked for before, if it fits.
-                wishes.before =
-                    before.map(|past| past.with_orders(&orders, wishes.now).map_or(past, Arc::new));
-            }
+            wishes.before = match store.revision_latest().await? {
+                Some(latest) => {
+                    wishes.revision = latest.number;
+                    before(store, &latest, &wishes, &orders).await?
+                }
+                None => self.before_nothing(),
+            };
         }
         Ok(wishes)
+    }
+
+    /// What was asked for before, where nothing of that is remembered: nothing, unless orders came from
+    /// elsewhere, where somebody applied.
+    fn before_nothing(&self) -> Before {
+        match self.orders {
+            OrdersRead::Earlier => Before::Unknown,
+            OrdersRead::NotRead | OrdersRead::Read => Before::Nothing,
+        }
     }
 
     /// Looks at every host and compares.
@@ -258,19 +270,22 @@ impl Session {
     }
 }
 
-/// What the files asked for when somebody applied last, where they were others and anything has a
-/// price. A later version may read them otherwise, or not at all; then nobody knows.
+/// What the files asked for when somebody applied last. A later version may read them otherwise, or
+/// not at all; then nobody knows.
 async fn before(
     store: &Store,
     latest: &Revision,
     wishes: &Wishes,
-) -> anyhow::Result<Option<Arc<Specs>>> {
-    let is_priced = wishes.specs.offer.values().any(|offer| offer.price.currency.is_some());
-    if !is_priced || latest.digest == wishes.digest {
-        return Ok(None);
+    orders: &Orders,
+) -> anyhow::Result<Before> {
+    if latest.digest == wishes.digest {
+        return Ok(Before::Same);
     }
-    let Some(tree) = store.revision_tree(latest.number).await? else { return Ok(None) };
-    Ok(parse(tree).ok().map(|loaded| loaded.specs))
+    let tree = store.revision_tree(latest.number).await?;
+    let Some(Ok(loaded)) = tree.map(parse) else { return Ok(Before::Unknown) };
+    let past = loaded.specs;
+    // What is ordered costs the same beside what files asked for before, if it fits.
+    Ok(Before::Other(past.with_orders(orders, wishes.now).map_or(past, Arc::new)))
 }
 
 /// What is wrong with the specs is said in full; the error only counts it.

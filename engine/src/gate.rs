@@ -228,12 +228,14 @@ fn things(count: usize) -> String {
 
 fn empty(plan: &Plan) -> Option<HeldRule> {
     let removes = plan.changes.iter().any(|change| change.action == Action::Delete);
-    (plan.entries == 0 && removes).then(|| HeldRule {
+    (plan.entries == 0 && (removes || !plan.catalogue.is_empty())).then(|| HeldRule {
         rule: Rule::Empty,
-        why: format!(
-            "no spec declares anything, and what is there would go: {}",
-            things(plan.owned)
-        ),
+        why: if removes {
+            let owned = things(plan.owned);
+            format!("no spec declares anything, and what is there would go: {owned}")
+        } else {
+            "no spec declares anything, and customers could have nothing any more".into()
+        },
         consent: "--allow empty".into(),
     })
 }

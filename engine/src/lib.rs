@@ -42,4 +42,4 @@ pub use trace::{Choice, How, Part, Source, choices, parts, sources};
 pub use watch::{
     Health, Lines, LogLine, LogReader, LogsAsked, Usage, WatchError, Watched, Watcher,
 };
-pub use wishes::{OrdersRead, Wishes};
+pub use wishes::{Before, OrdersRead, Wishes};

@@ -23,8 +23,8 @@ pub struct Wishes {
     pub digest: String,
     /// The last applied revision; 0 when there was none.
     pub revision: u64,
-    /// What its files asked for, if they were others: what is changed cost what it said there.
-    pub before: Option<Arc<Specs>>,
+    /// What its files asked for: what customers could have until now, and what that cost.
+    pub before: Before,
     /// Ports, subnets and hosts that were given out.
     pub claims: BTreeMap<ClaimKey, Claim>,
     /// Digest of the body that was last applied to each thing.
@@ -39,6 +39,30 @@ pub struct Wishes {
     pub selection: Selection,
     /// The moment.
     pub now: Timestamp,
+}
+
+/// What was asked for when somebody applied last.
+#[derive(Clone, Debug, Default)]
+pub enum Before {
+    /// Nobody here knows. What customers can have is then not compared.
+    #[default]
+    Unknown,
+    /// Nobody applied anything yet.
+    Nothing,
+    /// The same as now.
+    Same,
+    /// Something else.
+    Other(Arc<Specs>),
+}
+
+impl Before {
+    /// The specs, where they were others.
+    pub fn other(&self) -> Option<&Specs> {
+        match self {
+            Before::Other(specs) => Some(specs),
+            Before::Unknown | Before::Nothing | Before::Same => None,
+        }
+    }
 }
 
 /// Whether what customers ordered was read, and laid beside the specs
@@ -83,7 +107,7 @@ impl Wishes {
             orders: OrdersRead::default(),
             digest,
             revision: 0,
-            before: None,
+            before: Before::default(),
             claims: BTreeMap::new(),
             applied: BTreeMap::new(),
             kept: BTreeMap::new(),

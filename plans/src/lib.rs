@@ -1,11 +1,12 @@
 //! Values between looking and acting.
 //!
 //! What a thing is ([`Body`]), what one look told us ([`Observation`]), what would be done about it
-//! ([`Change`]), all of that together ([`Plan`]), how a plan is kept ([`saved`]), how it is shown
+//! ([`Change`]), what that changes for customers ([`CatalogueChange`]), all of that together ([`Plan`]), how a plan is kept ([`saved`]), how it is shown
 //! ([`render`]), what needs what ([`graph`]) and what can stand in its way ([`Code`]). Everything here
 //! is a plain value: no clock, no network, no decision.
 
 mod body;
+mod catalogue;
 mod change;
 mod code;
 pub mod graph;
@@ -24,6 +25,7 @@ pub use body::{
     NetworkBody, OutboundBody, PeerBody, PoolBody, PortBody, PublicAddressBody, RuleBody,
     TunnelBody, VlanBody, VnetBody, VolumeBody,
 };
+pub use catalogue::{Attributes, CATALOGUE, CatalogueChange};
 pub use change::{Act, Action, Change, Difference, Origin, Reason, Transition};
 pub use code::Code;
 pub use mark::{InstallationId, Labels, Mark, MarkError};

@@ -10,7 +10,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
-use crate::{Act, Action, Change, Code, Gap, InstallationId, Prices};
+use crate::{Act, Action, CatalogueChange, Change, Code, Gap, InstallationId, Prices};
 
 /// The version of a plan's form; raised when an old reader would misread a new plan.
 pub const FORMAT_VERSION: u32 = 1;
@@ -41,6 +41,10 @@ pub struct Plan {
     pub gaps: Vec<Gap>,
     /// Ports and subnets that are given out, to be remembered before the first step.
     pub claims: BTreeMap<ClaimKey, Claim>,
+    /// What changes of what customers can have, in order of address. It is remembered with the specs
+    /// as a whole, before the first step.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub catalogue: Vec<CatalogueChange>,
     /// What it does to what everything that is rented comes to.
     #[serde(default, skip_serializing_if = "Prices::is_empty")]
     pub prices: Prices,
@@ -284,7 +288,7 @@ impl Plan {
 
     /// Whether nothing would be done.
     pub fn is_empty(&self) -> bool {
-        self.changes.is_empty() && self.keeps.is_empty()
+        self.changes.is_empty() && self.keeps.is_empty() && self.catalogue.is_empty()
     }
 
     /// Why it cannot be carried out as it is.

@@ -33,8 +33,8 @@ use std::time::Duration;
 use async_trait::async_trait;
 use jiff::Timestamp;
 use lessor_engine::{
-    ApplyId, Consent, Entry, Held, Journal, JournalError, OrdersRead, Outcome, Phase, Provider,
-    Registry, Rule, Run, Stop, Wishes, World, desire, execute, gate, observe, plan,
+    ApplyId, Before, Consent, Entry, Held, Journal, JournalError, OrdersRead, Outcome, Phase,
+    Provider, Registry, Rule, Run, Stop, Wishes, World, desire, execute, gate, observe, plan,
 };
 use lessor_plans::render::{Purpose, View, human};
 use lessor_plans::{Act, Body, Claim, ClaimKey, Digest, Keep, Labels as _, Plan};
@@ -235,6 +235,8 @@ impl Sim {
         wishes.applied = rows.applied;
         wishes.kept = rows.kept;
         wishes.revision = rows.revision;
+        // What customers can have is no matter of the hosts: whoever plans for it says what it was.
+        wishes.before = Before::Same;
         wishes.orders = OrdersRead::Read;
         wishes
     }

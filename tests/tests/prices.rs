@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on says so by stopping")]
 
 use insta::assert_snapshot;
+use lessor_engine::Before;
 use lessor_plans::Plan;
 use lessor_plans::render::{Purpose, View, json, json_schema, markdown};
 use lessor_tests::{Sim, rendered};
@@ -142,7 +143,7 @@ async fn what_goes_or_becomes_something_else_costs_what_was_asked_for_before() {
     sim.settle(&both).await;
     let other = VPS.replace("offer = \"flex\"\ncpu = 2", "offer = \"dollars\"");
     let mut wishes = sim.wishes(&other);
-    wishes.before = Some(sim.wishes(&both).specs);
+    wishes.before = Before::Other(sim.wishes(&both).specs);
     assert_snapshot!(told(&sim.plan_for(&wishes).await), @"
     ~ instance.acme/db   ams       no longer declared  EUR -0.007800/h
     ~ instance.acme/web  ams       cpu changed  needs a reboot  USD +0.014900/h

@@ -60,10 +60,11 @@ fn found(plan: &Plan) -> impl Iterator<Item = DriftKind> {
         | Reason::Ended { .. }
         | Reason::Released { .. } => DriftKind::Pending,
     });
+    let catalogue = plan.catalogue.iter().map(|_| DriftKind::Pending);
     let keeps = plan.keeps.iter().map(|_| DriftKind::Pending);
     // An order that cannot be carried out as it is waits with a code.
     let stuck = |note: &&Note| note.kind == NoteKind::Waiting && note.code.is_some();
     let stuck = plan.notes.iter().filter(stuck).map(|_| DriftKind::Pending);
     let strays = plan.notes.iter().filter(|note| note.kind == NoteKind::Unmanaged);
-    changes.chain(keeps).chain(stuck).chain(strays.map(|_| DriftKind::Unmanaged))
+    changes.chain(catalogue).chain(keeps).chain(stuck).chain(strays.map(|_| DriftKind::Unmanaged))
 }

@@ -104,9 +104,13 @@ fn a_bridge_or_a_range_that_is_used_up_is_said_before_anything_runs() {
     + bridge.a/acme        a         new  subnet 10.0.0.0/28
     + image.a/game:1       a         new
     + instance.acme/one    a         new
+    + offer.open           catalogue  new
+    + offer.small          catalogue  new
+    + tenant.acme          catalogue  new
+    + tenant.globex        catalogue  new
     ? instance.globex/one            cannot be done[E1003]: `bridge.a` has no network left for `tenant.globex`
           hint: make room, or remove the entry
-    3 to add, 1 problem. No data is destroyed.
+    7 to add, 1 problem. No data is destroyed.
     exit 1
     ");
     let shop = Shop::new(&(TIGHT.to_owned() + &instances("acme/one", "acme/two", "open")));
@@ -114,9 +118,13 @@ fn a_bridge_or_a_range_that_is_used_up_is_said_before_anything_runs() {
     + bridge.a/acme      a         new  subnet 10.0.0.0/28
     + image.a/game:1     a         new
     + instance.acme/one  a         new  port 25565/tcp
+    + offer.open         catalogue  new
+    + offer.small        catalogue  new
+    + tenant.acme        catalogue  new
+    + tenant.globex      catalogue  new
     ? instance.acme/two            cannot be done[E1004]: `port_range.game` has no port left
           hint: make room, or remove the entry
-    3 to add, 1 problem. No data is destroyed.
+    7 to add, 1 problem. No data is destroyed.
     exit 1
     ");
 }

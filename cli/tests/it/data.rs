@@ -280,12 +280,14 @@ fn a_port_that_was_given_back_is_given_out_again() {
 }
 
 #[test]
-fn losing_the_database_loses_only_history() {
+fn losing_the_database_loses_history_and_what_customers_could_have() {
     let shop = Shop::applied(RENT);
     std::fs::remove_dir_all(shop.path(".lessor")).unwrap();
     assert_snapshot!(shop.lessor("plan --detailed-exitcode"), @"
-    In sync: 3 things are as declared.
-    exit 0
+    + offer.small  catalogue  new
+    + tenant.acme  catalogue  new
+    2 to add. No data is destroyed.
+    exit 2
     ");
     assert_eq!(shop.lessor("apply --yes").code, 0);
     shop.edit_host(|things| things.retain(|thing| thing["body"]["container"].is_null()));

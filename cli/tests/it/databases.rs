@@ -74,7 +74,9 @@ fn a_server_remembers_what_a_file_would() {
     + image.local/paper:1.21  local     new
     + instance.acme/lobby     local     new  port 25565/tcp
     + volume.acme/lobby       local     new
-    4 to add. No data is destroyed.
+    + offer.small             catalogue  new
+    + tenant.acme             catalogue  new
+    6 to add. No data is destroyed.
     err| 4 of 4 steps done
     exit 0
     ");
@@ -83,7 +85,9 @@ fn a_server_remembers_what_a_file_would() {
     assert_snapshot!(served.lessor("plan"), @"
     ~ instance.acme/lobby  local     memory changed
           memory: 1GiB → 2GiB
-    1 to change. No data is destroyed.
+    ~ offer.small          catalogue  container.memory changed
+          container.memory: 1GiB → 2GiB
+    2 to change. No data is destroyed.
     exit 0
     ");
     assert_eq!(served.lessor("apply --yes").code, 0);
@@ -112,12 +116,14 @@ fn a_server_remembers_what_a_file_would() {
 }
 
 #[test]
-fn losing_a_database_on_a_server_loses_only_history() {
+fn losing_a_database_on_a_server_loses_what_losing_a_file_does() {
     let served = Served::applied(RENT);
     served.server.sql("DROP SCHEMA public CASCADE; CREATE SCHEMA public");
     assert_snapshot!(served.lessor("plan --detailed-exitcode"), @"
-    In sync: 3 things are as declared.
-    exit 0
+    + offer.small  catalogue  new
+    + tenant.acme  catalogue  new
+    2 to add. No data is destroyed.
+    exit 2
     ");
     assert_eq!(served.lessor("apply --yes").code, 0);
     assert_eq!(served.server.sql("SELECT count(*) FROM claim"), "2");

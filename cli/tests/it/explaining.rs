@@ -163,6 +163,7 @@ fn explain_of_an_entry_says_what_it_has_a_say_in() {
     offer.small
       declared   web.toml:13:8
       makes      instance.acme/lobby, volume.acme/lobby
+      plan       + offer.small  catalogue  new
     exit 0
     ");
     assert_snapshot!(shop.lessor("explain docker.local"), @"

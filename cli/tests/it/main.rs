@@ -5,6 +5,7 @@
 
 mod adopting;
 mod applying;
+mod catalogue;
 mod codes;
 mod data;
 mod databases;

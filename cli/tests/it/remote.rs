@@ -92,14 +92,18 @@ fn a_checkout_without_the_database_plans_with_the_orders_of_a_server() {
     + instance.acme/lobby                   local     new  order ord_ID  port 25565/tcp
     + volume.acme/lobby                     local     new  order ord_ID
     ? order ord_ID            pending, `instance.acme/lobby`
-    4 to add, 1 note. No data is destroyed.
+    ? catalogue                                       2 entries are for customers, and nobody here knows what was applied; not compared
+          hint: name the database they are served from: `--database URL`
+    4 to add, 2 notes. No data is destroyed.
     exit 2
     ");
     // An order that is being carried out is no drift.
     let drifted = asked(&checkout, &key, &serving.url, "drift");
     assert_snapshot!(drifted, @"
     ? order ord_ID            pending, `instance.acme/lobby`
-    In sync: nothing is there, as declared; 1 note.
+    ? catalogue                                       2 entries are for customers, and nobody here knows what was applied; not compared
+          hint: name the database they are served from: `--database URL`
+    In sync: nothing is there, as declared; 2 notes.
     exit 0
     ");
 

@@ -53,7 +53,7 @@ fn a_run_is_told_step_by_step() {
     assert_eq!(events[0]["summary"]["add"], 4);
     assert_snapshot!(told(&events), @r#"
     {"event":"planned","plan":"ID","steps":4}
-    {"apply":"ID","event":"begun","steps":4}
+    {"apply":"ID","catalogue":0,"event":"begun","steps":4}
     {"act":"create","address":"image.local/nginx:1.27","event":"started","place":"local","step":1}
     {"act":"create","address":"image.local/nginx:1.27","event":"finished","place":"local","step":1}
     {"act":"create","address":"network.front","event":"started","place":"local","step":2}
@@ -104,7 +104,7 @@ fn what_failed_and_what_it_held_up_is_told_with_the_exit_code() {
     assert_eq!(ran.code, 5, "{ran}");
     assert_snapshot!(told(&events(&shop, &shop.read("run.ndjson"))), @r#"
     {"event":"planned","plan":"ID","steps":4}
-    {"apply":"ID","event":"begun","steps":4}
+    {"apply":"ID","catalogue":0,"event":"begun","steps":4}
     {"act":"delete","address":"container.web","event":"started","place":"local","step":1}
     {"act":"delete","address":"container.web","event":"finished","place":"local","step":1}
     {"act":"delete","address":"network.front","event":"started","place":"local","step":2}

@@ -1,6 +1,7 @@
 //! From wishes and a world to a plan. Pure: same inputs, same bytes.
 
 mod adopted;
+mod catalogue;
 mod compare;
 mod holdings;
 mod orders;
@@ -12,8 +13,8 @@ use std::collections::BTreeMap;
 
 use foldhash::{HashMap, HashSet, HashSetExt};
 use lessor_plans::{
-    Action, Change, ClaimKey, Code, FORMAT_VERSION, Forget, Gap, GateRules, Keep, Note, NoteKind,
-    Plan,
+    Action, CatalogueChange, Change, ClaimKey, Code, FORMAT_VERSION, Forget, Gap, GateRules, Keep,
+    Note, NoteKind, Plan,
 };
 use lessor_specs::kinds::WhenDue;
 use lessor_specs::{Address, Duration};
@@ -38,6 +39,7 @@ pub fn plan(wishes: &Wishes, desired: Desired<'_>, world: &World) -> Plan {
         wishes,
         world,
         changes: Vec::new(),
+        catalogue: Vec::new(),
         keeps: Vec::new(),
         notes: Vec::new(),
         due: Vec::new(),
@@ -55,6 +57,7 @@ pub fn plan(wishes: &Wishes, desired: Desired<'_>, world: &World) -> Plan {
     planner.clashes(&settled);
     planner.set_apart(&settled);
     planner.oddities();
+    planner.catalogue();
     planner.secrets(&settled);
     planner.select(&settled);
     let forget = planner.forget(&settled, &allocation);
@@ -66,6 +69,7 @@ struct Planner<'w> {
     wishes: &'w Wishes,
     world: &'w World,
     changes: Vec<Change>,
+    catalogue: Vec<CatalogueChange>,
     keeps: Vec<Keep>,
     notes: Vec<Note>,
     /// When something falls due that is not due yet.
@@ -181,8 +185,14 @@ impl Planner<'_> {
         for selector in
             all.filter(|s| !known.iter().any(|(address, place)| s.matches(address, place)))
         {
-            let text = format!("`{selector}` selects nothing");
-            let hint = "name what `lessor plan` or `lessor show` lists, or a connection";
+            let is_entry =
+                self.catalogue.iter().any(|entry| selector.matches(&entry.address, &entry.address));
+            let (more, hint) = if is_entry {
+                (": the catalogue changes as a whole", "apply without selecting it")
+            } else {
+                ("", "name what `lessor plan` or `lessor show` lists, or a connection")
+            };
+            let text = format!("`{selector}` selects nothing{more}");
             self.fatal(Code::SelectsNothing, &"selection", text, hint);
         }
     }
@@ -263,6 +273,7 @@ impl Planner<'_> {
             notes: self.notes,
             gaps: self.world.observations().values().flat_map(gaps).collect(),
             claims,
+            catalogue: self.catalogue,
             prices,
             keeps: self.keeps,
             forget,

@@ -16,7 +16,8 @@ impl Planner<'_> {
     /// did to them changes none.
     pub(super) fn prices(&self, settled: &[Wish<'_>]) -> Prices {
         let specs = &self.wishes.specs;
-        let past = self.wishes.before.iter().flat_map(|past| past.offer.values());
+        let before = self.wishes.before.other();
+        let past = before.into_iter().flat_map(|past| past.offer.values());
         if specs.offer.values().chain(past).all(|offer| offer.price.currency.is_none()) {
             return Prices::default();
         }
@@ -24,7 +25,7 @@ impl Planner<'_> {
         let of_instances = || self.changes.iter().filter(|change| is_instance(&change.address));
         let changes: HashMap<&Address, &Change> =
             of_instances().map(|change| (&change.address, change)).collect();
-        let mut sums = Sums::new(specs, self.wishes.before.as_deref());
+        let mut sums = Sums::new(specs, before);
         for wish in settled.iter().filter(|wish| is_instance(&wish.address)) {
             let Some(instance) = specs.instance.get(wish.address.name()) else { continue };
             let change = changes.get(&wish.address).copied();

@@ -281,7 +281,8 @@ impl Body {
     }
 }
 
-fn flatten(path: String, value: Value, attributes: &mut BTreeMap<String, Value>) {
+/// Takes maps and tables apart, to one attribute a path.
+pub(crate) fn flatten(path: String, value: Value, attributes: &mut BTreeMap<String, Value>) {
     match value {
         Value::Object(fields) => {
             for (name, value) in fields {

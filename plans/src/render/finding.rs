@@ -16,7 +16,7 @@ pub(super) struct Finding {
     pub(super) key: [String; 3],
     /// What it is about: an address, or words.
     pub(super) about: String,
-    /// The connection.
+    /// The connection, or the catalogue.
     pub(super) connection: Option<String>,
     /// What is found, beginning with what it is about.
     pub(super) message: String,
@@ -121,7 +121,7 @@ pub(super) fn of_line(view: &View, line: &Line) -> Finding {
         details.push(format!("and {} more", line.differences.len() - DETAILS));
     }
     details.extend(line.hint.iter().map(|hint| format!("hint: {hint}")));
-    let connection = line.connection.as_ref().map(ToString::to_string);
+    let connection = line.host();
     Finding {
         rule,
         level: level(rule, view.purpose),

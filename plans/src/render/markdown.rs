@@ -120,7 +120,7 @@ fn rows(view: &View) -> Vec<Row<'_>> {
     });
     let lines = view.lines.iter().map(|line| Row {
         danger: line.danger(),
-        host: line.connection.as_ref().map_or_else(|| ELSEWHERE.into(), ToString::to_string),
+        host: line.host().unwrap_or_else(|| ELSEWHERE.into()),
         about: About::Line(line),
     });
     let mut rows: Vec<_> = gaps.chain(lines).collect();

@@ -9,8 +9,8 @@ use serde::Serialize;
 
 use crate::observation::HIDDEN;
 use crate::{
-    Action, Change, Code, Difference, Gap, Keep, Note, NoteKind, Origin, Plan, Price, Reason,
-    RunRate,
+    Action, CATALOGUE, CatalogueChange, Change, Code, Difference, Gap, Keep, Note, NoteKind,
+    Origin, Plan, Price, Reason, RunRate,
 };
 
 /// What a view is for. It decides only words, never which lines there are.
@@ -29,7 +29,7 @@ pub struct View {
     pub purpose: Purpose,
     /// The plan's id.
     pub id: String,
-    /// Changes in order of address, then what is kept, then notes.
+    /// Changes in order of address, those of the catalogue, what is kept, and notes.
     pub lines: Vec<Line>,
     /// What could not be seen.
     pub gaps: Vec<Gap>,
@@ -75,7 +75,7 @@ pub struct Line {
     pub symbol: Symbol,
     /// The thing it is about: an address, or words.
     pub about: String,
-    /// The connection it lives on, without its kind.
+    /// The connection it lives on, without its kind; `catalogue` for what customers can have.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub place: Option<String>,
     /// That connection, with its kind.
@@ -142,12 +142,15 @@ pub enum Symbol {
 impl Symbol {
     /// Of a change: what somebody else did goes before what is done about it.
     pub fn of(change: &Change) -> Symbol {
-        match (change.reason.is_drift(), change.action) {
-            (true, _) => Symbol::Drift,
-            (false, Action::Create) => Symbol::Add,
-            (false, Action::Update) => Symbol::Change,
-            (false, Action::Replace) => Symbol::Replace,
-            (false, Action::Delete) => Symbol::Remove,
+        if change.reason.is_drift() { Symbol::Drift } else { Symbol::of_action(change.action) }
+    }
+
+    fn of_action(action: Action) -> Symbol {
+        match action {
+            Action::Create => Symbol::Add,
+            Action::Update => Symbol::Change,
+            Action::Replace => Symbol::Replace,
+            Action::Delete => Symbol::Remove,
         }
     }
 
@@ -235,12 +238,13 @@ impl View {
             price: prices.get(&change.address).copied(),
             ..change_line(&sorts, change)
         });
+        let catalogue = plan.catalogue.iter().map(catalogue_line);
         let keeps = plan.keeps.iter().map(|keep| keep_line(&sorts, keep));
         let notes = plan.notes.iter().map(note_line);
         View {
             purpose,
             id: plan.id().to_string(),
-            lines: changes.chain(keeps).chain(notes).collect(),
+            lines: changes.chain(catalogue).chain(keeps).chain(notes).collect(),
             gaps: plan.gaps.clone(),
             summary: summary(plan),
             settled: Vec::new(),
@@ -311,6 +315,11 @@ impl Line {
         }
     }
 
+    /// Where it belongs among others: the connection, or the catalogue.
+    pub(super) fn host(&self) -> Option<String> {
+        self.connection.as_ref().map(ToString::to_string).or_else(|| self.place.clone())
+    }
+
     /// Whether somebody else caused it.
     pub fn is_drift(&self) -> bool {
         self.symbol == Symbol::Drift
@@ -333,15 +342,27 @@ fn summary(plan: &Plan) -> Summary {
         ..Summary::default()
     };
     for change in &plan.changes {
-        *match (change.reason.is_drift(), change.action) {
-            (true, _) => &mut summary.drifted,
-            (false, Action::Create) => &mut summary.add,
-            (false, Action::Update) => &mut summary.change,
-            (false, Action::Replace) => &mut summary.replace,
-            (false, Action::Delete) => &mut summary.remove,
-        } += 1;
+        if change.reason.is_drift() {
+            summary.drifted += 1;
+        } else {
+            *summary.of(change.action) += 1;
+        }
+    }
+    for entry in &plan.catalogue {
+        *summary.of(entry.action()) += 1;
     }
     summary
+}
+
+impl Summary {
+    fn of(&mut self, action: Action) -> &mut usize {
+        match action {
+            Action::Create => &mut self.add,
+            Action::Update => &mut self.change,
+            Action::Replace => &mut self.replace,
+            Action::Delete => &mut self.remove,
+        }
+    }
 }
 
 /// Whether a note is about data that is being kept: the only thing of ours that waits.
@@ -485,6 +506,34 @@ fn list(paths: &[String]) -> String {
         }
         [first @ .., last] if !first.is_empty() => format!("{} and {last}", first.join(", ")),
         paths => paths.join(", "),
+    }
+}
+
+fn catalogue_line(entry: &CatalogueChange) -> Line {
+    let action = entry.action();
+    let differences = match action {
+        Action::Update | Action::Replace => entry.differences(),
+        Action::Create | Action::Delete => Vec::new(),
+    };
+    let paths: Vec<_> = differences.iter().map(|difference| difference.path.clone()).collect();
+    Line {
+        symbol: Symbol::of_action(action),
+        about: entry.address.to_string(),
+        place: Some(CATALOGUE.into()),
+        connection: None,
+        action: Some(action),
+        note: None,
+        why: match action {
+            Action::Create => "new".into(),
+            Action::Update | Action::Replace => format!("{} changed", list(&paths)),
+            Action::Delete => "no longer declared".into(),
+        },
+        code: None,
+        facts: Vec::new(),
+        price: None,
+        differences,
+        destroys_data: false,
+        hint: None,
     }
 }
 

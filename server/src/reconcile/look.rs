@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 use lessor_engine::{
-    Clock as _, OrdersRead, Scope, Selection, Wishes, World, desire, observe, plan,
+    Before, Clock as _, OrdersRead, Scope, Selection, Wishes, World, desire, observe, plan,
 };
 use lessor_plans::Plan;
 use lessor_store::{Order, OrderSight, Store};
@@ -44,6 +44,7 @@ pub(super) async fn look(
         Wishes::new(estate.installation.clone(), Arc::new(specs), ground.tree.digest(), now);
     wishes.orders = OrdersRead::Read;
     wishes.revision = ground.revision;
+    wishes.before = Before::Same;
     wishes.claims = claims;
     wishes.applied = store.applied_list().await?;
     wishes.kept = store.keep_list().await?;

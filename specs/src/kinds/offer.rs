@@ -7,7 +7,7 @@ use super::Protocol;
 use crate::{ByteSize, Cpu, Currency, Duration, Money};
 
 /// Something that can be rented: exactly one of a container, a virtual machine or a machine.
-#[derive(Clone, Debug, Deserialize, Serialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Offer {
     /// The `image` entries to choose from.
@@ -45,7 +45,7 @@ impl Offer {
 }
 
 /// What an offer costs. An empty one is free.
-#[derive(Clone, Debug, Default, Deserialize, Serialize, JsonSchema)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Price {
     /// The currency of every amount here and in the offer's parts.
@@ -62,7 +62,7 @@ pub struct Price {
 }
 
 /// What happens when an instance is no longer paid for.
-#[derive(Clone, Debug, Deserialize, Serialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Lifecycle {
     /// How long it goes on running.
@@ -72,7 +72,7 @@ pub struct Lifecycle {
 }
 
 /// A container for rent.
-#[derive(Clone, Debug, Deserialize, Serialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ContainerOffer {
     /// Cores.
@@ -96,7 +96,7 @@ fn default_pids() -> u32 {
 }
 
 /// A port that each instance of an offer gets on the host.
-#[derive(Clone, Debug, Deserialize, Serialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct OfferPort {
     /// The `port_range` it is taken from.
@@ -110,7 +110,7 @@ pub struct OfferPort {
 }
 
 /// A virtual machine for rent, of a size the customer picks.
-#[derive(Clone, Debug, Deserialize, Serialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct VmOffer {
     /// Cores.
@@ -124,7 +124,7 @@ pub struct VmOffer {
 }
 
 /// A choice of cores.
-#[derive(Clone, Debug, Deserialize, Serialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct FlexCpu {
     /// The fewest.
@@ -141,7 +141,7 @@ pub struct FlexCpu {
 }
 
 /// A choice of memory or disk.
-#[derive(Clone, Debug, Deserialize, Serialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct FlexSize {
     /// The least.
@@ -155,7 +155,7 @@ pub struct FlexSize {
 }
 
 /// A machine of a pool, for a while.
-#[derive(Clone, Debug, Deserialize, Serialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct MachineOffer {
     /// The pools it comes from.
@@ -165,7 +165,7 @@ pub struct MachineOffer {
 }
 
 /// Rules of a reservation.
-#[derive(Clone, Debug, Deserialize, Serialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ReservationRules {
     /// How long, unless said.

@@ -8,7 +8,7 @@ use crate::{Currency, Duration, Money};
 
 /// A promo code: exactly one of a share, an amount and free hours off one order. An order takes one
 /// at most. Its name is what customers write.
-#[derive(Clone, Debug, Default, Deserialize, Serialize, JsonSchema)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct PromoCode {
     /// A share off every price of the order, caps included.

@@ -9,7 +9,7 @@ use crate::quantity::Adopted;
 use crate::{Address, ByteSize, Cpu, Currency, EnvValue, Money};
 
 /// Limits of a tenant. What is not said is not limited.
-#[derive(Clone, Debug, Default, Deserialize, Serialize, JsonSchema)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Quota {
     /// How many instances.
@@ -23,7 +23,7 @@ pub struct Quota {
 }
 
 /// Somebody who rents. What one tenant has is isolated from what another has.
-#[derive(Clone, Debug, Default, Deserialize, Serialize, JsonSchema)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Tenant {
     /// Mail addresses of the people it belongs to.

@@ -112,7 +112,10 @@ impl Merge {
     /// Tenants, images and offers.
     fn catalogue(&mut self, orders: &Orders) {
         for (name, tenant) in &orders.tenants {
-            self.specs.tenant.entry(name.clone()).or_insert_with(|| tenant.clone());
+            if !self.specs.tenant.contains_key(name) {
+                self.specs.tenant.insert(name.clone(), tenant.clone());
+                self.specs.ordered.tenants.insert(name.clone());
+            }
         }
         for (name, image) in &orders.images {
             let concerns = || orders_of(orders, |offer| offer.images.contains(name));

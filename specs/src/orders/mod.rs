@@ -11,7 +11,7 @@ mod phase;
 mod text;
 mod version;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -20,6 +20,7 @@ use crate::kinds::{Image, Instance, Offer, Tenant};
 use crate::{Address, Code, Kind};
 
 pub use phase::OrderPhase;
+use version::is_version;
 pub use version::{Version, version_of};
 
 /// What customers ordered, at one moment. Holds no secret.
@@ -77,6 +78,8 @@ pub struct Ordered {
     pub(crate) held_back: BTreeMap<String, HeldBack>,
     /// How many entries came with them.
     pub(crate) entries: usize,
+    /// Tenants that no file declares and that came with them.
+    pub(crate) tenants: BTreeSet<String>,
 }
 
 /// An order whose instance is wanted.
@@ -136,6 +139,16 @@ impl Ordered {
         }
         let bringer = address.bringer().filter(|bringer| bringer.kind() == Kind::Instance)?;
         self.get(bringer.name())
+    }
+
+    /// Whether an entry came with them rather than out of a file: a tenant that no file declares any
+    /// more, or an offer or an image in the version that was bought.
+    pub fn brings(&self, kind: Kind, name: &str) -> bool {
+        match kind {
+            Kind::Tenant => self.tenants.contains(name),
+            Kind::Offer | Kind::Image => is_version(name),
+            _ => false,
+        }
     }
 
     /// Every order whose instance is wanted, by `tenant/name`.

@@ -78,6 +78,11 @@ pub fn version_of(name: &str, body: &impl Serialize) -> String {
     format!("{name}@{version}")
 }
 
+/// Whether a name is one of a version, which no entry of a file can have.
+pub(super) fn is_version(name: &str) -> bool {
+    name.contains('@')
+}
+
 /// The name without its version.
 pub(crate) fn plain(name: &str) -> &str {
     name.split_once('@').map_or(name, |(plain, _)| plain)
