@@ -106,7 +106,7 @@ export RUST_TEST_THREADS=${RUST_TEST_THREADS:-4}
 # One build serves the tests and the command they run.
 output=$(mktemp)
 status=0
-cargo test --workspace --release --no-fail-fast 2>&1 | tee "$output" || status=$?
+cargo test --workspace --no-fail-fast 2>&1 | tee "$output" || status=$?
 
 awk '/^test result:/ { passed += $4; failed += $6; skipped += $8 }
      END { printf "%d passed, %d failed, %d skipped\n", passed, failed, skipped }' "$output"

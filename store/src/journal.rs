@@ -1,6 +1,6 @@
 //! What was begun and how it ended.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use async_trait::async_trait;
 use jiff::Timestamp;
@@ -190,23 +190,23 @@ impl Store {
     }
 
     /// Connections with steps that were begun, and cut off or given up, since a run last came to its end
-    /// in full.
-    pub async fn journal_unsettled(&self) -> Result<BTreeSet<Address>, StoreError> {
+    /// in full; each with the number of the last line about one.
+    pub async fn journal_unsettled(&self) -> Result<BTreeMap<Address, i64>, StoreError> {
         let found = async {
             let rows = sqlx::query(
-                "SELECT DISTINCT place FROM entry
+                "SELECT place, max(number) AS last FROM entry
                  WHERE phase <> 'finished'
                    AND apply > coalesce((SELECT max(id) FROM apply WHERE outcome = 'done'), '')
                    AND NOT EXISTS (
                        SELECT 1 FROM entry AS later
                        WHERE later.address = entry.address AND later.number > entry.number
-                   )",
+                   )
+                 GROUP BY place",
             )
             .fetch_all(self.pool())
             .await?;
-            rows.iter()
-                .map(|row| Ok(row::parsed(row, "place")?))
-                .collect::<Result<_, sqlx::Error>>()
+            let read = |row| Ok((row::parsed(row, "place")?, row::number(row, "last")?));
+            rows.iter().map(read).collect::<Result<_, sqlx::Error>>()
         };
         found.await.map_err(|error| self.error(&error))
     }

@@ -244,11 +244,11 @@ impl Leases {
         LeasedJournal::new(self.store.clone(), tokens.collect())
     }
 
-    /// Those of the connections where a run was cut off, or gave something up: what it wrote there may
-    /// not work yet.
-    pub async fn unsettled(&self) -> Result<BTreeSet<Address>, StoreError> {
+    /// Those of the connections where a run was cut off, or gave something up, as
+    /// [`Store::journal_unsettled`] has them: what it wrote there may not work yet.
+    pub async fn unsettled(&self) -> Result<BTreeMap<Address, i64>, StoreError> {
         let mut places = self.store.journal_unsettled().await?;
-        places.retain(|place| self.held.contains_key(place));
+        places.retain(|place, _| self.held.contains_key(place));
         Ok(places)
     }
 

@@ -17,8 +17,6 @@
     reason = "a bench prints, and stops where it cannot go on"
 )]
 
-use std::path::Path;
-use std::process::Command;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -26,9 +24,9 @@ use std::time::{Duration, Instant};
 use jiff::SignedDuration;
 use lessor_store::Store;
 use lessor_tests::binary::release_binary;
+use lessor_tests::cluster::Cluster;
 use lessor_tests::engine::Site;
-use lessor_tests::serving::{Client, Serving, Shop, until};
-use tempfile::TempDir;
+use lessor_tests::serving::{Client, ON_ENGINE, Serving, Shop, until};
 
 /// Customers.
 const TENANTS: u64 = 1_000;
@@ -69,29 +67,6 @@ container = { cpu = "0.1", memory = "64MiB" }
 apply = "held"
 "#;
 
-const ON_ENGINE: &str = r#"
-[docker.local]
-location = "here"
-[location.here]
-country = "FR"
-[image.box.container]
-ref = "{image}"
-command = {command}
-[offer.small]
-images = ["box"]
-locations = ["here"]
-price = { currency = "EUR", hourly = "0.010000" }
-lifecycle = { retention = "0s" }
-container = { cpu = "0.1", memory = "32MiB" }
-[bridge.tenants]
-docker = "local"
-supernet = "{s0}"
-per_tenant_prefix = 28
-[tenant.{p}-acme]
-[policy.orders]
-apply = "auto"
-"#;
-
 fn main() {
     let args: Vec<String> = std::env::args().skip(1).filter(|arg| arg != "--bench").collect();
     let wants = |part: &str| args.is_empty() || args.iter().any(|arg| arg == part);
@@ -100,8 +75,8 @@ fn main() {
     let tenants = tenants.collect::<Vec<_>>().join("\n");
     let specs = format!("{SHOP}[tenant.hot]\n{tenants}");
     for database in ["SQLite", "PostgreSQL"] {
-        let server = (database == "PostgreSQL").then(Durable::start);
-        let open = || Shop::open(&specs, server.as_ref().map(|server| server.url.clone()));
+        let server = (database == "PostgreSQL").then(Cluster::durable);
+        let open = || Shop::open(&specs, server.as_ref().map(Cluster::url));
         if wants("placing") {
             println!("{database}");
             placing(&open());
@@ -113,40 +88,6 @@ fn main() {
     }
     if wants("running") {
         running();
-    }
-}
-
-/// A PostgreSQL that loses nothing.
-struct Durable {
-    directory: TempDir,
-    url: String,
-}
-
-impl Durable {
-    fn start() -> Self {
-        let directory = tempfile::Builder::new().prefix("lessor-postgres-").tempdir().unwrap();
-        let url = Durable::script("start", directory.path());
-        Durable { directory, url }
-    }
-
-    fn clear(&self) {
-        let mut psql = Command::new("psql");
-        psql.args([&self.url, "-qc", "DROP SCHEMA public CASCADE; CREATE SCHEMA public"]);
-        assert!(psql.status().unwrap().success());
-    }
-
-    fn script(what: &str, directory: &Path) -> String {
-        let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("postgres.sh");
-        let mut command = Command::new(script);
-        let output = command.arg(what).arg(directory).env("DURABLE", "1").output().unwrap();
-        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-        String::from_utf8(output.stdout).unwrap().trim().to_owned()
-    }
-}
-
-impl Drop for Durable {
-    fn drop(&mut self) {
-        Durable::script("stop", self.directory.path());
     }
 }
 

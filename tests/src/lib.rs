@@ -12,6 +12,7 @@
 
 pub mod binary;
 pub mod clients;
+pub mod cluster;
 pub mod cost;
 pub mod crash;
 pub mod engine;

@@ -20,6 +20,32 @@ use tempfile::TempDir;
 use crate::binary::binary;
 use crate::engine::{Ran, ended, quiet};
 
+/// What is rented on a real engine, to be filled in by [`Site`](crate::engine::Site).
+///
+/// Nothing is kept of what ends, so that a test leaves nothing behind.
+pub const ON_ENGINE: &str = r#"
+[docker.local]
+location = "here"
+[location.here]
+country = "FR"
+[image.box.container]
+ref = "{image}"
+command = {command}
+[offer.small]
+images = ["box"]
+locations = ["here"]
+price = { currency = "EUR", hourly = "0.010000" }
+lifecycle = { retention = "0s" }
+container = { cpu = "0.1", memory = "32MiB" }
+[bridge.tenants]
+docker = "local"
+supernet = "{s0}"
+per_tenant_prefix = 28
+[tenant.{p}-acme]
+[policy.orders]
+apply = "auto"
+"#;
+
 /// For how long an answer is waited for: longer than a server takes to say that it cannot.
 const PATIENCE: Duration = Duration::from_mins(1);
 

@@ -79,7 +79,7 @@ impl Trial {
     /// # Panics
     /// When it does not say so.
     pub fn state(&self, place: &str) -> Value {
-        self.ask(place, "GET", "")
+        self.ask(place, "GET", "state", "")
     }
 
     /// Lets tasks of the clusters end soon, and nobody wait for the firewalls.
@@ -95,15 +95,23 @@ impl Trial {
             } else {
                 state["apply_ms"] = json!(50);
             }
-            self.ask(place, "PUT", &state.to_string());
+            self.ask(place, "PUT", "state", &state.to_string());
         }
     }
 
-    fn ask(&self, place: &str, method: &str, body: &str) -> Value {
+    /// Lets these faults happen at the system behind a connection, and no others.
+    ///
+    /// # Panics
+    /// When it does not take that.
+    pub fn faults(&self, place: &str, faults: &Value) {
+        self.ask(place, "PUT", "faults", &faults.to_string());
+    }
+
+    fn ask(&self, place: &str, method: &str, what: &str, body: &str) -> Value {
         let control = self.controls[place].trim_start_matches("http://");
         let mut stream = TcpStream::connect(control).unwrap();
         let system = place.split('.').next().unwrap();
-        let head = format!("{method} /{system}/state HTTP/1.1\r\nConnection: close\r\n");
+        let head = format!("{method} /{system}/{what} HTTP/1.1\r\nConnection: close\r\n");
         write!(stream, "{head}Content-Length: {}\r\n\r\n{body}", body.len()).unwrap();
         let mut answer = String::new();
         stream.read_to_string(&mut answer).unwrap();

@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 
 use lessor_tests::engine::{Dice, ended, seed};
 use lessor_tests::trial::Trial;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 /// What goes with the machines of a tenant was agreed to.
 const APPLY: [&str; 8] =
@@ -175,6 +175,40 @@ fn whenever_it_is_killed_the_next_apply_finishes_on_hardware_too() {
         assert_eq!(&holdings(&trial), wanted, "round {round}");
         println!("round {round}: {killed} killed");
     }
+}
+
+const FIREWALL: &str = r#"
+[pfsense.edge]
+endpoint = "https://fw.example.net"
+api_key = "secret://env/PF_KEY"
+[alias.stays]
+addresses = ["192.0.2.0/28"]
+"#;
+
+/// What is removed, and goes on working until it is applied, is seen by no look.
+#[test]
+fn what_was_removed_and_could_not_be_applied_is_applied_by_the_next_run() {
+    let trial =
+        Trial::start(&format!("{FIREWALL}[alias.office]\naddresses = [\"192.0.2.1/32\"]\n"));
+    let nothing_is_applied = json!([
+        { "mishap": { "status": 403 }, "method": "POST", "path": "/firewall/apply" }
+    ]);
+    let (broken, whole) = (&nothing_is_applied, &json!([]));
+    trial.faults("pfsense.edge", broken);
+    trial.declare(FIREWALL);
+
+    trial.lessor(&APPLY).expect(1);
+
+    let waits = || trial.state("pfsense.edge")["dirty"].to_string();
+    assert_eq!(waits(), r#"["aliases"]"#);
+    trial.faults("pfsense.edge", whole);
+    trial.lessor(&["plan", "--detailed-exitcode", "-o", "nothing.plan"]).expect(0);
+    trial.faults("pfsense.edge", broken);
+    let stuck = trial.lessor(&["apply", "nothing.plan"]);
+    stuck.expect(1).says("what an earlier run wrote to `pfsense.edge` could not be made to work");
+    trial.faults("pfsense.edge", whole);
+    trial.lessor(&["apply", "nothing.plan"]).expect(0);
+    assert_eq!(waits(), "[]");
 }
 
 /// How long it takes to come to this version undisturbed.

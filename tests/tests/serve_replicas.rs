@@ -8,17 +8,15 @@
 )]
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::Path;
-use std::process::Command;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use lessor_tests::cluster::Cluster;
 use lessor_tests::engine::Site;
 use lessor_tests::postgres::Postgres;
-use lessor_tests::serving::{Client, Serving, Shop, until};
+use lessor_tests::serving::{Client, ON_ENGINE, Serving, Shop, until};
 use serde_json::Value;
-use tempfile::TempDir;
 
 /// How many order at the same time.
 const CLIENTS: usize = 8;
@@ -61,63 +59,10 @@ per_tenant_prefix = 16
 apply = "held"
 "#;
 
-const ON_ENGINE: &str = r#"
-[docker.local]
-location = "here"
-[location.here]
-country = "FR"
-[image.box.container]
-ref = "{image}"
-command = {command}
-[offer.small]
-images = ["box"]
-locations = ["here"]
-price = { currency = "EUR", hourly = "0.010000" }
-container = { cpu = "0.1", memory = "32MiB" }
-[bridge.tenants]
-docker = "local"
-supernet = "{s0}"
-per_tenant_prefix = 28
-[tenant.{p}-acme]
-[policy.orders]
-apply = "auto"
-"#;
-
-/// A PostgreSQL that nobody else uses.
-struct Cluster {
-    directory: TempDir,
-    url: String,
-}
-
-impl Cluster {
-    fn start() -> Self {
-        let directory = tempfile::Builder::new().prefix("lessor-postgres-").tempdir().unwrap();
-        let url = Cluster::script("start", directory.path());
-        Cluster { directory, url }
-    }
-
-    fn crash(&self) {
-        Cluster::script("restart", self.directory.path());
-    }
-
-    fn script(what: &str, directory: &Path) -> String {
-        let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("postgres.sh");
-        let output = Command::new(script).arg(what).arg(directory).output().unwrap();
-        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-        String::from_utf8(output.stdout).unwrap().trim().to_owned()
-    }
-}
-
-impl Drop for Cluster {
-    fn drop(&mut self) {
-        Cluster::script("stop", self.directory.path());
-    }
-}
-
 #[test]
 fn when_the_database_crashes_orders_are_placed_once_or_asked_for_again() {
-    let cluster = Cluster::start();
-    let shop = Shop::open(SHOP, Some(cluster.url.clone()));
+    let cluster = Cluster::fast();
+    let shop = Shop::open(SHOP, Some(cluster.url()));
     let servers = [shop.serve(), shop.serve()];
     shop.client(&servers[0]).pay("acme", "100000");
     let (is_over, refused, placed) = (AtomicBool::new(false), AtomicU64::new(0), AtomicU64::new(0));

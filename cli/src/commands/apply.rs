@@ -165,7 +165,11 @@ impl Work<'_> {
 
     async fn lease(&self, store: &Store, plan: &Plan) -> anyhow::Result<Leases> {
         self.secrets_are_there()?;
-        let places: BTreeSet<_> = plan.changes.iter().map(|change| change.place.clone()).collect();
+        let mut places: BTreeSet<_> =
+            plan.changes.iter().map(|change| change.place.clone()).collect();
+        // Whoever comes to an end in full has settled what others left.
+        let unsettled = store.journal_unsettled().await?.into_keys();
+        places.extend(unsettled.filter(|place| self.session.registry.get(place).is_some()));
         self.lease_places(store, &places.into_iter().collect::<Vec<_>>()).await
     }
 
@@ -213,7 +217,7 @@ impl Work<'_> {
             // Whatever was to follow in a script must not.
             return Ok(Exit::Error);
         }
-        self.settle(leases).await?;
+        let is_settled = self.settle(leases).await?;
         let begin = Begin::of(&plan, approved.id(), tree);
         let apply = match store.apply_begin(begin).await {
             Ok(apply) => apply,
@@ -229,9 +233,15 @@ impl Work<'_> {
         let approved = approved.dated(&store.keep_list().await?);
         let outcome = self.execute(&approved, leases, &apply).await?;
         self.events.outcome(&plan, &outcome);
-        store.apply_end(&apply, ending(&outcome)).await?;
+        // A run that came to its end in full would let everybody forget what is not settled.
+        let ended = if is_settled { ending(&outcome) } else { lessor_store::Outcome::Failed };
+        store.apply_end(&apply, ended).await?;
         Self::report(&approved, &outcome);
-        Ok(exit::of_outcome(&plan, &outcome))
+        match exit::of_outcome(&plan, &outcome) {
+            Exit::Done if !is_settled && plan.changes.is_empty() => Ok(Exit::Error),
+            Exit::Done if !is_settled => Ok(Exit::Partial),
+            exit => Ok(exit),
+        }
     }
 
     /// Whether there is something to remember although there is nothing to do.
@@ -243,14 +253,17 @@ impl Work<'_> {
             || !store.journal_unsettled().await?.is_empty())
     }
 
-    /// Where an earlier run was cut off, what it wrote is made to work.
-    async fn settle(&self, leases: &Leases) -> anyhow::Result<()> {
-        let places = leases.unsettled().await?;
-        settle(&self.session.registry, places).await.map_err(|(place, error)| {
-            let what = format!("what an earlier run wrote to `{place}` could not be made to work");
-            let failed = Failed::new(what).hint("see that it answers, and apply again");
-            anyhow::Error::from(error).context(failed)
-        })
+    /// Where an earlier run was cut off or gave up, what it wrote is made to work; whether it is.
+    async fn settle(&self, leases: &Leases) -> anyhow::Result<bool> {
+        let unsettled = leases.unsettled().await?;
+        let stuck = settle(&self.session.registry, unsettled.keys()).await;
+        for (place, error) in &stuck {
+            say(&format!(
+                "error: what an earlier run wrote to `{place}` could not be made to work\n  \
+                 caused by: {error}\n  hint: see that it answers, and apply again"
+            ));
+        }
+        Ok(stuck.is_empty())
     }
 
     fn consent(&self, plan: Digest) -> Consent {

@@ -143,21 +143,21 @@ impl Outcome {
     }
 }
 
-/// Lets the systems at `places` settle what a run that was cut off wrote there, before another
-/// begins.
-///
-/// # Errors
-/// Where it could not be, and why.
+/// Lets the systems at `places` settle what runs wrote there that were cut off or gave up, before
+/// another begins. Where one could not, and why: the others do not wait for it.
 pub async fn settle(
     registry: &Registry,
-    places: BTreeSet<Address>,
-) -> Result<(), (Address, ApplyError)> {
+    places: impl IntoIterator<Item = &Address>,
+) -> Vec<(Address, ApplyError)> {
+    let mut stuck = Vec::new();
     for place in places {
-        if let Some(provider) = registry.get(&place) {
-            provider.settle().await.map_err(|error| (place, error))?;
+        if let Some(provider) = registry.get(place)
+            && let Err(error) = provider.settle().await
+        {
+            stuck.push((place.clone(), error));
         }
     }
-    Ok(())
+    stuck
 }
 
 /// Carries out a plan that may run.

@@ -4,12 +4,62 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use foldhash::{HashMap, HashSet};
 use lessor_plans::{Action, Body, Note, NoteKind, Origin, Present, Reason};
+use lessor_specs::orders::EndedOrder;
 use lessor_specs::{Address, Kind};
 
 use super::Planner;
+use crate::observe::World;
 use crate::settle::Wish;
 use crate::tenant::sharing;
-use crate::{OrdersRead, Scope};
+use crate::{OrdersRead, Scope, Wishes};
+
+/// Orders, by what a thing tells that came with one.
+pub(super) struct Traces<'o> {
+    /// Names of the standing ones, by id.
+    standing: HashMap<&'o str, &'o str>,
+    /// The first that is over of each tenant.
+    ended: HashMap<&'o str, (&'o str, &'o EndedOrder)>,
+    held_back: HashSet<&'o str>,
+    tenants_held_back: HashSet<&'o str>,
+    /// Tenants of whom something ordered is there, where no orders were read.
+    tenants_seen: HashSet<&'o str>,
+}
+
+impl<'o> Traces<'o> {
+    pub(super) fn new(wishes: &'o Wishes, world: &'o World) -> Self {
+        let ordered = &wishes.specs.ordered;
+        let mut ended = HashMap::default();
+        for (order, end) in ordered.all_ended() {
+            ended.entry(tenant_of(&end.name)).or_insert((order, end));
+        }
+        let ours = world.observations().values().flat_map(|seen| &seen.present);
+        let is_ordered = |(birth, present): &(&Address, &Present)| {
+            birth.kind() == Kind::Instance && present.origin != Origin::File
+        };
+        let is_guessed = wishes.orders == OrdersRead::NotRead;
+        let seen = ours.filter(|_| is_guessed).filter(is_ordered);
+        Traces {
+            standing: ordered.standing().map(|(name, order)| (order.id.as_str(), name)).collect(),
+            ended,
+            held_back: ordered.held_back().map(|(_, order)| order.id.as_str()).collect(),
+            tenants_held_back: ordered.held_back().map(|(name, _)| tenant_of(name)).collect(),
+            tenants_seen: seen.map(|(birth, _)| tenant_of(birth.name())).collect(),
+        }
+    }
+
+    /// Whether something ordered may still use a thing that a file asked for, where no orders were
+    /// read: what a tenant has once.
+    pub(super) fn may_be_ordered(&self, birth: &Address) -> bool {
+        sharing(birth).is_some_and(|tenant| self.tenants_seen.contains(tenant))
+    }
+
+    /// Whether an order that does not fit what files declare made a thing, or still uses it with its
+    /// whole tenant. It is left as it is until the order fits, or ends.
+    pub(super) fn is_held_back(&self, birth: &Address, origin: &Origin) -> bool {
+        order_of(origin).is_some_and(|order| self.held_back.contains(order))
+            || sharing(birth).is_some_and(|tenant| self.tenants_held_back.contains(tenant))
+    }
+}
 
 impl Planner<'_> {
     /// Something of ours that an order asked for, and that is not wanted.
@@ -18,54 +68,27 @@ impl Planner<'_> {
         order: &str,
         (place, birth, present): (&Address, &Address, &Present),
         wanted: &HashSet<&Address>,
+        traces: &Traces<'_>,
     ) {
-        let ordered = &self.wishes.specs.ordered;
-        let ended = ordered.ended(order).map(|ended| (order, ended)).or_else(|| {
-            // What a tenant has once goes with its last order, whichever it came with.
-            let tenant = sharing(birth)?;
-            ordered.all_ended().find(|(_, ended)| is_of(tenant, &ended.name))
-        });
-        if let Some((order, ended)) = ended {
+        let ended = self.wishes.specs.ordered.ended(order).map(|ended| (order, ended));
+        // What a tenant has once goes with its last order, whichever it came with.
+        let of_tenant = || traces.ended.get(sharing(birth)?).copied();
+        if let Some((order, ended)) = ended.or_else(of_tenant) {
             if self.is_under_kept_user(place, birth, present) {
                 return;
             }
             let reason = Reason::Ended { order: order.into(), event: ended.event.clone() };
             return self.remove(place, birth, present, reason);
         }
-        let standing = ordered.standing().find(|(_, standing)| standing.id == order);
-        match standing {
+        match traces.standing.get(order) {
             // Without a home for the instance, nobody can tell what it needs.
-            Some((name, _)) if !wanted.contains(&Address::new(Kind::Instance, name)) => {}
+            Some(name) if !wanted.contains(&Address::new(Kind::Instance, *name)) => {}
             Some(_) if !present.body.has_data() => {
                 let reason = Reason::Released { order: order.into() };
                 self.remove(place, birth, present, reason);
             }
             _ => self.orphan(place, birth, present, true),
         }
-    }
-
-    /// Whether something ordered may still use a thing that a file asked for, where no orders were
-    /// read: what a tenant has once.
-    pub(super) fn may_be_ordered(&self, birth: &Address) -> bool {
-        let Some(tenant) = sharing(birth).filter(|_| !self.are_orders_read()) else {
-            return false;
-        };
-        let of_tenant = |(birth, present): (&Address, &Present)| {
-            birth.kind() == Kind::Instance
-                && is_of(tenant, birth.name())
-                && present.origin != Origin::File
-        };
-        self.world.observations().values().flat_map(|seen| &seen.present).any(of_tenant)
-    }
-
-    /// Whether an order that does not fit what files declare made a thing, or still uses it with its
-    /// whole tenant. It is left as it is until the order fits, or ends.
-    pub(super) fn is_held_back(&self, birth: &Address, origin: &Origin) -> bool {
-        let mut held_back = self.wishes.specs.ordered.held_back();
-        let tenant = sharing(birth);
-        held_back.any(|(name, order)| {
-            order_of(origin) == Some(&order.id) || tenant.is_some_and(|t| is_of(t, name))
-        })
     }
 
     /// Says which orders do not fit what files declare, and why.
@@ -209,9 +232,9 @@ impl Planner<'_> {
     }
 }
 
-/// Whether an instance, by `tenant/name`, is one of a tenant.
-fn is_of(tenant: &str, instance: &str) -> bool {
-    instance.split_once('/').is_some_and(|(own, _)| own == tenant)
+/// Whose an instance is, by `tenant/name`.
+fn tenant_of(instance: &str) -> &str {
+    instance.split_once('/').map_or(instance, |(tenant, _)| tenant)
 }
 
 /// The order that asks for something, if one does.

@@ -9,7 +9,7 @@ use lessor_plans::{
 use lessor_specs::{Address, Kind};
 
 use super::Planner;
-use super::orders::order_of;
+use super::orders::{Traces, order_of};
 use crate::settle::Wish;
 
 /// Up to so many things that go, each is held against what is made. A crowd is held for its number.
@@ -43,16 +43,19 @@ impl Planner<'_> {
         let is_crowd =
             orphans.len() > RENAMES_LOOKED_FOR || self.changes.len() > RENAMES_LOOKED_FOR;
         let wanted = settled.iter().map(|wish| &wish.address).collect();
+        let traces = Traces::new(self.wishes, self.world);
         for ((place, birth), present) in orphans {
             match &present.origin {
-                origin if self.is_held_back(birth, origin) => {}
-                Origin::File if self.may_be_ordered(birth) => {
+                origin if traces.is_held_back(birth, origin) => {}
+                Origin::File if traces.may_be_ordered(birth) => {
                     let text = "no longer declared; what was ordered may still need it";
                     self.note(NoteKind::Info, birth, text);
                 }
                 Origin::File => self.orphan(place, birth, present, is_crowd),
                 Origin::Order(_) if !self.are_orders_read() => {}
-                Origin::Order(id) => self.orphan_of_order(id, (place, birth, present), &wanted),
+                Origin::Order(id) => {
+                    self.orphan_of_order(id, (place, birth, present), &wanted, &traces);
+                }
             }
         }
     }

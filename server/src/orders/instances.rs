@@ -70,7 +70,7 @@ pub(crate) async fn list(
 ) -> Result<Json<Page<InstanceShown>>, Problem> {
     let (tenant, page) = query.split();
     let tenant = seen_tenant(&services, &caller, tenant, Permission::InstancesRead).await?;
-    let filter = OrderFilter { tenant, phase: None, before: page.after()? };
+    let filter = OrderFilter { tenant, before: page.after()?, ..OrderFilter::default() };
     let orders = services.store.order_list(&filter, page.fetch()?).await?;
     let mut page = page.page(orders, |order| order.id.clone(), Clone::clone)?;
     page.items.retain(|order: &Order| !order.phase.is_end());

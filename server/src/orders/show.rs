@@ -23,6 +23,8 @@ use crate::{Caller, Problem, Services};
 pub(crate) struct OrderQuery {
     /// Of this tenant. Only the platform may leave it out, and a key of a tenant.
     tenant: Option<String>,
+    /// Called so.
+    name: Option<String>,
     /// In this phase.
     #[param(
         pattern = "^(pending|provisioning|active|updating|suspended|terminating|terminated|canceled|failed|reconciling)$"
@@ -75,13 +77,13 @@ pub(crate) async fn list(
     caller: Caller,
     Query(query): Query<OrderQuery>,
 ) -> Result<Json<Page<OrderShown>>, Problem> {
-    let OrderQuery { tenant, phase, limit, cursor } = query;
+    let OrderQuery { tenant, name, phase, limit, cursor } = query;
     let page = PageQuery { limit, cursor };
     let tenant = seen_tenant(&services, &caller, tenant, Permission::OrdersRead).await?;
     let phase: Option<OrderPhase> = phase
         .map(|phase| phase.parse().map_err(|_| Problem::parameter("phase", "expected a phase")))
         .transpose()?;
-    let filter = OrderFilter { tenant, phase, before: page.after()? };
+    let filter = OrderFilter { tenant, name, phase, before: page.after()? };
     let orders = services.store.order_list(&filter, page.fetch()?).await?;
     let Page { items, next } = page.page(orders, |order| order.id.clone(), Clone::clone)?;
     let mut page = Page { items: Vec::with_capacity(items.len()), next };

@@ -27,11 +27,30 @@ pub(super) enum Carried {
 }
 
 impl Reconciler {
+    /// Where a run was cut off or gave up, what it wrote is made to work, once for each such run; whether
+    /// it is.
+    pub(super) async fn settle_places(
+        &mut self,
+        ground: &Ground,
+        leases: &Leases,
+    ) -> anyhow::Result<bool> {
+        let mut unsettled = leases.unsettled().await?;
+        unsettled.retain(|place, last| self.settled.get(place).is_none_or(|until| until < last));
+        let stuck = lessor_engine::settle(&ground.registry, unsettled.keys()).await;
+        for (place, error) in &stuck {
+            warn!(%place, %error, "what a run wrote could not be made to work");
+            unsettled.remove(place);
+        }
+        self.settled.extend(unsettled);
+        Ok(stuck.is_empty())
+    }
+
     pub(super) async fn carry_out(
         &self,
         look: &Look,
         ground: &Ground,
         leases: &Leases,
+        is_settled: bool,
         stop: &watch::Receiver<Stop>,
     ) -> anyhow::Result<Carried> {
         if let Some(why) = &look.missing {
@@ -47,12 +66,6 @@ impl Reconciler {
                 return Ok(Carried::Held(why));
             }
         };
-        lessor_engine::settle(&ground.registry, leases.unsettled().await?).await.map_err(
-            |(place, error)| {
-                let what = format!("what a run wrote to `{place}` could not be made to work");
-                anyhow::Error::from(error).context(what)
-            },
-        )?;
         self.begin_orders(look).await?;
         let begin = Begin::of(&look.plan, approved.id(), &ground.tree);
         let apply = match self.store.apply_begin_orders(begin).await {
@@ -76,7 +89,9 @@ impl Reconciler {
             events: mpsc::unbounded_channel().0,
         };
         let outcome = execute(&approved, &run).await;
-        self.store.apply_end(&apply, ending(&outcome)).await?;
+        // A run that came to its end in full would let everybody forget what is not settled.
+        let ended = if is_settled { ending(&outcome) } else { lessor_store::Outcome::Failed };
+        self.store.apply_end(&apply, ended).await?;
         Ok(Carried::Out(outcome))
     }
 

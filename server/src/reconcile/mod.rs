@@ -64,6 +64,8 @@ pub struct Reconciler {
     taken: BTreeMap<Address, Taken>,
     /// How often providers said no to orders that were never carried out.
     refusals: BTreeMap<String, u32>,
+    /// Up to which line of the journal each connection was settled.
+    settled: BTreeMap<Address, i64>,
 }
 
 /// What one turn came to.
@@ -98,7 +100,7 @@ impl Reconciler {
     /// Of what a store remembers.
     pub fn new(store: Store, estate: Estate) -> Self {
         let (taken, refusals) = (BTreeMap::new(), BTreeMap::new());
-        Reconciler { store, estate, ground: None, taken, refusals }
+        Reconciler { store, estate, ground: None, taken, refusals, settled: BTreeMap::new() }
     }
 
     /// Looks, carries out what orders cause, and says of each order how far it is. What is left is
@@ -145,6 +147,8 @@ impl Reconciler {
         leases: &Leases,
         stop: &watch::Receiver<Stop>,
     ) -> anyhow::Result<Done> {
+        // First: what was removed and is not gone yet is seen by no look.
+        let is_settled = self.settle_places(ground, leases).await?;
         let mut done = Done::default();
         for _ in 0..LOOKS {
             let look = look::look(&self.store, &self.estate, ground, Scope::Orders).await?;
@@ -153,12 +157,10 @@ impl Reconciler {
             self.remember_taken(&look).await?;
             self.settle(&look, &mut done).await?;
             done.due = look.plan.valid_until;
-            // A run that was cut off may have nothing left to do but to make work what it wrote.
-            let is_due = look.is_something_to_do() || !leases.unsettled().await?.is_empty();
-            if !is_due || *stop.borrow() != Stop::No {
+            if !look.is_something_to_do() || *stop.borrow() != Stop::No {
                 break;
             }
-            match self.carry_out(&look, ground, leases, stop).await? {
+            match self.carry_out(&look, ground, leases, is_settled, stop).await? {
                 Carried::Held(why) => {
                     done.held = Some(why);
                     break;

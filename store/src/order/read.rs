@@ -17,6 +17,8 @@ use crate::{Decline, Store, StoreError};
 pub struct OrderFilter {
     /// Those of one tenant; of all unless said.
     pub tenant: Option<String>,
+    /// Those called so, of whichever tenant.
+    pub name: Option<String>,
     /// Those in one phase.
     pub phase: Option<OrderPhase>,
     /// Those placed before this one: where the list before ended.
@@ -103,15 +105,17 @@ impl Store {
         filter: &OrderFilter,
         limit: u32,
     ) -> Result<Vec<Order>, StoreError> {
-        // An empty word stands for any: no tenant and no phase is called so.
+        // An empty word stands for any: no tenant, no order and no phase is called so.
         let rows = sqlx::query(
             "SELECT * FROM orders
              WHERE (tenant = $1 OR $1 = '') AND (phase = $2 OR $2 = '') AND id < $3
-             ORDER BY id DESC LIMIT $4",
+                 AND (name = $4 OR $4 = '')
+             ORDER BY id DESC LIMIT $5",
         )
         .bind(filter.tenant.clone().unwrap_or_default())
         .bind(filter.phase.map_or("", OrderPhase::as_str))
         .bind(filter.before.clone().unwrap_or_else(|| row::LAST.into()))
+        .bind(filter.name.clone().unwrap_or_default())
         .bind(i64::from(limit))
         .fetch_all(self.pool())
         .await

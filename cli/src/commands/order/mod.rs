@@ -20,6 +20,8 @@ trait Orders {
     /// The order, or what it would be where it is only tried.
     async fn place(&self, new: &NewOrder, whose: (&str, &str)) -> anyhow::Result<Value>;
     async fn list(&self, tenant: Option<&str>) -> anyhow::Result<Vec<Value>>;
+    /// Those of a tenant that were ever called so.
+    async fn by_name(&self, tenant: &str, name: &str) -> anyhow::Result<Vec<Value>>;
     async fn by_id(&self, id: &str) -> anyhow::Result<Option<Value>>;
     /// What happened to an order behind event number `after`.
     async fn events(&self, id: &str, after: u64) -> anyhow::Result<Vec<Value>>;
@@ -106,8 +108,8 @@ async fn find(keeper: &impl Orders, named: &str) -> anyhow::Result<Value> {
     let found = match named.split_once('/') {
         None => keeper.by_id(named).await?,
         Some((tenant, name)) => {
-            let orders = keeper.list(Some(tenant)).await?;
-            orders.into_iter().find(|order| order["name"] == name && !is_over(order))
+            let orders = keeper.by_name(tenant, name).await?;
+            orders.into_iter().find(|order| !is_over(order))
         }
     };
     let hint = "`lessor order list` shows all of them";

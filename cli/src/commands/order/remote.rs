@@ -28,6 +28,12 @@ impl Orders for Client {
         self.list(|| Call::get("/v1/orders").asking("tenant", tenant), LISTED).await
     }
 
+    async fn by_name(&self, tenant: &str, name: &str) -> anyhow::Result<Vec<Value>> {
+        let call =
+            || Call::get("/v1/orders").asking("tenant", Some(tenant)).asking("name", Some(name));
+        self.list(call, LISTED).await
+    }
+
     async fn by_id(&self, id: &str) -> anyhow::Result<Option<Value>> {
         self.find(Call::get(ONE).at(id)).await
     }

@@ -24,12 +24,12 @@ impl Orders for Store {
 
     async fn list(&self, tenant: Option<&str>) -> anyhow::Result<Vec<Value>> {
         let tenant = tenant.map(str::to_owned);
-        let filter = OrderFilter { tenant, ..OrderFilter::default() };
-        let mut orders = Vec::new();
-        for order in self.order_list(&filter, LISTED).await? {
-            orders.push(shown(self, Ok(order)).await?);
-        }
-        Ok(orders)
+        listed(self, &OrderFilter { tenant, ..OrderFilter::default() }).await
+    }
+
+    async fn by_name(&self, tenant: &str, name: &str) -> anyhow::Result<Vec<Value>> {
+        let (tenant, name) = (Some(tenant.to_owned()), Some(name.to_owned()));
+        listed(self, &OrderFilter { tenant, name, ..OrderFilter::default() }).await
     }
 
     async fn by_id(&self, id: &str) -> anyhow::Result<Option<Value>> {
@@ -64,6 +64,14 @@ impl Orders for Store {
     async fn end(&self, id: &str) -> anyhow::Result<Value> {
         shown(self, self.order_terminate(id, None, &Actor::command()).await).await
     }
+}
+
+async fn listed(store: &Store, filter: &OrderFilter) -> anyhow::Result<Vec<Value>> {
+    let mut orders = Vec::new();
+    for order in store.order_list(filter, LISTED).await? {
+        orders.push(shown(store, Ok(order)).await?);
+    }
+    Ok(orders)
 }
 
 async fn shown(store: &Store, order: Result<Order, StoreError>) -> anyhow::Result<Value> {
