@@ -12,6 +12,8 @@ use jiff::Timestamp;
 use lessor_specs::Address;
 use lessor_specs::kinds::Ready;
 
+use crate::ApplyError;
+
 /// The most bytes of one line; of a longer one, the rest is left out.
 pub const LINE_LIMIT: usize = 16 * 1024;
 
@@ -99,6 +101,17 @@ pub enum WatchError {
     /// Its system did not answer.
     #[error("{0}")]
     Unanswered(String),
+}
+
+impl From<ApplyError> for WatchError {
+    /// Whatever its system says of a step, it did not tell what it was asked.
+    fn from(error: ApplyError) -> Self {
+        match error {
+            ApplyError::Transient { why }
+            | ApplyError::Stale { why }
+            | ApplyError::Refused { why, .. } => WatchError::Unanswered(why),
+        }
+    }
 }
 
 /// Looks after things that run.

@@ -43,7 +43,9 @@ impl From<&Decline> for Problem {
             Decline::NothingApplied => Problem::new(ProblemKind::Unavailable).detail(detail),
             Decline::NoTransaction { .. } => of(ProblemKind::Invalid, "/transaction"),
             Decline::NotRefundable { .. } => of(ProblemKind::Conflict, "/transaction"),
-            Decline::HoldEnded { .. } => Problem::new(ProblemKind::Conflict).detail(detail),
+            Decline::HoldEnded { .. } | Decline::EnoughWebhooks => {
+                Problem::new(ProblemKind::Conflict).detail(detail)
+            }
             Decline::BadAmount { .. } => of(ProblemKind::Invalid, "/amount"),
         }
     }

@@ -16,6 +16,8 @@ use crate::{Problem, ProblemKind, Services};
 /// The largest body that is read, in bytes. What customers send is a few hundred.
 pub(crate) const BODY_LIMIT: usize = 64 * 1024;
 
+const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
+
 /// A body in JSON. A field that nobody knows is refused, not skipped: it is a word misspelt.
 pub(crate) struct Json<T>(pub(crate) T);
 
@@ -40,12 +42,36 @@ pub struct Idempotent<T> {
     pub body: T,
 }
 
+/// As [`Idempotent`], for clients that were written before there were keys: without one, it counts
+/// each time.
+pub(crate) struct MaybeIdempotent<T> {
+    /// What the client calls this request, if it calls it anything.
+    pub(crate) key: Option<String>,
+    /// Of all that was asked for.
+    pub(crate) digest: String,
+    /// What was asked for.
+    pub(crate) body: T,
+}
+
 impl<T: DeserializeOwned> FromRequest<Services> for Idempotent<T> {
     type Rejection = Problem;
 
     async fn from_request(request: Request, services: &Services) -> Result<Self, Problem> {
         check_media_type(request.headers())?;
         let key = idempotency_key(request.headers())?;
+        let MaybeIdempotent { digest, body, .. } =
+            MaybeIdempotent::from_request(request, services).await?;
+        Ok(Idempotent { key, digest, body })
+    }
+}
+
+impl<T: DeserializeOwned> FromRequest<Services> for MaybeIdempotent<T> {
+    type Rejection = Problem;
+
+    async fn from_request(request: Request, services: &Services) -> Result<Self, Problem> {
+        check_media_type(request.headers())?;
+        let is_named = request.headers().contains_key(&IDEMPOTENCY_KEY);
+        let key = is_named.then(|| idempotency_key(request.headers())).transpose()?;
         let target = format!("{} {}\n", request.method(), request.uri());
         let bytes = read(request, services).await?;
         let digest = Sha256::new().chain_update(target).chain_update(&bytes).finalize();
@@ -53,7 +79,7 @@ impl<T: DeserializeOwned> FromRequest<Services> for Idempotent<T> {
             let _ = write!(text, "{byte:02x}");
             text
         });
-        Ok(Idempotent { key, digest, body: parse(&bytes)? })
+        Ok(MaybeIdempotent { key, digest, body: parse(&bytes)? })
     }
 }
 
@@ -133,8 +159,7 @@ fn check_media_type(headers: &HeaderMap) -> Result<(), Problem> {
 }
 
 fn idempotency_key(headers: &HeaderMap) -> Result<String, Problem> {
-    let name = HeaderName::from_static("idempotency-key");
-    let key = only(headers, &name)?.unwrap_or("").to_owned();
+    let key = only(headers, &IDEMPOTENCY_KEY)?.unwrap_or("").to_owned();
     let is_good = (1..=255).contains(&key.len()) && key.bytes().all(|byte| byte.is_ascii_graphic());
     if is_good {
         return Ok(key);

@@ -4,13 +4,12 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
 use lessor_store::Store;
-use tokio::sync::{Notify, Semaphore};
+use tokio::sync::Notify;
 
 use crate::auth::{Passwords, Seen};
 use crate::catalogue::CatalogueCache;
 use crate::limits::Limits;
 use crate::metrics::Metrics;
-use crate::operations::events::FOLLOWERS;
 use crate::operations::plans::Looks;
 use crate::orders::QuoteKey;
 use crate::watch::{Streams, Watching};
@@ -41,8 +40,6 @@ pub struct Parts {
     /// What is looked at; nothing where there is no configuration.
     pub(crate) estate: Option<Estate>,
     pub(crate) looks: Looks,
-    /// Places for those who follow what happens.
-    pub(crate) followers: Arc<Semaphore>,
     /// Told when others may have to be told of something.
     pub(crate) outbox_moved: Arc<Notify>,
     /// Whether we are told of what other servers write.
@@ -79,7 +76,6 @@ impl Services {
             orders_moved: Arc::default(),
             estate,
             looks: Looks::default(),
-            followers: Arc::new(Semaphore::new(FOLLOWERS)),
             outbox_moved: Arc::default(),
             hears: AtomicBool::new(false),
             store,

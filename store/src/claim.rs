@@ -50,6 +50,30 @@ impl Store {
         claims.map_err(|error| self.error(&error.into()))
     }
 
+    /// Everything that is given out of one pool, by who has it.
+    pub async fn claim_list_in(&self, pool: &str) -> Result<BTreeMap<String, Claim>, StoreError> {
+        let rows = sqlx::query("SELECT holder, value FROM claim WHERE pool = $1")
+            .bind(pool)
+            .fetch_all(self.pool())
+            .await
+            .map_err(|error| self.error(&error))?;
+        let claim = |row: &AnyRow| Ok((row::text(row, "holder")?, row::text(row, "value")?));
+        let claims = rows.iter().map(claim).collect::<Result<_, Misread>>();
+        claims.map_err(|error| self.error(&error.into()))
+    }
+
+    /// What is given out to one; `None` when nothing is.
+    pub async fn claim_show(&self, key: &ClaimKey) -> Result<Option<Claim>, StoreError> {
+        let found = sqlx::query("SELECT value FROM claim WHERE pool = $1 AND holder = $2")
+            .bind(&key.pool)
+            .bind(&key.holder)
+            .fetch_optional(self.pool())
+            .await
+            .map_err(|error| self.error(&error))?;
+        let claim = found.map(|row| row::text(&row, "value")).transpose();
+        claim.map_err(|error| self.error(&error.into()))
+    }
+
     /// Since when something is given out; `None` when it is not.
     pub async fn claim_since(&self, key: &ClaimKey) -> Result<Option<Timestamp>, StoreError> {
         let found = sqlx::query("SELECT at FROM claim WHERE pool = $1 AND holder = $2")

@@ -2,6 +2,8 @@
 
 use lessor_specs::{Currency, Money};
 
+use crate::WEBHOOKS_MOST;
+
 /// Why an order, or a movement of money, was refused. Nothing is changed then.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Decline {
@@ -140,6 +142,9 @@ pub enum Decline {
         /// How it ended.
         phase: String,
     },
+    /// There are as many endpoints as may be.
+    #[error("there are {WEBHOOKS_MOST} already")]
+    EnoughWebhooks,
     /// An amount that cannot be.
     #[error("{currency} {amount} is no amount for that")]
     BadAmount {
@@ -166,6 +171,7 @@ impl Decline {
                 "end an instance, and wait until its data is gone; or choose another location"
             }
             Decline::OrderMoved { .. } => "read the order again, and compare",
+            Decline::EnoughWebhooks => "end one that is not needed any more",
             Decline::NothingApplied => "run `lessor apply` once",
             Decline::NoTenant { .. }
             | Decline::Unfit { .. }

@@ -1,15 +1,19 @@
 //! How instances are that should run: what was found, how often they were started anew, and which
 //! are left as they are.
 
+use std::collections::BTreeMap;
+
 use jiff::Timestamp;
+use lessor_billing::Mode;
 use lessor_engine::Clock as _;
 use lessor_specs::OrderPhase;
 use serde_json::json;
+use sqlx::any::AnyRow;
 
 use crate::order::{Happening, Order};
 use crate::row::{self, Columns, Misread};
 use crate::work::Work;
-use crate::{Actor, Store, StoreError};
+use crate::{Actor, Decline, Store, StoreError};
 
 /// How the instance of an order was found to be. One that is well has nothing but this value's
 /// default.
@@ -27,6 +31,8 @@ pub struct HealthRecord {
     pub window_at: Option<Timestamp>,
     /// Since when nothing is tried any more.
     pub held_at: Option<Timestamp>,
+    /// When it was last found ill.
+    pub failed_at: Option<Timestamp>,
 }
 
 /// What follows from a look at an instance.
@@ -55,6 +61,7 @@ impl HealthRecord {
             restarts: row::count(row, "restarts")?,
             window_at: row::time_optional(row, "window_at")?,
             held_at: row::time_optional(row, "held_at")?,
+            failed_at: row::time_optional(row, "failed_at")?,
         })
     }
 }
@@ -86,9 +93,17 @@ impl Store {
     /// # Errors
     /// A [`Decline`](crate::Decline) when it does not run.
     pub async fn order_restart(&self, id: &str, by: &Actor) -> Result<Order, StoreError> {
+        self.retried(|| self.order_restart_once(id, by)).await
+    }
+
+    async fn order_restart_once(&self, id: &str, by: &Actor) -> Result<Order, StoreError> {
         let now = self.now();
         let mut work = self.begin().await?;
         let mut order = self.order_lock(&mut work, id).await?;
+        if order.mode() == Mode::Stopped {
+            let (order, phase) = (order.id, "switched off".to_owned());
+            return Err(Decline::NotNow { order, phase, what: Happening::Restarted.wish() }.into());
+        }
         let data = json!({ "automatic": false });
         self.order_happen(&mut work, &mut order, Happening::Restarted, data.clone(), now).await?;
         self.order_audit(&mut work, &order, by, "order.restart", data).await?;
@@ -99,23 +114,32 @@ impl Store {
         Ok(order)
     }
 
-    /// How the instance of an order was found to be.
-    pub async fn health_show(&self, order: &str) -> Result<HealthRecord, StoreError> {
-        let found = sqlx::query(
-            "SELECT ill_since, fails, why, restarts, window_at, held_at
-             FROM instance_health WHERE order_id = $1",
+    /// How the instances of orders were found to be, but for those that are well.
+    pub async fn health_list(&self) -> Result<BTreeMap<String, HealthRecord>, StoreError> {
+        let rows = sqlx::query(
+            "SELECT order_id, ill_since, fails, why, restarts, window_at, held_at, failed_at
+             FROM instance_health",
         )
-        .bind(order)
-        .fetch_optional(self.pool())
+        .fetch_all(self.pool())
         .await
         .map_err(|error| self.error(&error))?;
-        let record = found.as_ref().map(HealthRecord::read).transpose();
-        Ok(record.map_err(|error| self.error(&error.into()))?.unwrap_or_default())
+        let record = |row: &AnyRow| Ok((row::text(row, "order_id")?, HealthRecord::read(row)?));
+        let records = rows.iter().map(record).collect::<Result<_, Misread>>();
+        records.map_err(|error| self.error(&error.into()))
     }
 
     /// Remembers what was found of an instance and what follows, before that is done. Nothing is
     /// when its order changed since `order` was read; whether it was.
     pub async fn health_write(
+        &self,
+        order: &Order,
+        record: &HealthRecord,
+        step: HealthStep,
+    ) -> Result<bool, StoreError> {
+        self.retried(|| self.health_write_once(order, record, step)).await
+    }
+
+    async fn health_write_once(
         &self,
         order: &Order,
         record: &HealthRecord,
@@ -162,8 +186,8 @@ impl Store {
         let micros = |at: Option<Timestamp>| at.map(Timestamp::as_microsecond);
         sqlx::query(
             "INSERT INTO instance_health
-                 (order_id, ill_since, fails, why, restarts, window_at, held_at)
-             VALUES ($1, $2, $3, $4, $5, $6, $7)",
+                 (order_id, ill_since, fails, why, restarts, window_at, held_at, failed_at)
+             VALUES ($1, $2, $3, $4, $5, $6, $7, $8)",
         )
         .bind(order)
         .bind(micros(record.ill_since))
@@ -172,13 +196,19 @@ impl Store {
         .bind(i64::from(record.restarts))
         .bind(micros(record.window_at))
         .bind(micros(record.held_at))
+        .bind(micros(record.failed_at))
         .execute(&mut **work)
         .await
         .map_err(|error| self.error(&error))?;
         Ok(())
     }
 
-    async fn health_delete(&self, work: &mut Work, order: &str) -> Result<(), StoreError> {
+    /// Forgets what was found of the instance of an order.
+    pub(crate) async fn health_delete(
+        &self,
+        work: &mut Work,
+        order: &str,
+    ) -> Result<(), StoreError> {
         sqlx::query("DELETE FROM instance_health WHERE order_id = $1")
             .bind(order)
             .execute(&mut **work)

@@ -89,5 +89,6 @@ pub use store::Store;
 pub use usage::{Metered, UsageLine};
 pub use verify::Verdict;
 pub use webhook::{
-    Claimed, Delivery, DeliveryEnd, DeliveryPhase, NewWebhook, Webhook, WebhookChange, topics,
+    Claimed, Delivery, DeliveryEnd, DeliveryPhase, NewWebhook, Standing, WEBHOOKS_MOST, Webhook,
+    WebhookChange, topics,
 };

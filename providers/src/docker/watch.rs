@@ -10,7 +10,7 @@ use bollard::models::{
 };
 use futures_util::StreamExt as _;
 use jiff::Timestamp;
-use lessor_engine::{ApplyError, Health, Lines, LogLine, LogsAsked, Usage, WatchError, Watched};
+use lessor_engine::{Health, Lines, LogLine, LogsAsked, Usage, WatchError, Watched};
 use lessor_plans::Body;
 use lessor_specs::kinds::Ready;
 
@@ -155,12 +155,7 @@ async fn unready(
     let present = docker.present_container(own, inspect).await.map_err(said)?;
     let Body::Container(body) = &present.body else { return Ok(None) };
     let listens = ready::listens(docker, inspect, body, Some(port)).await;
-    let listens = listens.map_err(|error| match error {
-        ApplyError::Transient { why }
-        | ApplyError::Stale { why }
-        | ApplyError::Refused { why, .. } => WatchError::Unanswered(why),
-    })?;
-    Ok((!listens).then(|| format!("nothing answers on its port {port}")))
+    Ok((!listens?).then(|| format!("nothing answers on its port {port}")))
 }
 
 fn read(stats: &ContainerStatsResponse) -> Usage {

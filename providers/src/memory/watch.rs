@@ -5,7 +5,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use futures_util::{StreamExt as _, stream};
 use lessor_engine::{
-    ApplyError, Health, Lines, LogLine, LogReader, LogsAsked, Usage, WatchError, Watched, Watcher,
+    Health, Lines, LogLine, LogReader, LogsAsked, Usage, WatchError, Watched, Watcher,
 };
 use lessor_plans::{Body, ContainerBody};
 use lessor_specs::ByteSize;
@@ -43,12 +43,7 @@ impl Watcher for Memory {
     async fn restart(&self, thing: &Watched) -> Result<(), WatchError> {
         self.look(thing, |_, _| ()).await?;
         let (owner, thing) = (self.owner.clone(), thing.clone());
-        let restarted = self.keep.change(move |host| Ok(owner.restart(host, &thing)));
-        restarted.await.map_err(|error| match error {
-            ApplyError::Transient { why }
-            | ApplyError::Stale { why }
-            | ApplyError::Refused { why, .. } => WatchError::Unanswered(why),
-        })
+        Ok(self.keep.change(move |host| Ok(owner.restart(host, &thing))).await?)
     }
 }
 

@@ -1,7 +1,7 @@
 //! One guest that runs: what it uses, and whether it is well. What it writes stays within it.
 
 use async_trait::async_trait;
-use lessor_engine::{ApplyError, Health, Usage, WatchError, Watched, Watcher};
+use lessor_engine::{Health, Usage, WatchError, Watched, Watcher};
 use lessor_specs::kinds::Ready;
 
 use super::Proxmox;
@@ -32,8 +32,8 @@ impl Watcher for Proxmox {
 impl Proxmox {
     /// The guest that is meant, on whatever node it is.
     async fn seen(&self, thing: &Watched) -> Result<(&Client, Box<Seen>), WatchError> {
-        let client = self.client().map_err(refused)?;
-        let found = self.whose(client, &thing.name, None).await.map_err(refused)?;
+        let client = self.client()?;
+        let found = self.whose(client, &thing.name, None).await?;
         let id = &thing.name;
         match found {
             Whose::Ours(seen) if seen.mark.address == thing.address => Ok((client, seen)),
@@ -47,14 +47,6 @@ impl Proxmox {
             Whose::Unmade(why) => Err(WatchError::Unanswered(why)),
             Whose::Nobodys(_) => Err(WatchError::Absent),
         }
-    }
-}
-
-fn refused(error: ApplyError) -> WatchError {
-    match error {
-        ApplyError::Transient { why }
-        | ApplyError::Stale { why }
-        | ApplyError::Refused { why, .. } => WatchError::Unanswered(why),
     }
 }
 

@@ -5,14 +5,14 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use lessor_specs::ByteSize;
 use lessor_specs::kinds::{FlexSize, Instance, Offer, VmOffer};
-use lessor_store::OrderRequest;
+use lessor_store::{OrderRequest, RequestKey};
 use serde::{Deserialize, Serialize};
 use ulid::Ulid;
 use utoipa::ToSchema;
 
 use super::{status, tenant_of};
 use crate::access::Permission;
-use crate::extract::{Json, Query};
+use crate::extract::{Json, MaybeIdempotent, Query};
 use crate::orders::{check_offer, instance_of};
 use crate::{Caller, Catalogue, Problem, Services};
 
@@ -229,13 +229,14 @@ pub(crate) async fn calc_price(
 }
 
 /// Orders a machine.
-#[utoipa::path(post, path = "/create_machine", tag = "old paths", request_body = Wanted, responses((status = 201, body = Machine)))]
+#[utoipa::path(post, path = "/create_machine", tag = "old paths", params(("Idempotency-Key" = Option<String>, Header, min_length = 1, max_length = 255, pattern = "^[!-~]+$", description = "What tells this request from others; with it, one machine is ordered however often this comes")), request_body = Wanted, responses((status = 201, body = Machine)))]
 pub(crate) async fn create_machine(
     State(services): State<Services>,
     caller: Caller,
-    Json(wanted): Json<Wanted>,
+    MaybeIdempotent { key, digest, body: wanted }: MaybeIdempotent<Wanted>,
 ) -> Result<(StatusCode, Answer<Machine>), Problem> {
-    let request = request(&services, &caller, &wanted, Permission::OrdersWrite).await?;
+    let mut request = request(&services, &caller, &wanted, Permission::OrdersWrite).await?;
+    request.key = key.map(|key| RequestKey { scope: caller.name(), key, digest });
     let order = services.store.order_place(&request).await?.order;
     let status = status(&order);
     Ok((StatusCode::CREATED, Answer(Machine { id: order.id, name: order.name, status })))

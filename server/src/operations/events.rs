@@ -1,33 +1,26 @@
 //! What happens to orders, as it happens: server-sent events.
 
 use std::collections::{BTreeMap, VecDeque};
-use std::convert::Infallible;
 use std::time::Duration;
 
 use axum::extract::State;
-use axum::http::request::Parts;
-use axum::http::{HeaderName, Method};
-use axum::response::Sse;
-use axum::response::sse::{Event, KeepAlive};
-use futures_util::Stream;
+use axum::response::Response;
+use axum::response::sse::Event;
 use futures_util::stream::unfold;
 use jiff::{SignedDuration, Timestamp};
 use lessor_engine::Clock as _;
 use lessor_store::{OrderNews, StoreError};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
-use tokio::sync::OwnedSemaphorePermit;
+use tokio::time::sleep;
 use tracing::warn;
 use utoipa::ToSchema;
 
 use crate::access::Permission;
-use crate::extract::{Query, only};
-use crate::listen::Ending;
+use crate::extract::Query;
 use crate::orders::show::seen_tenant;
-use crate::{Caller, Problem, ProblemKind, Services, auth};
-
-/// How many may follow at once. Each asks the database once a second.
-pub(crate) const FOLLOWERS: usize = 64;
+use crate::watch::stream::{Listener, Subject};
+use crate::{Caller, Problem, Services};
 
 /// How often the database is asked.
 const ASKED_EVERY: Duration = Duration::from_secs(1);
@@ -37,8 +30,6 @@ const LATE: SignedDuration = SignedDuration::from_secs(15);
 
 /// How many are read at once.
 const READ: u32 = 500;
-
-const LAST_EVENT_ID: HeaderName = HeaderName::from_static("last-event-id");
 
 /// What is followed.
 #[derive(Debug, Default, Deserialize, utoipa::IntoParams)]
@@ -61,7 +52,7 @@ pub(crate) struct FollowQuery {
 pub(crate) struct StreamedEvent {
     /// Its id, for `Last-Event-ID`.
     id: String,
-    /// `order.` and what happened.
+    /// What happened, as webhooks call it: `order.settled`, `instance.restarted`.
     event: String,
     /// What happened, in JSON: the event's `id`, the `order`, its `tenant` and its `name`, the
     /// `number` of the version that it had from then on, when (`at`), what (`kind`), the `phase` that
@@ -93,53 +84,45 @@ pub(crate) struct NewsShown {
 }
 
 /// What happens to orders, and how far they are carried out, as it happens: a stream of events, each
-/// called `order.` and what happened. It goes on behind the `Last-Event-ID`; what happened in the last
-/// seconds before that may come again, with the same id. The stream ends when the server does, or
-/// when its reader may not read it any more.
+/// called as webhooks call it. It goes on behind the `Last-Event-ID`; what happened in the last
+/// seconds before that may come again, with the same id. The stream ends with an event `end`: when the
+/// server does, or when its reader may not read it any more.
 #[utoipa::path(get, path = "/v1/events", tag = "operations", params(FollowQuery, ("Last-Event-ID" = Option<String>, Header, description = "The id of the last event that was read")), responses((status = 200, description = "Events", body = StreamedEvent, content_type = "text/event-stream")))]
 pub(crate) async fn follow(
     State(services): State<Services>,
     caller: Caller,
     Query(query): Query<FollowQuery>,
-    parts: Parts,
-) -> Result<Sse<impl Stream<Item = Result<Event, Infallible>> + use<>>, Problem> {
-    let named = query.tenant.clone();
-    let tenant = seen_tenant(&services, &caller, named, Permission::OrdersRead).await?;
+    listener: Listener,
+) -> Result<Response, Problem> {
+    let permission = Permission::OrdersRead;
+    let tenant = seen_tenant(&services, &caller, query.tenant.clone(), permission).await?;
     let goes_on = goes_on(&query)?;
-    let (floor, newest, seen) = begin(&services, &parts, &query).await?;
-    let place = services.followers.clone().try_acquire_owned().map_err(|_| {
-        let detail = format!("{FOLLOWERS} follow already");
-        Problem::new(ProblemKind::TooMany).detail(detail).retry_after(Duration::from_secs(30))
-    })?;
-    let (named, ready) = (query.tenant, VecDeque::new());
+    let (floor, newest, seen) = begin(&services, listener.heard.as_deref(), &query).await?;
+    let subject = Subject { tenant, permission };
+    let place = services.streams.enter(subject.clone())?;
     let following = Following {
-        services,
-        parts,
-        named,
-        tenant,
+        services: services.clone(),
+        listener: listener.clone(),
+        subject,
         floor,
         newest,
         seen,
-        ready,
+        ready: VecDeque::new(),
         goes_on,
         is_behind: true,
-        _place: place,
     };
     let next = |mut following: Following| async move {
         let news = following.next().await?;
-        Some((Ok(event(&news)), following))
+        Some((event(&news), following))
     };
-    Ok(Sse::new(unfold(following, next)).keep_alive(KeepAlive::default()))
+    Ok(listener.answer(&services, place, unfold(following, next)))
 }
 
 /// Somebody who follows.
 struct Following {
     services: Services,
-    /// How they showed who they are, and when the server ends.
-    parts: Parts,
-    /// The tenant they named.
-    named: Option<String>,
-    tenant: Option<String>,
+    listener: Listener,
+    subject: Subject,
     /// Nothing before this is read.
     floor: Timestamp,
     /// When the latest that was read happened.
@@ -151,7 +134,6 @@ struct Following {
     goes_on: bool,
     /// Whether there may be more that happened already.
     is_behind: bool,
-    _place: OwnedSemaphorePermit,
 }
 
 impl Following {
@@ -177,35 +159,12 @@ impl Following {
 
     /// Waits for more to happen; whether it is read then.
     async fn may_wait(&self) -> bool {
-        self.goes_on && self.waits().await && self.still_may().await
-    }
-
-    /// Waits for a while; whether the server goes on.
-    async fn waits(&self) -> bool {
-        let ending = self.parts.extensions.get::<Ending>().cloned();
-        let told = async {
-            match ending {
-                Some(mut ending) => ending.told().await,
-                None => std::future::pending().await,
-            }
-        };
-        tokio::select! {
-            () = told => false,
-            () = tokio::time::sleep(ASKED_EVERY) => true,
+        if !self.goes_on {
+            return false;
         }
-    }
-
-    /// Whether they may still read it: keys end, and members leave.
-    async fn still_may(&self) -> bool {
-        let services = &self.services;
-        match auth::identify(services, &Method::GET, &self.parts.headers).await {
-            Ok(caller) => {
-                let named = self.named.clone();
-                let seen = seen_tenant(services, &caller, named, Permission::OrdersRead).await;
-                seen.is_ok_and(|tenant| tenant == self.tenant)
-            }
-            Err(_) => false,
-        }
+        sleep(ASKED_EVERY).await;
+        // What happens next is not theirs to hear when their key has ended by then.
+        self.listener.may(&self.services, &self.subject).await
     }
 
     /// Reads on, until something new is found or nothing is left; whether there may be more.
@@ -213,7 +172,7 @@ impl Following {
         let late = self.newest.checked_sub(LATE).unwrap_or(Timestamp::MIN).max(self.floor);
         let mut after = (late, String::new());
         let is_behind = loop {
-            let tenant = self.tenant.as_deref();
+            let tenant = self.subject.tenant.as_deref();
             let from = (after.0, after.1.as_str());
             let found = self.services.store.order_news(tenant, from, READ).await?;
             let is_last = found.len() < READ as usize;
@@ -238,8 +197,12 @@ impl Following {
 /// Before what nothing is read, when the latest that was read happened, and what was read.
 type Begin = (Timestamp, Timestamp, BTreeMap<String, Timestamp>);
 
-async fn begin(services: &Services, parts: &Parts, query: &FollowQuery) -> Result<Begin, Problem> {
-    let Some(last) = only(&parts.headers, &LAST_EVENT_ID)?.filter(|last| !last.is_empty()) else {
+async fn begin(
+    services: &Services,
+    heard: Option<&str>,
+    query: &FollowQuery,
+) -> Result<Begin, Problem> {
+    let Some(last) = heard.filter(|last| !last.is_empty()) else {
         let expected = "expected a time such as `2030-01-31T12:00:00Z`";
         let from = query.from.as_deref().map(str::parse).transpose();
         let from = from.map_err(|_| Problem::parameter("from", expected))?;
@@ -276,5 +239,5 @@ fn event(news: &OrderNews) -> Event {
         data: event.data.clone(),
     };
     let data = serde_json::to_string(&shown).unwrap_or_default();
-    Event::default().id(event.id.clone()).event(format!("order.{}", event.kind)).data(data)
+    Event::default().id(event.id.clone()).event(event.kind.topic()).data(data)
 }

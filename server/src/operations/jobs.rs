@@ -120,7 +120,7 @@ pub(crate) async fn list(
 
 /// Runs a job now, whether it is due or not, and answers when it is done. Whoever runs it twice has it
 /// done once: a job does what is due by now, and nothing else.
-#[utoipa::path(post, path = "/v1/jobs/{job}/runs", tag = "operations", params(("job" = String, Path, description = "`bill`, `drift`, `ledger`, `audit` or `forget`")), responses((status = 200, body = RanShown)))]
+#[utoipa::path(post, path = "/v1/jobs/{job}/runs", tag = "operations", params(("job" = inline(Job), Path, description = "Which")), responses((status = 200, body = RanShown)))]
 pub(crate) async fn run(
     State(services): State<Services>,
     caller: Caller,

@@ -8,6 +8,7 @@ use lessor_engine::Clock as _;
 use lessor_plans::Action;
 use lessor_store::{JobOutcome, JobRun, Welcome};
 use tracing::warn;
+use utoipa::ToSchema;
 
 use super::Schedule;
 use crate::{Reconciler, watch};
@@ -27,7 +28,8 @@ const RUNS: u32 = 50;
 
 /// Work that falls due by the clock. Every one can be run late, twice, or by two at once, and does
 /// the same: what was missed is made up for by the next run.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ToSchema)]
+#[schema(rename_all = "lowercase")]
 pub enum Job {
     /// Writes and pays every line of a bill that is due, and warns, suspends and ends who does not
     /// pay.

@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::stream::{Listener, event, trouble};
-use super::untold;
+use super::{subject, untold};
 use crate::access::Permission;
 use crate::extract::{Path, Query};
 use crate::orders::find;
@@ -93,7 +93,8 @@ pub(crate) async fn show(
         let detail = "what it writes stays within it: its sort of host does not see it";
         return Err(Problem::new(ProblemKind::NotOffered).detail(detail));
     };
-    let place = listener.wants_events.then(|| services.streams.enter(&order.tenant)).transpose()?;
+    let place =
+        listener.wants_events.then(|| services.streams.enter(subject(&order))).transpose()?;
     let lines = reader.logs(&found.thing, &asked).await.map_err(untold)?;
     match place {
         Some(place) => {

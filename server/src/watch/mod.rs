@@ -8,7 +8,7 @@ pub(crate) mod actions;
 pub(crate) mod logs;
 mod probing;
 mod sampling;
-mod stream;
+pub(crate) mod stream;
 pub(crate) mod usage;
 
 use std::collections::BTreeMap;
@@ -16,19 +16,21 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use lessor_engine::{WatchError, Watched};
-use lessor_plans::{InstallationId, Naming, name_for};
+use lessor_plans::{ClaimKey, InstallationId, Naming, name_for};
 use lessor_providers::Watch;
 use lessor_specs::{Address, Kind};
 use lessor_store::{Order, Store};
 use tokio::sync::Mutex;
 use tracing::{error, warn};
 
+use crate::access::Permission;
 use crate::reconcile::{Estate, Ground};
 use crate::{Problem, ProblemKind};
 
 pub(crate) use probing::probe;
 pub(crate) use sampling::sample;
 pub(crate) use stream::Streams;
+use stream::Subject;
 
 /// When to ask again where a host did not answer.
 const AGAIN: Duration = Duration::from_secs(5);
@@ -44,6 +46,13 @@ pub(crate) struct Watching {
 struct Known {
     ground: Ground,
     watches: BTreeMap<Address, Watch>,
+}
+
+/// What is needed to reach many instances, read once.
+pub(crate) struct Round {
+    known: Arc<Known>,
+    /// What things are known by at the connections that number them.
+    ids: BTreeMap<Address, BTreeMap<String, String>>,
 }
 
 /// The instance of an order, and who looks after it.
@@ -71,18 +80,28 @@ impl Watching {
 
     /// The instance of an order.
     pub(crate) async fn find(&self, store: &Store, order: &Order) -> Result<Found, NotFound> {
-        let is_there = order.anchored_at.is_some() && order.cleared_at.is_none();
-        let host = order.host.as_deref().filter(|_| is_there).ok_or(NotFound::Nothing)?;
-        let place = host.split_once('/').map_or(host, |(place, _)| place);
-        let place: Address =
-            place.parse().map_err(|why| NotFound::NoWay(anyhow::anyhow!("{why}")))?;
-        let thing = thing(store, order, &place).await.map_err(NotFound::NoWay)?;
-        let thing = thing.ok_or(NotFound::Nothing)?;
+        let place = place(order)?;
         let known = self.known(store).await.map_err(NotFound::NoWay)?;
-        let watch = known.watches.get(&place).cloned().ok_or_else(|| {
-            NotFound::NoWay(anyhow::anyhow!("`{place}`, where it lives, is not declared any more"))
-        })?;
-        Ok(Found { watch, thing, place })
+        let id = match ids(&place) {
+            None => None,
+            Some(pool) => {
+                let key = ClaimKey { pool, holder: address(order).to_string() };
+                store.claim_show(&key).await.map_err(|error| NotFound::NoWay(error.into()))?
+            }
+        };
+        known.found(order, place, id)
+    }
+
+    /// What is needed to reach many instances, as it is now.
+    pub(crate) async fn round(&self, store: &Store) -> anyhow::Result<Round> {
+        let known = self.known(store).await?;
+        let mut numbered = BTreeMap::new();
+        for place in known.watches.keys() {
+            if let Some(pool) = ids(place) {
+                numbered.insert(place.clone(), store.claim_list_in(&pool).await?);
+            }
+        }
+        Ok(Round { known, ids: numbered })
     }
 
     /// What was applied last, read anew when it is another than before.
@@ -103,17 +122,51 @@ impl Watching {
     }
 }
 
-/// What the instance of an order is known by at its connection.
-async fn thing(store: &Store, order: &Order, place: &Address) -> anyhow::Result<Option<Watched>> {
-    let address = Address::new(Kind::Instance, order.full_name());
-    if place.kind() == Kind::Docker {
-        let name = name_for(Naming::Docker, &address);
-        return Ok(Some(Watched { address, name }));
+impl Round {
+    /// The instance of an order.
+    pub(crate) fn find(&self, order: &Order) -> Result<Found, NotFound> {
+        let place = place(order)?;
+        let ids = self.ids.get(&place);
+        let id = ids.and_then(|ids| ids.get(&address(order).to_string())).cloned();
+        self.known.found(order, place, id)
     }
-    let pool = format!("{place}/id");
-    let claims = store.claim_of(&address).await?;
-    let id = claims.into_iter().find(|(key, _)| key.pool == pool);
-    Ok(id.map(|(_, name)| Watched { address, name }))
+}
+
+impl Known {
+    /// The instance of an order, by the number that it has where things are numbered.
+    fn found(&self, order: &Order, place: Address, id: Option<String>) -> Result<Found, NotFound> {
+        let address = address(order);
+        let name = match ids(&place) {
+            None => name_for(Naming::Docker, &address),
+            Some(_) => id.ok_or(NotFound::Nothing)?,
+        };
+        let watch = self.watches.get(&place).cloned().ok_or_else(|| {
+            NotFound::NoWay(anyhow::anyhow!("`{place}`, where it lives, is not declared any more"))
+        })?;
+        Ok(Found { watch, thing: Watched { address, name }, place })
+    }
+}
+
+/// The connection that an order was placed on, where something of it may be.
+fn place(order: &Order) -> Result<Address, NotFound> {
+    let is_there = order.anchored_at.is_some() && order.cleared_at.is_none();
+    let host = order.host.as_deref().filter(|_| is_there).ok_or(NotFound::Nothing)?;
+    let place = host.split_once('/').map_or(host, |(place, _)| place);
+    place.parse().map_err(|why| NotFound::NoWay(anyhow::anyhow!("{why}")))
+}
+
+fn address(order: &Order) -> Address {
+    Address::new(Kind::Instance, order.full_name())
+}
+
+/// Out of what the numbers are given that things have at a connection; `None` where they have names.
+fn ids(place: &Address) -> Option<String> {
+    (place.kind() != Kind::Docker).then(|| format!("{place}/id"))
+}
+
+/// What is told of the instance of an order.
+fn subject(order: &Order) -> Subject {
+    Subject { tenant: Some(order.tenant.clone()), permission: Permission::InstancesRead }
 }
 
 impl Ground {

@@ -9,7 +9,7 @@ use lessor_store::{Order, Sample, Store};
 use tokio::time::timeout;
 use tracing::debug;
 
-use super::{Found, NotFound, Watching, usage};
+use super::{Found, NotFound, Round, Watching, usage};
 
 /// How many instances are looked at at the same time.
 pub(super) const AT_ONCE: usize = 16;
@@ -29,13 +29,14 @@ const FRESH: SignedDuration = SignedDuration::from_mins(10);
 pub(crate) async fn sample(store: &Store, watching: &Watching) -> anyhow::Result<String> {
     let before = |kept| store.now().checked_sub(kept).unwrap_or(Timestamp::MIN);
     let last = store.sample_last(before(FRESH)).await?;
+    let round = round(store, watching).await;
     let (mut seen, mut missed) = (0, 0);
     let mut after = String::new();
     loop {
         let orders = store.order_list_running(&after, ORDERS).await?;
         let Some(end) = orders.last() else { break };
         after.clone_from(&end.id);
-        let looks: Vec<_> = orders.iter().map(|order| look(store, watching, order)).collect();
+        let looks: Vec<_> = orders.iter().map(|order| look(store, round.as_ref(), order)).collect();
         let found: Vec<_> = stream::iter(looks).buffer_unordered(AT_ONCE).collect().await;
         let mut samples: Vec<Sample> = found.into_iter().flatten().collect();
         for sample in &mut samples {
@@ -51,8 +52,8 @@ pub(crate) async fn sample(store: &Store, watching: &Watching) -> anyhow::Result
     Ok(format!("{seen} instances, {missed} not seen, {forgotten} old samples"))
 }
 
-async fn look(store: &Store, watching: &Watching, order: &Order) -> Option<Sample> {
-    let found = found(store, watching, order).await?;
+async fn look(store: &Store, round: Option<&Round>, order: &Order) -> Option<Sample> {
+    let found = found(round, order)?;
     let usage = timeout(PATIENCE, found.watch.watcher.usage(&found.thing)).await;
     match usage {
         Ok(Ok(usage)) => Some(Sample { order: order.id.clone(), at: store.now(), usage }),
@@ -64,9 +65,15 @@ async fn look(store: &Store, watching: &Watching, order: &Order) -> Option<Sampl
     }
 }
 
+/// What is needed to reach instances, if they can be reached.
+pub(super) async fn round(store: &Store, watching: &Watching) -> Option<Round> {
+    let round = watching.round(store).await;
+    round.inspect_err(|why| debug!(why = format!("{why:#}"), "no instance can be reached")).ok()
+}
+
 /// The instance of an order, if it can be looked after.
-pub(super) async fn found(store: &Store, watching: &Watching, order: &Order) -> Option<Found> {
-    match watching.find(store, order).await {
+pub(super) fn found(round: Option<&Round>, order: &Order) -> Option<Found> {
+    match round?.find(order) {
         Ok(found) => Some(found),
         Err(NotFound::Nothing) => None,
         Err(NotFound::NoWay(why)) => {

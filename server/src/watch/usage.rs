@@ -15,7 +15,7 @@ use tokio::time::{Instant, sleep};
 use utoipa::ToSchema;
 
 use super::stream::{Listener, event, trouble};
-use super::{Found, untold};
+use super::{Found, subject, untold};
 use crate::access::Permission;
 use crate::extract::{Path, Query};
 use crate::orders::find;
@@ -123,7 +123,7 @@ pub(crate) async fn show(
     let since = time("since", query.since.as_deref())?.unwrap_or_else(usual);
     let found = services.watching.find(&services.store, &order).await?;
     if listener.wants_events {
-        let place = services.streams.enter(&order.tenant)?;
+        let place = services.streams.enter(subject(&order))?;
         let told = told(services.store.clone(), found);
         return Ok(listener.answer(&services, place, told));
     }

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
 use lessor_engine::Clock as _;
-use lessor_store::{Claimed, DeliveryEnd, StoreError};
+use lessor_store::{Claimed, DeliveryEnd, Standing, StoreError};
 use tokio::task::JoinSet;
 use tokio::time::sleep;
 use tracing::{debug, info, warn};
@@ -15,8 +15,9 @@ use super::send::{Message, send};
 use super::sign::signature;
 use crate::Services;
 
-/// How many endpoints are told at the same time, each one event after another.
-const AT_ONCE: usize = 16;
+/// How many endpoints are told at the same time, each one event after another; and how many more
+/// where nothing came through the last time, so that those hold up no other, however many they are.
+const AT_ONCE: [(Standing, usize); 2] = [(Standing::Well, 16), (Standing::Failing, 16)];
 
 /// How often it is asked whether something is due. What happens through this server is told at once.
 const ASKED_EVERY: Duration = Duration::from_secs(1);
@@ -50,8 +51,10 @@ impl Webhooks {
         spread(services).await?;
         let mut tries = 0;
         loop {
-            let turn = services.settings.webhooks.turn;
-            let claimed = services.store.delivery_claim(AT_ONCE, turn).await?;
+            let mut claimed = Vec::new();
+            for (standing, most) in AT_ONCE {
+                claimed.extend(claim(services, standing, most).await?);
+            }
             if claimed.is_empty() {
                 return Ok(tries);
             }
@@ -67,30 +70,51 @@ impl Webhooks {
 
 /// Tells others what happens, for as long as the server runs. One that is slow holds up no other.
 pub(crate) async fn go_on(services: Services) {
-    let mut trying = JoinSet::new();
+    let mut trying =
+        AT_ONCE.map(|(standing, most)| Trying { standing, most, tries: JoinSet::new() });
     loop {
         if let Err(error) = begin(&services, &mut trying).await {
             warn!(%error, "could not read what others are to be told");
         }
+        let [well, failing] = &mut trying;
         tokio::select! {
             () = services.outbox_moved.notified() => {}
             () = sleep(ASKED_EVERY) => {}
             // There is room for another, and maybe more to tell.
-            Some(_) = trying.join_next() => {}
+            Some(_) = well.tries.join_next() => {}
+            Some(_) = failing.tries.join_next() => {}
         }
     }
 }
 
-async fn begin(services: &Services, trying: &mut JoinSet<()>) -> Result<(), StoreError> {
+/// Tries under way, at endpoints of one standing.
+struct Trying {
+    standing: Standing,
+    most: usize,
+    tries: JoinSet<()>,
+}
+
+async fn begin(services: &Services, trying: &mut [Trying; 2]) -> Result<(), StoreError> {
     spread(services).await?;
-    let room = AT_ONCE.saturating_sub(trying.len());
-    if room > 0 {
-        let turn = services.settings.webhooks.turn;
-        for claimed in services.store.delivery_claim(room, turn).await? {
-            trying.spawn(tried(services.clone(), claimed));
+    for Trying { standing, most, tries } in trying {
+        while tries.try_join_next().is_some() {}
+        let room = most.saturating_sub(tries.len());
+        for claimed in claim(services, *standing, room).await? {
+            tries.spawn(tried(services.clone(), claimed));
         }
     }
     Ok(())
+}
+
+async fn claim(
+    services: &Services,
+    standing: Standing,
+    room: usize,
+) -> Result<Vec<Claimed>, StoreError> {
+    if room == 0 {
+        return Ok(Vec::new());
+    }
+    services.store.delivery_claim(standing, room, services.settings.webhooks.turn).await
 }
 
 async fn spread(services: &Services) -> Result<(), StoreError> {

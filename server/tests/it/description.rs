@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use insta::assert_snapshot;
-use lessor_server::{Access, ProblemKind, Settings, openapi, routes_listed};
+use lessor_server::{Access, Job, ProblemKind, Settings, openapi, routes_listed};
 use lessor_store::PlatformRole;
 use serde_json::Value;
 
@@ -46,6 +46,13 @@ async fn without_the_old_paths_nothing_is_there_and_nothing_is_said_of_them() {
         let found = server.call(&admin, "GET", path, None).await;
         assert_eq!(found.status, 404, "{path} {found:?}");
     }
+}
+
+#[test]
+fn every_job_there_is_is_named_where_one_is_run() {
+    let named = &openapi(true)["paths"]["/v1/jobs/{job}/runs"]["post"]["parameters"][0]["schema"];
+    let jobs: Vec<_> = Job::ALL.into_iter().map(Job::name).collect();
+    assert_eq!(named["enum"], serde_json::json!(jobs), "{named}");
 }
 
 #[test]

@@ -5,7 +5,7 @@ use std::time::Duration;
 use insta::{allow_duplicates, assert_snapshot};
 use lessor_server::{Background, Job, Ran, Reconciling, Schedule};
 use lessor_specs::OrderPhase;
-use lessor_store::{Order, PlatformRole};
+use lessor_store::{Actor, HealthRecord, HealthStep, Holder, LeaseTerms, Order, PlatformRole};
 use serde_json::json;
 use tokio::time::{Instant, sleep};
 
@@ -15,6 +15,16 @@ use crate::reconcile::{SHOP, Shop, estate};
 impl Shop {
     fn schedule(&self) -> Schedule {
         Schedule::new(self.store().clone(), Some(estate(self.dir.path())))
+    }
+
+    /// Lets the time between two rounds go by, and looks.
+    async fn probe(&self) -> String {
+        for (order, record) in self.store().health_list().await.unwrap() {
+            let order = self.order(&order).await;
+            let record = HealthRecord { failed_at: None, ..record };
+            self.store().health_write(&order, &record, HealthStep::Note).await.unwrap();
+        }
+        self.run(Job::Probe).await
     }
 
     async fn run(&self, job: Job) -> String {
@@ -45,10 +55,10 @@ async fn what_is_ill_is_started_anew_three_times_and_then_held_until_somebody_as
     for backend in BACKENDS {
         let shop = Shop::open(backend, SHOP).await;
         let (order, who) = (shop.running("lobby").await, shop.customer().await);
-        let mut told = vec![shop.run(Job::Probe).await];
+        let mut told = vec![shop.probe().await];
         shop.ail(Some("nothing answers on its port 25565")).await;
         for _ in 0..9 {
-            told.push(shop.run(Job::Probe).await);
+            told.push(shop.probe().await);
         }
         allow_duplicates!(assert_snapshot!(told.join("\n"), @"
         1 well, 0 ill, 0 restarted, 0 held, 0 not seen
@@ -71,8 +81,8 @@ async fn what_is_ill_is_started_anew_three_times_and_then_held_until_somebody_as
         let path = format!("/v1/instances/{}/actions", order.id);
         let action = Some(json!({ "action": "restart" }));
         assert_eq!(shop.server.call(&who, "POST", &path, action).await.status, 200);
-        shop.run(Job::Probe).await;
-        shop.run(Job::Probe).await;
+        shop.probe().await;
+        shop.probe().await;
         assert_eq!(shop.restarts().await, 5, "it is tried again");
         assert_eq!(shop.order(&order.id).await.why, None);
     }
@@ -85,25 +95,53 @@ async fn what_recovers_by_itself_is_said_to_and_what_is_off_or_out_of_sight_is_n
         let order = shop.running("lobby").await;
         shop.ail(Some("a cold")).await;
         for _ in 0..8 {
-            shop.run(Job::Probe).await;
+            shop.probe().await;
         }
         shop.ail(None).await;
-        shop.run(Job::Probe).await;
+        shop.probe().await;
         let happened = shop.happened(&order).await;
         assert_eq!(happened, "restarted restarted restarted held recovered");
         assert_eq!(shop.order(&order.id).await.why, None);
 
         let host = std::fs::read(shop.dir.path().join("host.json")).unwrap();
         std::fs::write(shop.dir.path().join("host.json"), "no host").unwrap();
-        let unseen = shop.run(Job::Probe).await;
+        let unseen = shop.probe().await;
         assert_eq!(unseen, "0 well, 0 ill, 0 restarted, 0 held, 1 not seen");
         std::fs::write(shop.dir.path().join("host.json"), host).unwrap();
         shop.ail(Some("a cold")).await;
-        let by = lessor_store::Actor::command();
-        shop.store().order_power(&order.id, None, false, &by).await.unwrap();
+        shop.probe().await;
+        assert_eq!(shop.store().health_list().await.unwrap().len(), 1);
+        shop.store().order_power(&order.id, None, false, &Actor::command()).await.unwrap();
         shop.turn().await;
-        let off = shop.run(Job::Probe).await;
+        let off = shop.probe().await;
         assert_eq!(off, "0 well, 0 ill, 0 restarted, 0 held, 0 not seen");
+        assert!(shop.store().health_list().await.unwrap().is_empty(), "it begins anew");
+    }
+}
+
+#[tokio::test]
+async fn what_cannot_be_started_anew_right_now_is_not_counted_and_is_started_by_the_next_round() {
+    for backend in BACKENDS {
+        let shop = Shop::open(backend, SHOP).await;
+        let (order, who) = (shop.running("lobby").await, shop.customer().await);
+        shop.ail(Some("a cold")).await;
+        shop.probe().await;
+        let terms = LeaseTerms { ttl: Duration::from_mins(5), ..LeaseTerms::default() };
+        let (places, holder) = (["docker.par1".parse().unwrap()], Holder::here("apply"));
+        let lease = shop.store().lease_acquire(&places, &holder, terms, &mut |_| ()).await.unwrap();
+
+        let busy = shop.probe().await;
+        let path = format!("/v1/instances/{}/actions", order.id);
+        let action = Some(json!({ "action": "restart" }));
+        let refused = shop.server.call(&who, "POST", &path, action).await.status;
+
+        assert_eq!(busy, "0 well, 0 ill, 0 restarted, 0 held, 0 not seen, 1 went wrong");
+        assert_eq!((refused.as_u16(), shop.restarts().await), (503, 0));
+        assert_eq!(shop.happened(&order).await, "", "it did not happen, and nobody says so");
+        lease.release().await.unwrap();
+        let free = shop.probe().await;
+        assert_eq!(free, "0 well, 1 ill, 1 restarted, 0 held, 0 not seen");
+        assert_eq!((shop.restarts().await, shop.happened(&order).await), (1, "restarted".into()));
     }
 }
 
@@ -113,8 +151,7 @@ async fn what_was_counted_otherwise_of_a_quota_is_put_right() {
         let shop = Shop::open(backend, SHOP).await;
         shop.running("lobby").await;
         let gone = shop.place("gone", "brief").await;
-        let by = lessor_store::Actor::command();
-        shop.store().order_terminate(&gone.id, None, &by).await.unwrap();
+        shop.store().order_terminate(&gone.id, None, &Actor::command()).await.unwrap();
         assert_eq!(shop.run(Job::Quota).await, "1 tenants, 0 put right");
     }
 }

@@ -140,8 +140,18 @@ async fn a_client_of_a_provider_of_machines_looks_reckons_and_orders() {
         assert_eq!(version, "vps");
         let order = server.store().order_show(&id).await.unwrap().unwrap();
         assert_eq!(order.full_name(), "acme/web");
-        let unnamed = server.call(&alice, "POST", "/create_machine", Some(machine)).await;
+        let unnamed = server.call(&alice, "POST", "/create_machine", Some(machine.clone())).await;
         assert_eq!(unnamed.status, 201, "{unnamed:?}");
+        let keyed = async |key: &str, body: &Value| {
+            let (headers, body) = ([("idempotency-key", key)], Some(body.clone()));
+            server.call_with(&alice, "POST", "/create_machine", &headers, body).await
+        };
+        let (first, again) = (keyed("k-1", &machine).await, keyed("k-1", &machine).await);
+        assert_eq!((first.status.as_u16(), &first.body["id"]), (201, &again.body["id"]));
+        assert_ne!(first.body["id"], unnamed.body["id"]);
+        let other = json!({ "os": "ubuntu", "cpu": 1 });
+        assert_eq!(keyed("k-1", &other).await.body["type"], "/problems/key-reused");
+        assert_eq!(keyed("", &machine).await.status, 422);
     }
 }
 

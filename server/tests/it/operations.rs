@@ -35,13 +35,14 @@ fn looking(shop: &Shop) -> Router {
     app(&services.unwrap())
 }
 
-/// What was said in a stream: the id, the name and the data of each event.
+/// What was said in a stream until its end: the id, the name and the data of each event.
 fn events(text: &str) -> Vec<(String, String, Value)> {
     let field = |event: &str, name: &str| {
         let line = event.lines().find_map(|line| line.strip_prefix(name));
         line.unwrap_or_default().trim_start_matches(": ").to_owned()
     };
     let events = text.split("\n\n").filter(|event| event.contains("data"));
+    let events = events.take_while(|event| !event.starts_with("event: end"));
     let events = events.map(|event| {
         let data = serde_json::from_str(&field(event, "data")).unwrap();
         (field(event, "id"), field(event, "event"), data)
@@ -194,8 +195,9 @@ async fn whoever_follows_is_told_until_their_key_ends() {
     let found = shop.store().key_show(&id).await.unwrap().unwrap();
     shop.store().key_revoke(&found, &Actor::command()).await.unwrap();
     shop.place("creative", "brief").await;
-    let ended = timeout(Duration::from_secs(20), stream.next()).await.unwrap();
-    assert!(ended.is_none(), "{ended:?}");
+    let ended = timeout(Duration::from_secs(20), stream.next()).await.unwrap().unwrap().unwrap();
+    assert_eq!(std::str::from_utf8(&ended).unwrap(), "event: end\ndata: {}\n\n");
+    assert!(stream.next().await.is_none());
 }
 
 #[tokio::test]
@@ -241,7 +243,13 @@ async fn so_many_follow_and_no_more_until_one_leaves() {
     assert!(streams.iter().all(|stream| stream.status() == 200));
     let refused = answer(&app, get(&key, "/v1/events")).await;
     assert_eq!((refused.status.as_u16(), refused.header("retry-after")), (429, "31"));
-    assert_eq!(refused.body["detail"], "64 follow already");
+    let detail = "at most 64 answers go on at once for the platform";
+    assert_eq!(refused.body["detail"], detail);
+    // A tenant has places of its own.
+    shop.declare().await;
+    let (_, tenant) = shop.server.key(KeyOwner::Tenant("acme".into()), "orders:read").await;
+    let own = app.clone().oneshot(get(&tenant, "/v1/events")).await.unwrap();
+    assert_eq!(own.status(), 200);
 
     streams.pop();
 

@@ -19,7 +19,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use insta::{allow_duplicates, assert_snapshot};
 use lessor_server::{Listening, Settings, WebhookSettings, Webhooks};
-use lessor_store::{Actor, DeliveryEnd, DeliveryPhase, KeyOwner, PlatformRole};
+use lessor_store::{Actor, DeliveryEnd, DeliveryPhase, KeyOwner, PlatformRole, Standing};
 use serde_json::{Value, json};
 
 use crate::fixture::{Answer, BACKENDS, Backend, Credential, Server, cheap};
@@ -289,9 +289,9 @@ async fn one_at_a_time_has_the_turn_and_who_lost_it_writes_nothing() {
         let store = shop.store();
         store.outbox_spread().await.unwrap();
 
-        let frozen = store.delivery_claim(9, Duration::ZERO).await.unwrap();
-        let other = store.delivery_claim(9, Duration::from_mins(1)).await.unwrap();
-        let third = store.delivery_claim(9, Duration::from_mins(1)).await.unwrap();
+        let frozen = store.delivery_claim(Standing::Well, 9, Duration::ZERO).await.unwrap();
+        let other = store.delivery_claim(Standing::Well, 9, Duration::from_mins(1)).await.unwrap();
+        let third = store.delivery_claim(Standing::Well, 9, Duration::from_mins(1)).await.unwrap();
 
         assert_eq!((frozen.len(), other.len(), third.len()), (1, 1, 0));
         let came = DeliveryEnd::Delivered { status: 200 };

@@ -7,6 +7,7 @@ use jiff::Timestamp;
 use lessor_engine::Clock as _;
 use lessor_specs::{Currency, Money};
 
+use super::wallet::raised;
 use super::{Account, Booking, BookingKind};
 use crate::ident::ident;
 use crate::row::{self, Columns, Misread};
@@ -219,10 +220,11 @@ impl Store {
             let amount = Money::from_micros(taken);
             return Err(Decline::BadAmount { currency: hold.currency, amount }.into());
         }
-        let moved = sqlx::query(
-            "UPDATE wallet SET held = held - $1, posted = posted - $2
-             WHERE tenant = $3 AND currency = $4 AND held >= $1",
-        )
+        let moved = sqlx::query(concat!(
+            "UPDATE wallet SET held = held - $1, posted = posted - $2, floor = ",
+            raised!("posted - held + $1 - $2"),
+            " WHERE tenant = $3 AND currency = $4 AND held >= $1",
+        ))
         .bind(hold.amount.micros())
         .bind(taken)
         .bind(&hold.tenant)
@@ -236,15 +238,20 @@ impl Store {
         Ok(())
     }
 
-    /// Frees what was promised.
+    /// Frees what was promised. A wallet that had fallen below its line rises towards it: what is free
+    /// again can be spent as far as the line lets it.
     pub(crate) async fn hold_free(&self, work: &mut Work, hold: &Hold) -> Result<(), StoreError> {
-        sqlx::query("UPDATE wallet SET held = held - $1 WHERE tenant = $2 AND currency = $3")
-            .bind(hold.amount.micros())
-            .bind(&hold.tenant)
-            .bind(hold.currency.to_string())
-            .execute(&mut **work)
-            .await
-            .map_err(|error| self.error(&error))?;
+        sqlx::query(concat!(
+            "UPDATE wallet SET held = held - $1, floor = ",
+            raised!("posted - held + $1"),
+            " WHERE tenant = $2 AND currency = $3",
+        ))
+        .bind(hold.amount.micros())
+        .bind(&hold.tenant)
+        .bind(hold.currency.to_string())
+        .execute(&mut **work)
+        .await
+        .map_err(|error| self.error(&error))?;
         Ok(())
     }
 }

@@ -8,6 +8,22 @@ use crate::row::{self, Columns, Misread};
 use crate::work::Work;
 use crate::{Decline, Store, StoreError};
 
+/// The floor of a wallet that comes to have so much: one that was lower than its line rises with it,
+/// up to the line.
+macro_rules! raised {
+    ($left:literal) => {
+        concat!(
+            "CASE WHEN floor >= line THEN floor WHEN ",
+            $left,
+            " >= line THEN line ELSE ",
+            $left,
+            " END"
+        )
+    };
+}
+
+pub(super) use raised;
+
 /// The money of a tenant in one currency.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Wallet {
@@ -141,13 +157,11 @@ impl Store {
             if amount.micros() > 0 {
                 wallet_open(work, tenant, currency).await?;
             }
-            sqlx::query(
-                "UPDATE wallet SET posted = posted + $1, floor = CASE
-                     WHEN floor >= line THEN floor
-                     WHEN posted - held + $1 >= line THEN line
-                     ELSE posted - held + $1 END
-                 WHERE tenant = $2 AND currency = $3 AND posted - held + $1 >= floor",
-            )
+            sqlx::query(concat!(
+                "UPDATE wallet SET posted = posted + $1, floor = ",
+                raised!("posted - held + $1"),
+                " WHERE tenant = $2 AND currency = $3 AND posted - held + $1 >= floor",
+            ))
             .bind(amount.micros())
             .bind(tenant)
             .bind(currency.to_string())

@@ -269,6 +269,9 @@ impl Store {
         let event = happen(order, what, data, now)?;
         let inserted = event_insert(work, &order.tenant, &event).await;
         inserted.map_err(|error| self.error(&error))?;
+        if what.ends_health() {
+            self.health_delete(work, &order.id).await?;
+        }
         Ok(event)
     }
 

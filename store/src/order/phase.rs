@@ -187,8 +187,30 @@ impl Happening {
         }
     }
 
+    /// Whether what was found of the instance before says nothing of it any more.
+    pub(crate) const fn ends_health(self) -> bool {
+        match self {
+            Happening::Resized
+            | Happening::Switched
+            | Happening::Suspended
+            | Happening::Terminated
+            | Happening::Failed => true,
+            Happening::Placed
+            | Happening::Begun
+            | Happening::Settled
+            | Happening::Lost
+            | Happening::Resumed
+            | Happening::Warned
+            | Happening::Paid
+            | Happening::Cleared
+            | Happening::Restarted
+            | Happening::Held
+            | Happening::Recovered => false,
+        }
+    }
+
     /// What others are told it is: about the order, or about what it stands for.
-    pub(crate) fn topic(self) -> String {
+    pub fn topic(self) -> String {
         match self {
             Happening::Restarted | Happening::Held | Happening::Recovered => {
                 format!("instance.{self}")

@@ -70,12 +70,21 @@ impl Store {
         Ok(tariff.map(|tariff| quote(&tariff, order.discount.as_ref())))
     }
 
-    /// What makes the instance of an order count as ready, by the image it bought; `None` where
+    /// What makes the instance of each order count as ready, by the image it bought; `None` where
     /// nothing does.
-    pub async fn order_ready(&self, order: &Order) -> Result<Option<Ready>, StoreError> {
-        let version = self.version_bought(order).await?;
-        let image = order.instance.image.as_ref().and_then(|image| version.images.get(image));
-        Ok(image.and_then(|image| image.container.as_ref()?.ready.clone()))
+    pub async fn order_list_ready(
+        &self,
+        orders: &[Order],
+    ) -> Result<Vec<Option<Ready>>, StoreError> {
+        let mut work = self.begin_snapshot().await?;
+        let mut all = Vec::with_capacity(orders.len());
+        for order in orders {
+            let version = self.offer_version(&mut work, &order.instance.offer).await?;
+            let image = order.instance.image.as_ref().and_then(|image| version.images.get(image));
+            all.push(image.and_then(|image| image.container.as_ref()?.ready.clone()));
+        }
+        work.rollback().await.map_err(|error| self.error(&error))?;
+        Ok(all)
     }
 
     /// The offer of an order, in the version it bought.

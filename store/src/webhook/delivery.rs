@@ -24,6 +24,31 @@ macro_rules! deliveries {
     };
 }
 
+/// Endpoints where something is due, those first that have been due the longest. One that rests is
+/// due again at the end of that.
+macro_rules! due {
+    ($failing:literal) => {
+        concat!(
+            "SELECT id FROM (
+                 SELECT id, coalesce(rests_until, 0) AS rests_until, (
+                     SELECT min(next_at) FROM webhook_delivery
+                     WHERE webhook = webhook.id AND phase = 'waiting'
+                 ) AS next_at
+                 FROM webhook
+                 WHERE disabled_at IS NULL AND coalesce(leased_until, 0) <= $1
+                     AND coalesce(rests_until, 0) <= $1 AND failing_since ",
+            $failing,
+            ") AS own
+             WHERE next_at <= $1
+             ORDER BY CASE WHEN rests_until > next_at THEN rests_until ELSE next_at END, id
+             LIMIT $2"
+        )
+    };
+}
+
+/// The longest that an endpoint rests. Who mends theirs is told within that.
+const LONGEST_REST: SignedDuration = SignedDuration::from_mins(10);
+
 /// One event for one endpoint.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Delivery {
@@ -62,6 +87,15 @@ pub enum DeliveryPhase {
     Delivered,
     /// It was given up.
     Failed,
+}
+
+/// How it went at an endpoint the last time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Standing {
+    /// What was sent came through, or nothing was sent yet.
+    Well,
+    /// Nothing came through.
+    Failing,
 }
 
 /// A delivery that is ours to try.
@@ -149,21 +183,19 @@ impl Delivery {
 
 impl Store {
     /// Takes the turn at up to `limit` endpoints where something is due, each with its next
-    /// delivery, for as long as `ttl`. Whoever does not end a try by then may see it tried by others.
+    /// delivery, for as long as `ttl`: those first that have been due the longest. Whoever does not
+    /// end a try by then may see it tried by others.
     pub async fn delivery_claim(
         &self,
+        standing: Standing,
         limit: usize,
         ttl: Duration,
     ) -> Result<Vec<Claimed>, StoreError> {
         let failed = |error: sqlx::Error| self.error(&error);
-        let due = sqlx::query(
-            "SELECT id FROM webhook
-             WHERE disabled_at IS NULL AND coalesce(leased_until, 0) <= $1 AND EXISTS (
-                 SELECT 1 FROM webhook_delivery
-                 WHERE webhook = webhook.id AND phase = 'waiting' AND next_at <= $1
-             )
-             ORDER BY id LIMIT $2",
-        )
+        let due = sqlx::query(match standing {
+            Standing::Well => due!("IS NULL"),
+            Standing::Failing => due!("IS NOT NULL"),
+        })
         .bind(self.now().as_microsecond())
         .bind(row::column(limit))
         .fetch_all(self.pool())
@@ -190,6 +222,7 @@ impl Store {
             let turn = sqlx::query(
                 "UPDATE webhook SET leased_until = $1, token = token + 1
                  WHERE id = $2 AND disabled_at IS NULL AND coalesce(leased_until, 0) <= $3
+                     AND coalesce(rests_until, 0) <= $3
                  RETURNING id, tenant, url, topics, secret, created_by, created_at, failing_since,
                      disabled_at, disabled_why, version, token",
             )
@@ -224,33 +257,37 @@ impl Store {
         Ok(claimed)
     }
 
-    /// Writes down what a try came to, and gives the turn back. Whether it was still ours: if not,
-    /// somebody else tries it again.
+    /// Writes down what a try came to, and gives the turn back. Where it did not come through, the
+    /// endpoint rests until the next try, but for no longer than ten minutes. Whether the turn was
+    /// still ours: if not, somebody else tries it again. A delivery that was to be tried anew
+    /// meanwhile stays so.
     pub async fn delivery_end(
         &self,
         claimed: &Claimed,
         end: &DeliveryEnd,
     ) -> Result<bool, StoreError> {
         let now = self.now();
-        let failing = match end {
-            DeliveryEnd::Delivered { .. } => None,
-            DeliveryEnd::Missed { .. } => Some(claimed.webhook.failing_since.unwrap_or(now)),
+        let (failing, rests) = match end {
+            DeliveryEnd::Delivered { .. } => (None, None),
+            DeliveryEnd::Missed { again_at, .. } => {
+                let longest = now.checked_add(LONGEST_REST).unwrap_or(now);
+                let rests = again_at.map_or(longest, |again_at| again_at.min(longest));
+                (Some(claimed.webhook.failing_since.unwrap_or(now)), Some(rests))
+            }
         };
         let mut work = self.begin().await?;
-        let ours = sqlx::query(
-            "UPDATE webhook SET leased_until = NULL, failing_since = $1 WHERE id = $2 AND token = $3",
-        )
-        .bind(failing.map(Timestamp::as_microsecond))
-        .bind(&claimed.webhook.id)
-        .bind(claimed.token)
-        .execute(&mut *work)
-        .await
-        .map_err(|error| self.error(&error))?;
-        if ours.rows_affected() == 0 {
+        let ended = async {
+            if !turn_end(&mut work, claimed, failing, rests).await? {
+                return Ok(false);
+            }
+            if !delivery_update(&mut work, &claimed.delivery, end, now).await? {
+                rest_end(&mut work, &claimed.webhook.id).await?;
+            }
+            Ok(true)
+        };
+        if !ended.await.map_err(|error: sqlx::Error| self.error(&error))? {
             return Ok(false);
         }
-        let ended = delivery_update(&mut work, &claimed.delivery, end, now).await;
-        ended.map_err(|error| self.error(&error))?;
         if let DeliveryEnd::Missed { disabled: Some(why), .. } = end {
             self.webhook_disable(&mut work, &claimed.webhook, why, now).await?;
         }
@@ -322,8 +359,8 @@ impl Store {
         found.map_err(|error| self.error(&error.into()))
     }
 
-    /// Has a delivery tried again, from the beginning, whatever became of it. `None` when its
-    /// endpoint has no such delivery.
+    /// Has a delivery tried again, from the beginning, whatever became of it, and its endpoint rest
+    /// no longer. `None` when its endpoint has no such delivery.
     pub async fn delivery_replay(
         &self,
         webhook: &Webhook,
@@ -332,6 +369,9 @@ impl Store {
     ) -> Result<Option<Delivery>, StoreError> {
         let now = self.now();
         let mut work = self.begin().await?;
+        // The endpoint first, as everywhere: others wait for each other otherwise.
+        let rested = rest_end(&mut work, &webhook.id).await;
+        rested.map_err(|error| self.error(&error))?;
         let found = sqlx::query(
             "UPDATE webhook_delivery
              SET phase = 'waiting', tries = 0, next_at = $1, ended_at = NULL, why = NULL
@@ -360,12 +400,39 @@ impl Store {
     }
 }
 
+/// Gives a turn back; whether it was still ours.
+async fn turn_end(
+    work: &mut Work,
+    claimed: &Claimed,
+    failing: Option<Timestamp>,
+    rests: Option<Timestamp>,
+) -> Result<bool, sqlx::Error> {
+    let ended = sqlx::query(
+        "UPDATE webhook SET leased_until = NULL, failing_since = $1, rests_until = $2
+         WHERE id = $3 AND token = $4",
+    )
+    .bind(failing.map(Timestamp::as_microsecond))
+    .bind(rests.map(Timestamp::as_microsecond))
+    .bind(&claimed.webhook.id)
+    .bind(claimed.token)
+    .execute(&mut **work)
+    .await?;
+    Ok(ended.rows_affected() == 1)
+}
+
+async fn rest_end(work: &mut Work, webhook: &str) -> Result<(), sqlx::Error> {
+    let ended = sqlx::query("UPDATE webhook SET rests_until = NULL WHERE id = $1").bind(webhook);
+    ended.execute(&mut **work).await.map(drop)
+}
+
+/// Whether it was still as it was claimed: somebody may want it tried anew, or have switched its
+/// endpoint off.
 async fn delivery_update(
     work: &mut Work,
     delivery: &Delivery,
     end: &DeliveryEnd,
     now: Timestamp,
-) -> Result<(), sqlx::Error> {
+) -> Result<bool, sqlx::Error> {
     let (phase, status, why, next_at) = match end {
         DeliveryEnd::Delivered { status } => {
             (DeliveryPhase::Delivered, Some(*status), None, delivery.next_at)
@@ -378,9 +445,10 @@ async fn delivery_update(
         }
     };
     let ended_at = (phase != DeliveryPhase::Waiting).then_some(now);
-    sqlx::query(
+    let updated = sqlx::query(
         "UPDATE webhook_delivery
-         SET phase = $1, status = $2, why = $3, next_at = $4, ended_at = $5 WHERE id = $6",
+         SET phase = $1, status = $2, why = $3, next_at = $4, ended_at = $5
+         WHERE id = $6 AND phase = 'waiting' AND tries = $7",
     )
     .bind(phase.as_str())
     .bind(status.map(i64::from))
@@ -388,7 +456,8 @@ async fn delivery_update(
     .bind(next_at.as_microsecond())
     .bind(ended_at.map(Timestamp::as_microsecond))
     .bind(&delivery.id)
+    .bind(i64::from(delivery.tries))
     .execute(&mut **work)
-    .await
-    .map(drop)
+    .await?;
+    Ok(updated.rows_affected() == 1)
 }

@@ -10,13 +10,13 @@
 use jiff::Timestamp;
 use lessor_engine::Clock as _;
 use serde_json::{Value, json};
-use sqlx::{Any, Transaction};
 
 use crate::ident::ident;
 use crate::ledger::BookingKind;
 use crate::order::Happening;
 use crate::row::{self, Columns, Misread};
-use crate::{Actor, AuditEvent, Store, StoreError};
+use crate::work::Work;
+use crate::{Actor, AuditEvent, Decline, Store, StoreError};
 
 /// The columns of an endpoint.
 macro_rules! webhooks {
@@ -30,8 +30,11 @@ macro_rules! webhooks {
 mod delivery;
 mod outbox;
 
-pub use delivery::{Claimed, Delivery, DeliveryEnd, DeliveryPhase};
+pub use delivery::{Claimed, Delivery, DeliveryEnd, DeliveryPhase, Standing};
 pub(crate) use outbox::{Told, outbox_insert};
+
+/// How many endpoints a tenant has at most, and the platform.
+pub const WEBHOOKS_MOST: u32 = 20;
 
 /// What is told of an endpoint that was switched off.
 const DISABLED: &str = "webhook.disabled";
@@ -147,6 +150,9 @@ fn words(text: &str) -> Vec<String> {
 
 impl Store {
     /// Begins to tell somebody.
+    ///
+    /// # Errors
+    /// [`Decline::EnoughWebhooks`] when there are [`WEBHOOKS_MOST`] already.
     pub async fn webhook_create(
         &self,
         new: &NewWebhook<'_>,
@@ -154,7 +160,10 @@ impl Store {
     ) -> Result<Webhook, StoreError> {
         let now = self.now();
         let id = ident("whk", now);
-        let mut work = self.begin().await?;
+        let mut work = self.begin_alone(&format!("webhooks of {:?}", new.tenant)).await?;
+        if self.webhook_count(&mut work, new.tenant).await? >= WEBHOOKS_MOST {
+            return Err(Decline::EnoughWebhooks.into());
+        }
         sqlx::query(
             "INSERT INTO webhook
                  (id, tenant, url, topics, secret, created_by, created_at, token, version)
@@ -209,7 +218,9 @@ impl Store {
         found.map_err(|error| self.error(&error.into()))
     }
 
-    /// Changes one that is as it was at `version`. Switching it on forgets what failed there.
+    /// Changes one that is as it was at `version`. Switching it on, or another address, forgets what
+    /// failed there, and takes the turn from a try that was begun before: it says nothing of what is
+    /// there now.
     ///
     /// # Errors
     /// [`StoreError::Outdated`] when somebody else was faster.
@@ -234,7 +245,9 @@ impl Store {
         let mut work = self.begin().await?;
         let updated = sqlx::query(
             "UPDATE webhook SET url = $1, topics = $2, disabled_at = $3, disabled_why = $4,
-                 failing_since = $5, version = version + 1
+                 failing_since = $5, version = version + 1, token = token + $8,
+                 leased_until = CASE WHEN $8 = 1 THEN NULL ELSE leased_until END,
+                 rests_until = CASE WHEN $8 = 1 THEN NULL ELSE rests_until END
              WHERE id = $6 AND version = $7",
         )
         .bind(url)
@@ -244,6 +257,7 @@ impl Store {
         .bind(failing.map(Timestamp::as_microsecond))
         .bind(id)
         .bind(version)
+        .bind(i64::from(is_reset))
         .execute(&mut *work)
         .await
         .map_err(|error| self.error(&error))?;
@@ -270,6 +284,20 @@ impl Store {
         self.commit(work).await
     }
 
+    async fn webhook_count(
+        &self,
+        work: &mut Work,
+        tenant: Option<&str>,
+    ) -> Result<u32, StoreError> {
+        let counted =
+            sqlx::query("SELECT count(*) AS count FROM webhook WHERE coalesce(tenant, '') = $1")
+                .bind(tenant.unwrap_or_default())
+                .fetch_one(&mut **work)
+                .await
+                .map_err(|error| self.error(&error))?;
+        row::count(&counted, "count").map_err(|error| self.error(&error.into()))
+    }
+
     async fn webhook_expect(&self, id: &str) -> Result<Webhook, StoreError> {
         let found = self.webhook_show(id).await?;
         found.ok_or_else(|| StoreError::Absent { what: format!("webhook {id}") })
@@ -277,7 +305,7 @@ impl Store {
 
     async fn webhook_audit(
         &self,
-        work: &mut Transaction<'static, Any>,
+        work: &mut Work,
         (action, id): (&'static str, &str),
         tenant: Option<&str>,
         data: Value,

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use sqlx::any::AnyRow;
 
 use super::Webhook;
-use crate::ident::ident;
+use crate::ident::Idents;
 use crate::row::{self, Columns as _, Misread};
 use crate::work::{Work, rows_at_once, with_rows};
 use crate::{Store, StoreError};
@@ -109,14 +109,7 @@ impl Store {
         });
         let wanted: Vec<_> = wanted.collect();
         deliveries_insert(&mut work, &wanted, now).await.map_err(failed)?;
-        for event in &events {
-            sqlx::query("UPDATE outbox SET sent_at = $1 WHERE number = $2")
-                .bind(now.as_microsecond())
-                .bind(event.number)
-                .execute(&mut *work)
-                .await
-                .map_err(failed)?;
-        }
+        outbox_update(&mut work, &events, now).await.map_err(failed)?;
         self.commit(work).await?;
         Ok(events.len())
     }
@@ -146,12 +139,32 @@ impl Store {
     }
 }
 
+/// Remembers that these were spread.
+async fn outbox_update(
+    work: &mut Work,
+    events: &[Event],
+    now: Timestamp,
+) -> Result<(), sqlx::Error> {
+    if events.is_empty() {
+        return Ok(());
+    }
+    let numbers = with_rows("", 1, events.len());
+    let text =
+        format!("UPDATE outbox SET sent_at = {} WHERE number IN{numbers}", now.as_microsecond());
+    let mut query = sqlx::query(sqlx::AssertSqlSafe(text));
+    for event in events {
+        query = query.bind(event.number);
+    }
+    query.execute(&mut **work).await.map(drop)
+}
+
 async fn deliveries_insert(
     work: &mut Work,
     wanted: &[(&Event, &Webhook)],
     now: Timestamp,
 ) -> Result<(), sqlx::Error> {
     let mut left = row::column(wanted.len());
+    let mut ids = Idents::new("dlv", now);
     for rows in wanted.chunks(rows_at_once(DELIVERY_COLUMNS)) {
         let text = "INSERT INTO webhook_delivery
              (id, webhook, message, topic, body, phase, tries, next_at, made_at) VALUES";
@@ -163,7 +176,7 @@ async fn deliveries_insert(
             // All are due, in the order in which they happened.
             left -= 1;
             query = query
-                .bind(ident("dlv", now))
+                .bind(ids.next())
                 .bind(&webhook.id)
                 .bind(event.message())
                 .bind(&event.topic)
