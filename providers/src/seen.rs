@@ -77,7 +77,7 @@ fn holder_of(hold: &Hold) -> &'static str {
 /// What a thing of this kind is to an engine, if it can have a name there that others can take.
 pub(crate) fn sort_of(kind: Kind) -> Option<&'static str> {
     match kind {
-        Kind::Container | Kind::Instance => Some("container"),
+        Kind::Container | Kind::Instance | Kind::Machine => Some("container"),
         Kind::Network | Kind::Bridge => Some("network"),
         Kind::Volume => Some("volume"),
         Kind::AddressPool
@@ -91,6 +91,7 @@ pub(crate) fn sort_of(kind: Kind) -> Option<&'static str> {
         | Kind::OutboundNat
         | Kind::PfSense
         | Kind::Policy
+        | Kind::Pool
         | Kind::PortForward
         | Kind::PortRange
         | Kind::PromoCode

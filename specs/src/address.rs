@@ -35,6 +35,8 @@ pub enum Kind {
     Instance,
     /// A place in the world that customers choose from.
     Location,
+    /// A machine that is lent for a while.
+    Machine,
     /// A Docker network.
     Network,
     /// Something that can be rented.
@@ -45,6 +47,8 @@ pub enum Kind {
     PfSense,
     /// Rules for lessor itself.
     Policy,
+    /// Machines that are lent for a while.
+    Pool,
     /// A port of a firewall that leads inside.
     PortForward,
     /// Host ports to hand out.
@@ -69,7 +73,7 @@ pub enum Kind {
 
 impl Kind {
     /// Every kind, in the order in which messages list them.
-    pub const ALL: [Kind; 25] = [
+    pub const ALL: [Kind; 27] = [
         Kind::Docker,
         Kind::Proxmox,
         Kind::PfSense,
@@ -89,6 +93,8 @@ impl Kind {
         Kind::PortForward,
         Kind::OutboundNat,
         Kind::Vpn,
+        Kind::Pool,
+        Kind::Machine,
         Kind::Offer,
         Kind::PromoCode,
         Kind::Quota,
@@ -119,6 +125,8 @@ impl Kind {
             Kind::PortForward => "port_forward",
             Kind::OutboundNat => "outbound_nat",
             Kind::Vpn => "vpn",
+            Kind::Pool => "pool",
+            Kind::Machine => "machine",
             Kind::Offer => "offer",
             Kind::PromoCode => "promo_code",
             Kind::Quota => "quota",

@@ -17,6 +17,7 @@ mod excerpt;
 pub mod kinds;
 pub mod load;
 pub mod orders;
+mod pools;
 pub mod quantity;
 mod schema;
 mod specs;
@@ -27,6 +28,7 @@ pub use code::{Code, Page};
 pub use diagnostic::{Diagnostic, Label, Report, ReportEntry, Span};
 pub use load::{Loaded, Tree};
 pub use orders::{OrderPhase, Orders};
+pub use pools::{machine_name, made_number};
 pub use quantity::{
     ByteSize, Cidr, Cpu, Currency, Duration, EnvValue, HostKey, Money, PortRange, SecretRef,
 };

@@ -43,6 +43,8 @@ pub(crate) fn entry_schema(kind: Kind) -> Value {
         Kind::PortForward => schema_for::<kinds::PortForward>(),
         Kind::OutboundNat => schema_for::<kinds::OutboundNat>(),
         Kind::Vpn => schema_for::<kinds::Vpn>(),
+        Kind::Pool => schema_for::<kinds::Pool>(),
+        Kind::Machine => schema_for::<kinds::Machine>(),
         Kind::PromoCode => schema_for::<kinds::PromoCode>(),
         Kind::Offer => schema_for::<kinds::Offer>(),
         Kind::Quota => schema_for::<kinds::Quota>(),

@@ -7,8 +7,8 @@ use serde::Serialize;
 
 use crate::kinds::{
     AddressPool, Alias, Bridge, Container, Docker, FirewallRule, FirewallTemplate, Image, Instance,
-    Location, Network, Offer, OutboundNat, PfSense, Policy, PortForward, PortRangeSpec, PromoCode,
-    Proxmox, Quota, Tenant, Vlan, VlanRange, VmImage, Volume, Vpn,
+    Location, Machine, Network, Offer, OutboundNat, PfSense, Policy, Pool, PortForward,
+    PortRangeSpec, PromoCode, Proxmox, Quota, Tenant, Vlan, VlanRange, VmImage, Volume, Vpn,
 };
 use crate::orders::Ordered;
 use crate::quantity::Adopted;
@@ -59,6 +59,10 @@ pub struct Specs {
     pub outbound_nat: BTreeMap<String, OutboundNat>,
     /// Ways in for people.
     pub vpn: BTreeMap<String, Vpn>,
+    /// Machines that are lent for a while.
+    pub pool: BTreeMap<String, Pool>,
+    /// Machines that already exist.
+    pub machine: BTreeMap<String, Machine>,
     /// What can be rented.
     pub offer: BTreeMap<String, Offer>,
     /// What is off for those who know a word.
@@ -170,6 +174,8 @@ impl Specs {
             Kind::PortForward => self.port_forward.get(name).map(|entry| &entry.moved),
             Kind::OutboundNat => self.outbound_nat.get(name).map(|entry| &entry.moved),
             Kind::Vpn => self.vpn.get(name).map(|entry| &entry.moved),
+            Kind::Pool => self.pool.get(name).map(|entry| &entry.moved),
+            Kind::Machine => return self.machine_moved(name),
             Kind::AddressPool
             | Kind::FirewallTemplate
             | Kind::PfSense
@@ -250,7 +256,7 @@ impl Specs {
         found().unwrap_or_default()
     }
 
-    /// Every secret an entry refers to.
+    /// Every secret an entry refers to, but for [`Specs::machine_secrets`].
     pub fn secrets(&self) -> BTreeSet<&SecretRef> {
         let images = self.image.values().filter_map(|image| image.container.as_ref());
         let containers = self.container.values().map(|container| &container.env);
@@ -294,6 +300,8 @@ impl Specs {
             + self.container.len()
             + self.port_range.len()
             + self.bridge.len()
+            + self.pool.len()
+            + self.machine.len()
             + self.offer.len()
             + self.promo_code.len()
             + self.quota.len()

@@ -567,13 +567,33 @@ private_key = "secret://env/private_key"
 public_key = "xTIBA5rboUvnH4htodjb6e697QjLERt1NAB4mZqp8Dg="
 address = "10.9.0.2"
 preshared_key = "secret://env/preshared_key"
+[pool.a]
+access = "ssh"
+[machine.a]
+pool = "a"
+host = "10.9.0.21"
+key = "secret://env/key"
+host_key = "SHA256:uNiVztksCsDhcc0u9e8BrrQXVUDcEjQ6vNVzQ5e6PGA"
+[machine.b]
+pool = "a"
+host = "10.9.0.22"
+password = "secret://env/password"
+host_key = "SHA256:uNiVztksCsDhcc0u9e8BrrQXVUDcEjQ6vNVzQ5e6PGA"
 "#;
     let tree = Tree::new([("web.toml".to_owned(), text.to_owned())].into());
     let loaded = parse(tree).unwrap();
-    let resolved: BTreeSet<_> = loaded.specs.secrets().iter().map(ToString::to_string).collect();
+    let resolved = [loaded.specs.secrets(), loaded.specs.machine_secrets()];
+    let resolved: BTreeSet<_> = resolved.iter().flatten().map(ToString::to_string).collect();
     let schema = json_schema();
-    let kinds =
-        [Kind::Proxmox, Kind::PfSense, Kind::Vlan, Kind::Alias, Kind::PortForward, Kind::Vpn];
+    let kinds = [
+        Kind::Proxmox,
+        Kind::PfSense,
+        Kind::Vlan,
+        Kind::Alias,
+        Kind::PortForward,
+        Kind::Vpn,
+        Kind::Machine,
+    ];
     let known = kinds.iter().flat_map(|kind| {
         secret_fields(&schema["properties"][kind.as_str()]["additionalProperties"], &schema)
     });

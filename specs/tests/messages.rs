@@ -434,7 +434,7 @@ fn syntax_errors_of_all_files_are_reported_without_echoes() {
     1 | x = = 1
       | ^
       |
-      = hint: the kinds are docker, proxmox, pfsense, location, image, network, volume, container, port_range, bridge, vlan, vlan_range, address_pool, alias, firewall_rule, firewall_template, port_forward, outbound_nat, vpn, offer, promo_code, quota, tenant, instance, policy
+      = hint: the kinds are docker, proxmox, pfsense, location, image, network, volume, container, port_range, bridge, vlan, vlan_range, address_pool, alias, firewall_rule, firewall_template, port_forward, outbound_nat, vpn, pool, machine, offer, promo_code, quota, tenant, instance, policy
 
     error[E0201]: extra `=`, expected nothing
      --> c.toml:1:5

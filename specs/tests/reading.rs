@@ -96,7 +96,7 @@ fn what_is_no_file_is_not_read_and_a_name_says_nothing_to_the_terminal() {
     1 | x = 1
       | ^
       |
-      = hint: the kinds are docker, proxmox, pfsense, location, image, network, volume, container, port_range, bridge, vlan, vlan_range, address_pool, alias, firewall_rule, firewall_template, port_forward, outbound_nat, vpn, offer, promo_code, quota, tenant, instance, policy
+      = hint: the kinds are docker, proxmox, pfsense, location, image, network, volume, container, port_range, bridge, vlan, vlan_range, address_pool, alias, firewall_rule, firewall_template, port_forward, outbound_nat, vpn, pool, machine, offer, promo_code, quota, tenant, instance, policy
     ");
 }
 

@@ -220,6 +220,42 @@ key = 1 # wrong
 "#,
     ),
     (
+        Kind::Pool,
+        r#"[pool.a]
+image = 1 # wrong
+replicas = -1 # wrong
+ports = "2232-2221" # wrong
+bind = "everywhere" # wrong
+cpu = "half" # wrong
+memory = "64MB" # wrong
+pids = 0 # wrong
+access = "exec" # wrong
+sanitise = "format" # wrong
+script = "" # wrong
+password = "no" # wrong
+labels = { gpu = true } # wrong
+moved = "pool.b" # wrong
+machines = 3 # wrong
+"#,
+    ),
+    (
+        Kind::Machine,
+        r#"[machine.a]
+pool = 1 # wrong
+host = "" # wrong
+port = 70000 # wrong
+user = 0 # wrong
+key = "lab_ed25519" # wrong
+password = "literal" # wrong
+host_key = "SHA256:abc" # wrong
+sudo = "yes" # wrong
+vmid = 99 # wrong
+labels = "gpu" # wrong
+cordoned = 1 # wrong
+address = "10.9.0.21" # wrong
+"#,
+    ),
+    (
         Kind::Offer,
         r#"[offer.a]
 images = "a" # wrong
@@ -237,6 +273,11 @@ cpu = { min = 0, max = 8, step = 1 } # wrong
 memory = { min = "1GiB", max = "16GB", step = "1GiB" } # wrong
 disk = { min = "10GiB", max = "100GiB", step = "10GiB", price = "1" } # wrong
 public = 1 # wrong
+[offer.c]
+price = {}
+[offer.c.machine]
+pools = "a" # wrong
+reservation = { default = "an hour", queue = "yes", longest = "8h" } # wrong
 "#,
     ),
     (
@@ -253,7 +294,10 @@ valid_until = 2026-12-31T23:59:59Z
 code = "A" # wrong
 "#,
     ),
-    (Kind::Quota, "[quota.a]\ninstances = -1 # wrong\nmemory = 8 # wrong\ndisks = 3 # wrong\n"),
+    (
+        Kind::Quota,
+        "[quota.a]\ninstances = -1 # wrong\nmemory = 8 # wrong\nmachine_hours_per_week = \"40h\" # wrong\ndisks = 3 # wrong\n",
+    ),
     (
         Kind::Tenant,
         "[tenant.a]\nowners = \"a@b\" # wrong\nquota = 3 # wrong\ntimezone = 1 # wrong\ncredit = { EUR = 50 } # wrong\nname = \"A\" # wrong\n",

@@ -181,6 +181,16 @@ price = {}
 container = { cpu = "1", memory = "2GiB" }
 [quota.default]
 [tenant.acme]
+[image.alpine-sshd.container]
+ref = "alpine-sshd:3.22"
+[pool.alpine]
+docker = "par1"
+image = "alpine-sshd"
+replicas = 2
+ports = "2221-2222"
+access = "docker-exec"
+[pool.metal]
+access = "ssh"
 [network.front]
 docker = "par1"
 [volume.content]

@@ -83,11 +83,13 @@ pub fn parts(specs: &Specs, thing: &Outlined) -> Vec<Part> {
         | Kind::FirewallRule
         | Kind::FirewallTemplate
         | Kind::Location
+        | Kind::Machine
         | Kind::Network
         | Kind::Offer
         | Kind::OutboundNat
         | Kind::PfSense
         | Kind::Policy
+        | Kind::Pool
         | Kind::PortForward
         | Kind::PortRange
         | Kind::PromoCode

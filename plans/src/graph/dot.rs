@@ -84,10 +84,12 @@ fn shape(kind: Kind) -> Option<&'static str> {
         | Kind::FirewallRule
         | Kind::FirewallTemplate
         | Kind::Location
+        | Kind::Machine
         | Kind::Offer
         | Kind::OutboundNat
         | Kind::PfSense
         | Kind::Policy
+        | Kind::Pool
         | Kind::PortForward
         | Kind::PortRange
         | Kind::PromoCode

@@ -53,10 +53,12 @@ fn write_node(out: &mut String, node: &Node, number: usize) {
         | Kind::FirewallRule
         | Kind::FirewallTemplate
         | Kind::Location
+        | Kind::Machine
         | Kind::Offer
         | Kind::OutboundNat
         | Kind::PfSense
         | Kind::Policy
+        | Kind::Pool
         | Kind::PortForward
         | Kind::PortRange
         | Kind::PromoCode

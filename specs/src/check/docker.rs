@@ -6,7 +6,7 @@ use std::net::IpAddr;
 use super::{Checker, Step, at};
 use crate::kinds::{Bridge, Container, Ready};
 use crate::quantity::looks_secret;
-use crate::{Address, ByteSize, Code, EnvValue, Kind};
+use crate::{Address, ByteSize, Code, EnvValue, Kind, PortRange};
 
 /// Docker refuses less.
 const MEMORY_MIN: ByteSize = ByteSize::from_bytes(6 << 20);
@@ -122,23 +122,48 @@ fn binds_clash(a: IpAddr, b: IpAddr) -> bool {
     a == b || a.is_unspecified() || b.is_unspecified()
 }
 
+/// Ports of a host that are handed out, by the entry that says so.
+#[derive(Clone, Copy)]
+struct Range<'s> {
+    docker: &'s str,
+    range: PortRange,
+    bind: IpAddr,
+    entry: (Kind, &'s str, &'static str),
+}
+
+impl Range<'_> {
+    fn address(&self) -> Address {
+        Address::new(self.entry.0, self.entry.1)
+    }
+}
+
 /// No port of a host is handed out twice.
 fn port_ranges(checker: &mut Checker<'_>) {
-    let mut ranges: Vec<_> = checker.specs.port_range.iter().collect();
-    ranges.sort_by_key(|(_, range)| (&range.docker, range.range));
-    let mut before: Vec<(&String, &crate::kinds::PortRangeSpec)> = Vec::new();
-    for (name, range) in ranges {
-        before.retain(|(_, b)| b.docker == range.docker && b.range.overlaps(range.range));
-        if let Some((other, _)) = before.iter().find(|(_, b)| binds_clash(b.bind, range.bind)) {
-            let from = Address::new(Kind::PortRange, &**name);
-            let other = Address::new(Kind::PortRange, &***other);
+    let specs = checker.specs;
+    let ranges = specs.port_range.iter().map(|(name, spec)| {
+        let (docker, range, bind) = (&*spec.docker, spec.range, spec.bind);
+        Range { docker, range, bind, entry: (Kind::PortRange, name, "range") }
+    });
+    let pools = specs.pool.iter().filter_map(|(name, pool)| {
+        let docker = specs.docker_of(pool.docker.as_deref())?;
+        let (range, bind) = (pool.ports.filter(|_| pool.is_made())?, pool.bind);
+        Some(Range { docker, range, bind, entry: (Kind::Pool, name, "ports") })
+    });
+    let mut ranges: Vec<_> = ranges.chain(pools).collect();
+    ranges.sort_by_key(|range| (range.docker, range.range, range.entry));
+    let mut before: Vec<Range<'_>> = Vec::new();
+    for range in ranges {
+        before.retain(|b| b.docker == range.docker && b.range.overlaps(range.range));
+        if let Some(other) = before.iter().find(|b| binds_clash(b.bind, range.bind)) {
+            let (from, first) = (range.address(), other.address());
             let message =
-                format!("`{from}` and `{other}` hold the same ports of `docker.{}`", range.docker);
-            let finding = checker.find(Code::PortRangesOverlap, from, at!["range"], message);
-            finding.also(other, at!["range"], "overlaps this");
+                format!("`{from}` and `{first}` hold the same ports of `docker.{}`", range.docker);
+            let path = at![range.entry.2];
+            let finding = checker.find(Code::PortRangesOverlap, from, path, message);
+            finding.also(first, at![other.entry.2], "overlaps this");
             finding.hint = Some("give each range ports of its own".into());
         }
-        before.push((name, range));
+        before.push(range);
     }
 }
 

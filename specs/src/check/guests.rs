@@ -342,7 +342,7 @@ fn public(
 const USER_MAX: usize = 32;
 
 /// As `useradd` has it.
-fn is_user(name: &str) -> bool {
+pub(super) fn is_user(name: &str) -> bool {
     let first = |byte: &u8| byte.is_ascii_lowercase() || *byte == b'_';
     let inner = |byte: u8| first(&byte) || byte.is_ascii_digit() || byte == b'-';
     name.len() <= USER_MAX && name.as_bytes().first().is_some_and(first) && name.bytes().all(inner)

@@ -12,9 +12,11 @@ mod guests;
 mod money;
 mod network;
 mod outbound;
+mod pools;
 mod references;
 mod renames;
 mod rent;
+mod reservations;
 mod vpn;
 
 use std::borrow::Cow;
@@ -106,6 +108,8 @@ pub(crate) fn check(specs: &Specs, declared: &Declared) -> Vec<Finding> {
     rent::check(&mut checker);
     money::check(&mut checker);
     guests::check(&mut checker);
+    pools::check(&mut checker);
+    reservations::check(&mut checker);
     capacity::check(&mut checker);
     cycles::check(&mut checker);
     checker.findings

@@ -30,6 +30,7 @@ pub(super) fn check(checker: &mut Checker<'_>) {
         let from = Address::new(Kind::Bridge, &**name);
         checker.home(&from, Kind::Docker, Some(&bridge.docker));
     }
+    pools(checker);
     offers(checker);
     for (name, tenant) in &specs.tenant {
         let from = Address::new(Kind::Tenant, &**name);
@@ -108,6 +109,25 @@ fn containers(checker: &mut Checker<'_>) {
     }
 }
 
+fn pools(checker: &mut Checker<'_>) {
+    for (name, pool) in &checker.specs.pool {
+        let from = Address::new(Kind::Pool, &**name);
+        if pool.is_made() {
+            checker.home(&from, Kind::Docker, pool.docker.as_deref());
+        }
+        if let Some(image) = &pool.image {
+            checker.refer(&from, at!["image"], "runs", Kind::Image, image);
+        }
+    }
+    for (name, machine) in &checker.specs.machine {
+        let from = Address::new(Kind::Machine, &**name);
+        checker.refer(&from, at!["pool"], "belongs to", Kind::Pool, &machine.pool);
+        if let Some(proxmox) = &machine.proxmox {
+            checker.refer(&from, at!["proxmox"], "is a guest of", Kind::Proxmox, proxmox);
+        }
+    }
+}
+
 fn offers(checker: &mut Checker<'_>) {
     for (name, offer) in &checker.specs.offer {
         self::offer(checker, &Address::new(Kind::Offer, &**name), offer);
@@ -128,6 +148,10 @@ pub(super) fn offer(checker: &mut Checker<'_>, from: &Address, offer: &Offer) {
     for (index, port) in offer.container.iter().flat_map(|c| c.ports.iter().enumerate()) {
         let path = at!["container", "ports", index, "range"];
         checker.refer(from, path, "takes ports from", Kind::PortRange, &port.range);
+    }
+    for (index, pool) in offer.machine.iter().flat_map(|m| m.pools.iter().enumerate()) {
+        let path = at!["machine", "pools", index];
+        checker.refer(from, path, "takes machines from", Kind::Pool, pool);
     }
 }
 

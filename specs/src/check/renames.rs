@@ -31,8 +31,9 @@ fn renamed(specs: &Specs) -> impl Iterator<Item = (Address, &Vec<Address>)> {
     let forwards = specs.port_forward.iter().map(|(n, e)| (Kind::PortForward, n, &e.moved));
     let outbound = specs.outbound_nat.iter().map(|(n, e)| (Kind::OutboundNat, n, &e.moved));
     let tunnels = specs.vpn.iter().map(|(n, e)| (Kind::Vpn, n, &e.moved));
+    let pools = specs.pool.iter().map(|(n, e)| (Kind::Pool, n, &e.moved));
     let instances = specs.instance.iter().map(|(n, e)| (Kind::Instance, n, &e.moved));
-    let on_hosts = networks.chain(volumes).chain(containers);
+    let on_hosts = networks.chain(volumes).chain(containers).chain(pools);
     let on_firewalls =
         vlans.chain(aliases).chain(rules).chain(forwards).chain(outbound).chain(tunnels);
     let all = on_hosts.chain(on_firewalls).chain(instances);

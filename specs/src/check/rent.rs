@@ -14,7 +14,6 @@ pub(super) fn check(checker: &mut Checker<'_>) {
         if let Some(container) = &offer.container {
             checker.memory(&from, at!["container", "memory"], Some(container.memory));
         }
-        later_kinds(checker, &from, offer);
     }
     for (name, tenant) in &checker.specs.tenant {
         owners(checker, &Address::new(Kind::Tenant, &**name), tenant);
@@ -78,15 +77,6 @@ fn images(checker: &mut Checker<'_>, from: &Address, offer: &Offer) {
     }
 }
 
-/// What an offer may name once its providers are there.
-fn later_kinds(checker: &mut Checker<'_>, from: &Address, offer: &Offer) {
-    for (index, pool) in offer.machine.iter().flat_map(|m| m.pools.iter().enumerate()) {
-        let message = format!("`{from}` takes machines from pool `{pool}`, which no spec defines");
-        let path = at!["machine", "pools", index];
-        checker.find(Code::Dangling, from.clone(), path, message).dangling = true;
-    }
-}
-
 fn owners(checker: &mut Checker<'_>, from: &Address, tenant: &Tenant) {
     for (index, owner) in tenant.owners.iter().enumerate() {
         let good = owner.split_once('@').is_some_and(|(user, host)| {
@@ -104,8 +94,10 @@ fn instance(checker: &mut Checker<'_>, from: &Address, instance: &Instance, offe
     let sold = format!("offer.{}", instance.offer);
     if offer.machine.is_some() {
         let message =
-            format!("`{from}` is one of `{sold}`, and machines of pools cannot be given out yet");
-        checker.find(Code::NotYetMade, from.clone(), at!["offer"], message);
+            format!("`{from}` is one of `{sold}`, whose machines are reserved for a while");
+        checker.find(Code::OnlyReserved, from.clone(), at!["offer"], message).hint = Some(
+            "choose an offer of containers or of virtual machines, or remove the entry".into(),
+        );
         return;
     }
     match (&instance.image, offer.images.len()) {

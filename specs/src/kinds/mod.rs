@@ -10,6 +10,7 @@ mod host;
 mod image;
 mod offer;
 mod policy;
+mod pool;
 mod promo;
 mod proxmox;
 mod tenant;
@@ -33,6 +34,7 @@ pub use offer::{
 pub use policy::{
     GatePolicy, OrdersPolicy, Policy, RetentionPolicy, SignupPolicy, WhenDue, WhenPlaced,
 };
+pub use pool::{Access, Machine, Pool, Sanitise};
 pub use promo::PromoCode;
 pub use proxmox::{Placement, Proxmox, Strategy};
 pub use tenant::{Instance, Quota, Tenant};

@@ -158,17 +158,17 @@ pub struct FlexSize {
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct MachineOffer {
-    /// The pools it comes from.
+    /// The `pool` entries it comes from.
     pub pools: Vec<String>,
     /// How long it can be had, and what happens in between.
     pub reservation: Option<ReservationRules>,
 }
 
 /// Rules of a reservation.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ReservationRules {
-    /// How long, unless said.
+    /// How long, unless said; an hour without it.
     pub default: Option<Duration>,
     /// The shortest.
     pub min: Option<Duration>,
@@ -181,4 +181,29 @@ pub struct ReservationRules {
     /// Whether one may wait for a free machine.
     #[serde(default)]
     pub queue: bool,
+}
+
+impl ReservationRules {
+    /// No reservation is shorter: less is of no use to anybody.
+    pub const SHORTEST: Duration = Duration::from_secs(60);
+
+    /// How long a reservation is that does not say so.
+    pub fn length(&self) -> Duration {
+        self.default.unwrap_or(Duration::from_secs(3600))
+    }
+
+    /// The shortest there is.
+    pub fn shortest(&self) -> Duration {
+        self.min.unwrap_or(Self::SHORTEST)
+    }
+
+    /// The longest at a time; `None` is no limit.
+    pub fn longest(&self) -> Option<Duration> {
+        self.max.or(self.max_total)
+    }
+
+    /// The longest with every extension; `None` is no limit.
+    pub fn longest_in_all(&self) -> Option<Duration> {
+        self.max_total
+    }
 }

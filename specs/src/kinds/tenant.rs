@@ -20,6 +20,12 @@ pub struct Quota {
     pub memory: Option<ByteSize>,
     /// Disk of all instances together.
     pub disk: Option<ByteSize>,
+    /// How many reservations at a time, those that begin later counted too.
+    pub reservations: Option<u32>,
+    /// How many machines at a time, in all its reservations together.
+    pub machines: Option<u32>,
+    /// How many hours of machines in any seven days; two machines for an hour are two.
+    pub machine_hours_per_week: Option<u32>,
 }
 
 /// Somebody who rents. What one tenant has is isolated from what another has.

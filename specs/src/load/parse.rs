@@ -182,6 +182,8 @@ impl Reader<'_> {
             Kind::PortForward => insert(&mut specs.port_forward, name, value),
             Kind::OutboundNat => insert(&mut specs.outbound_nat, name, value),
             Kind::Vpn => insert(&mut specs.vpn, name, value),
+            Kind::Pool => insert(&mut specs.pool, name, value),
+            Kind::Machine => insert(&mut specs.machine, name, value),
             Kind::Offer => insert(&mut specs.offer, name, value),
             Kind::PromoCode => insert(&mut specs.promo_code, name, value),
             Kind::Quota => insert(&mut specs.quota, name, value),

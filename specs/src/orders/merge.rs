@@ -242,6 +242,7 @@ fn declared(specs: &Specs) -> Declared {
     };
     specs.location.keys().for_each(|name| insert(Kind::Location, name));
     specs.port_range.keys().for_each(|name| insert(Kind::PortRange, name));
+    specs.pool.keys().for_each(|name| insert(Kind::Pool, name));
     specs.firewall_template.keys().for_each(|name| insert(Kind::FirewallTemplate, name));
     specs.tenant.keys().for_each(|name| insert(Kind::Tenant, name));
     specs.offer.keys().for_each(|name| insert(Kind::Offer, name));
