@@ -224,7 +224,7 @@ key = 1 # wrong
         r#"[pool.a]
 image = 1 # wrong
 replicas = -1 # wrong
-ports = "2232-2221" # wrong
+ports = "2221:2232" # wrong
 bind = "everywhere" # wrong
 cpu = "half" # wrong
 memory = "64MB" # wrong

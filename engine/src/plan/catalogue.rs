@@ -48,6 +48,8 @@ impl Planner<'_> {
 fn changes(past: &Specs, now: &Specs) -> Vec<CatalogueChange> {
     let mut comparison = Comparison { past, now, changes: Vec::new() };
     comparison.kind(Kind::Offer, |specs| &specs.offer, Attributes::of);
+    comparison.kind(Kind::Pool, |specs| &specs.pool, Attributes::of);
+    comparison.kind(Kind::Machine, |specs| &specs.machine, Attributes::of);
     comparison.kind(Kind::PromoCode, |specs| &specs.promo_code, Attributes::of);
     comparison.kind(Kind::Quota, |specs| &specs.quota, Attributes::of);
     comparison.kind(Kind::Tenant, |specs| &specs.tenant, Attributes::of);
