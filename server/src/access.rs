@@ -74,8 +74,10 @@ permissions! {
     UsersWrite = "users:write",
     /// Seeing plans, drift, jobs and metrics.
     OperationsRead = "operations:read",
-    /// Carrying out plans and jobs.
+    /// Making and carrying out plans, and running jobs.
     OperationsWrite = "operations:write",
+    /// Agreeing to plans, and to what they take away.
+    ApprovalsWrite = "approvals:write",
 }
 
 /// What a key may be used for.
@@ -168,7 +170,8 @@ pub(crate) fn member_may(role: Role, permission: Permission) -> bool {
         | Permission::UsersRead
         | Permission::UsersWrite
         | Permission::OperationsRead
-        | Permission::OperationsWrite => return false,
+        | Permission::OperationsWrite
+        | Permission::ApprovalsWrite => return false,
     };
     // The first role may most.
     role <= least
@@ -232,6 +235,7 @@ mod tests {
         users:write      |                             | admin
         operations:read  |                             | admin support auditor
         operations:write |                             | admin
+        approvals:write  |                             | admin
         ");
     }
 

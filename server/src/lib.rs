@@ -10,10 +10,12 @@
 //! store or the engine, and writes the answer.
 
 mod access;
+mod applying;
 mod around;
 mod audit;
 mod auth;
 mod background;
+mod carry;
 mod catalogue;
 mod decline;
 mod docs;
@@ -51,9 +53,11 @@ pub mod shown {
 }
 
 pub use access::{Permission, Scopes};
+pub use applying::Applying;
 pub use around::Peer;
 pub use auth::{Caller, KeySecret, LinkSecret, TokenSecret};
 pub use background::Background;
+pub use carry::Carrier;
 pub use catalogue::Catalogue;
 pub use extract::Idempotent;
 pub use ipnet::IpNet;

@@ -80,6 +80,10 @@ kinds! {
     QuoteExpired = "quote-expired", UNPROCESSABLE_ENTITY, "the quote is not honoured any more";
     /// It cannot be done to something in its phase.
     NotNow = "not-now", CONFLICT, "this cannot be done as it stands";
+    /// The gate asks for somebody's consent; `errors` say to what, and how it is given.
+    Held = "held", CONFLICT, "the gate holds this plan";
+    /// The world, or what was applied, moved on since the plan was made.
+    PlanStale = "plan-stale", CONFLICT, "the plan no longer fits";
     /// Its sort of provider does not have that.
     NotOffered = "not-offered", CONFLICT, "this is not to be had here";
     /// It was changed since the client looked.

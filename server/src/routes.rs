@@ -17,7 +17,8 @@ use utoipa_axum::routes;
 use crate::extract::BODY_LIMIT;
 use crate::money::{give, show as money};
 use crate::old_paths::{machines, users as old_users};
-use crate::operations::{events, jobs, plans, stats};
+use crate::operations::plans::{decide, drift, make, show as plans};
+use crate::operations::{events, jobs, stats};
 use crate::orders::{change, instances, place, quote, show};
 use crate::people::{keys, links, me, members, sessions, tenants, tokens, users};
 use crate::problem::ProblemBody;
@@ -108,8 +109,11 @@ fn closed() -> OpenApiRouter<Services> {
         .routes(routes!(deliveries::list))
         .routes(routes!(deliveries::replay))
         .routes(routes!(audit::list))
-        .routes(routes!(plans::plan))
-        .routes(routes!(plans::drift))
+        .routes(routes!(plans::list, make::create))
+        .routes(routes!(plans::show))
+        .routes(routes!(decide::approve))
+        .routes(routes!(decide::apply))
+        .routes(routes!(drift::show))
         .routes(routes!(stats::show))
         .routes(routes!(jobs::list))
         .routes(routes!(jobs::run))

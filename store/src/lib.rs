@@ -4,7 +4,8 @@
 //! what was done and how it ended (the [journal](LeasedJournal)), what was given out (claims),
 //! what is kept for a while (keeps), and who may act right now ([leases](Leases)). Losing the
 //! database loses history and nothing else. What customers are and did stands only here: who may do
-//! what ([accounts](Account)), and who did it ([audit events](Audited)).
+//! what ([accounts](Account)), and who did it ([audit events](Audited)). Plans that a server made are kept
+//! with what became of them ([`KeptPlan`]).
 //!
 //! Orders are kept from placing on ([`Order`]), with what may happen to them ([`next()`]), what they cost
 //! ([`UsageLine`]) and where the money went ([`LedgerEntry`]).
@@ -40,6 +41,7 @@ mod ledger;
 mod location;
 mod open;
 mod order;
+mod plan;
 mod revision;
 mod row;
 mod sample;
@@ -80,6 +82,7 @@ pub use order::{
     Happening, Miscount, Need, Order, OrderChange, OrderEvent, OrderFilter, OrderNews,
     OrderRequest, OrderSight, Placed, Promo, PromoTerms, Quoted, Reason, RequestKey, Welcome, next,
 };
+pub use plan::{Deed, KeptPlan, PlanEvent, PlanPhase, PlanSource};
 pub use revision::{Revision, read_tree};
 pub use row::{Columns, Misread};
 pub use sample::Sample;

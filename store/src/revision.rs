@@ -131,16 +131,7 @@ impl Store {
         number: u64,
         now: Timestamp,
     ) -> Result<(), sqlx::Error> {
-        let digest = begin.tree.digest();
-        // Text by path: plain JSON, which cannot fail.
-        let files = serde_json::to_string(begin.tree.files()).unwrap_or_default();
-        sqlx::query(
-            "INSERT INTO tree (digest, files) VALUES ($1, $2) ON CONFLICT (digest) DO NOTHING",
-        )
-        .bind(&digest)
-        .bind(files)
-        .execute(&mut **work)
-        .await?;
+        let digest = tree_insert(work, begin.tree).await?;
         sqlx::query(
             "INSERT INTO revision (number, digest, plan, entries, applied_at)
              VALUES ($1, $2, $3, $4, $5)",
@@ -154,6 +145,22 @@ impl Store {
         .await?;
         Ok(())
     }
+}
+
+/// Remembers spec files, once for each content; answers with their digest.
+pub(crate) async fn tree_insert(
+    work: &mut Transaction<'static, Any>,
+    tree: &Tree,
+) -> Result<String, sqlx::Error> {
+    let digest = tree.digest();
+    // Text by path: plain JSON, which cannot fail.
+    let files = serde_json::to_string(tree.files()).unwrap_or_default();
+    sqlx::query("INSERT INTO tree (digest, files) VALUES ($1, $2) ON CONFLICT (digest) DO NOTHING")
+        .bind(&digest)
+        .bind(files)
+        .execute(&mut **work)
+        .await?;
+    Ok(digest)
 }
 
 /// Reads the spec files of a row of `tree`.

@@ -187,3 +187,26 @@ async fn a_replacement_of_adopted_things_stopped_anywhere_is_finished_by_the_nex
         }
     }
 }
+
+#[tokio::test]
+async fn what_was_replaced_before_the_run_was_cut_off_is_not_replaced_again() {
+    let web = "[docker.local]\nendpoint = \"memory:\"\n[container.web]\nimage = \"a:1\"\n";
+    let sim = Sim::new();
+    sim.settle(web).await;
+    let wishes = sim.wishes(&web.replace("a:1", "a:2"));
+    let plan = sim.plan_for(&wishes).await;
+    let ids = async || {
+        let host = sim.host("local").host().await.unwrap();
+        host.things.iter().map(|thing| thing.id).collect::<Vec<_>>()
+    };
+    let before = ids().await;
+    sim.carry_out(&wishes.specs, plan.clone(), &sim.memory).await;
+    let after = ids().await;
+    assert_ne!(after, before);
+
+    // Nobody wrote down that it was done, so it is done once more.
+    let outcome = sim.carry_out(&wishes.specs, plan, &sim.memory).await;
+
+    assert!(outcome.is_complete(), "{outcome:#?}");
+    assert_eq!(ids().await, after);
+}

@@ -4,18 +4,17 @@ use std::collections::BTreeSet;
 use std::fmt::Write as _;
 use std::io::{BufRead as _, IsTerminal as _, Write as _};
 use std::path::Path;
-use std::time::Duration;
 
 use jiff::Timestamp;
 use lessor_engine::{
-    ApplyId, ApprovedPlan, Consent, Event, FailureKind, Held, Outcome, Rule, Run, execute, gate,
-    settle,
+    ApplyId, ApprovedPlan, Consent, Event, FailureKind, Held, Outcome, Rule, gate, settle,
 };
 use lessor_plans::render::{Purpose, View, human};
 use lessor_plans::saved::Saved;
 use lessor_plans::{Code, Digest, Plan};
+use lessor_server::Carrier;
 use lessor_specs::{Address, Tree};
-use lessor_store::{Begin, Holder, LeaseTerms, Leases, Store};
+use lessor_store::{Holder, LeaseTerms, Leases, Store};
 use tokio::sync::mpsc;
 
 use crate::args::{ApplyArgs, Applying, Common};
@@ -30,9 +29,6 @@ use crate::session::{Asked, Session};
 /// How many steps of one host run at the same time, unless somebody says otherwise. An engine
 /// hardly gets faster beyond.
 pub(super) const PARALLELISM: u16 = 8;
-
-/// The longest one step may take: a large image over a slow line.
-const STEP_DEADLINE: Duration = Duration::from_hours(1);
 
 pub(crate) async fn run(
     common: &Common,
@@ -218,9 +214,17 @@ impl Work<'_> {
             return Ok(Exit::Error);
         }
         let is_settled = self.settle(leases).await?;
-        let begin = Begin::of(&plan, approved.id(), tree);
-        let apply = match store.apply_begin(begin).await {
-            Ok(apply) => apply,
+        let parallelism = self.applying.parallelism.or(self.session.config.parallelism);
+        let carrier = Carrier {
+            store,
+            leases,
+            registry: &self.session.registry,
+            is_settled,
+            parallelism: parallelism.unwrap_or(PARALLELISM).into(),
+            stop: interrupt::listen()?,
+        };
+        let (apply, approved) = match carrier.begin(approved, tree).await {
+            Ok(begun) => begun,
             Err(error) if error.is_stale() => {
                 let failed = Failed::new("the plan came too late; nothing was done")
                     .code(Code::Overtaken)
@@ -230,12 +234,8 @@ impl Work<'_> {
             Err(error) => return Err(error.into()),
         };
         self.events.begun(&apply, &plan);
-        let approved = approved.dated(&store.keep_list().await?);
-        let outcome = self.execute(&approved, leases, &apply).await?;
+        let outcome = self.carry_out(&carrier, &approved, &apply).await?;
         self.events.outcome(&plan, &outcome);
-        // A run that came to its end in full would let everybody forget what is not settled.
-        let ended = if is_settled { ending(&outcome) } else { lessor_store::Outcome::Failed };
-        store.apply_end(&apply, ended).await?;
         Self::report(&approved, &outcome);
         match exit::of_outcome(&plan, &outcome) {
             Exit::Done if !is_settled && plan.changes.is_empty() => Ok(Exit::Error),
@@ -304,39 +304,23 @@ impl Work<'_> {
         Ok(matches!(answer.trim(), "y" | "Y" | "yes"))
     }
 
-    async fn execute(
+    /// Carries the plan out, telling what happens meanwhile.
+    async fn carry_out(
         &self,
+        carrier: &Carrier<'_>,
         approved: &ApprovedPlan,
-        leases: &Leases,
         apply: &ApplyId,
     ) -> anyhow::Result<Outcome> {
-        let stop = interrupt::listen()?;
         let (events, listener) = mpsc::unbounded_channel();
-        let parallelism = self.applying.parallelism.or(self.session.config.parallelism);
-        let journal = leases.journal();
-        let run = Run {
-            apply: apply.clone(),
-            registry: &self.session.registry,
-            journal: &journal,
-            parallelism: parallelism.unwrap_or(PARALLELISM).into(),
-            step_deadline: STEP_DEADLINE,
-            stop,
-            events,
-        };
         let progress = Progress::new("beginning");
         progress.steps(approved.plan().steps.len());
         let telling = tell(listener, |event| {
             progress.event(event);
             self.events.event(approved.plan(), event);
         });
-        let doing = async {
-            let outcome = execute(approved, &run).await;
-            // The listener ends when nobody can tell it anything any more.
-            drop(run);
-            outcome
-        };
+        let doing = carrier.carry_out(approved, apply, events);
         let (outcome, ()) = futures_util::future::join(doing, telling).await;
-        Ok(outcome)
+        Ok(outcome?)
     }
 
     /// What is left, and what to do about it.
@@ -426,17 +410,4 @@ async fn resuming(store: &Store) -> anyhow::Result<()> {
         "an earlier run was cut off ({act} `{address}`{more}); going on from what is there"
     ));
     Ok(())
-}
-
-fn ending(outcome: &Outcome) -> lessor_store::Outcome {
-    let failed = |kind| outcome.failures.iter().any(|failure| failure.kind == kind);
-    if failed(FailureKind::Failed) || outcome.journal.is_some() {
-        lessor_store::Outcome::Failed
-    } else if failed(FailureKind::Stale) {
-        lessor_store::Outcome::Stale
-    } else if outcome.is_complete() {
-        lessor_store::Outcome::Done
-    } else {
-        lessor_store::Outcome::Interrupted
-    }
 }

@@ -6,8 +6,8 @@ use std::sync::Arc;
 
 use anyhow::Context as _;
 use lessor_server::{
-    Background, Estate, Listening, Reconciling, Schedule, Services, Settings, Tls, WebhookSettings,
-    app,
+    Applying, Background, Estate, Listening, Reconciling, Schedule, Services, Settings, Tls,
+    WebhookSettings, app,
 };
 use lessor_specs::Specs;
 use lessor_store::Store;
@@ -46,15 +46,25 @@ pub(crate) async fn run(common: &Common, args: &ServeArgs) -> anyhow::Result<Exi
     if estate.is_none() {
         warn!("the directory has no configuration: orders are kept, and not carried out");
     }
-    let reconciling = estate.map(|estate| Reconciling::start(&services, estate));
+    let reconciling = estate.clone().map(|estate| Reconciling::start(&services, estate));
+    let applying = estate.map(|estate| Applying::start(&services, estate));
     info!(%address, "serving");
     // A program that started us reads where we are.
     output::print(&format!("{scheme}://{address}\n"))?;
     say("Ctrl-C ends it, once what was begun is finished");
     listening.serve(app(&services), stop).await;
-    if let Some(reconciling) = reconciling {
-        reconciling.finish().await;
-    }
+    // At once: each waits for a while for the steps that it began.
+    let orders = async {
+        if let Some(reconciling) = reconciling {
+            reconciling.finish().await;
+        }
+    };
+    let plans = async {
+        if let Some(applying) = applying {
+            applying.finish().await;
+        }
+    };
+    futures_util::future::join(orders, plans).await;
     ticking.finish().await?;
     drop(background);
     store.close().await;

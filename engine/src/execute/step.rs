@@ -111,16 +111,25 @@ impl Work<'_> {
     fn present(&self, provider: &SharedProvider, present: &Present) -> Result<Look, Unfinished> {
         let change = self.change();
         let transition = match &change.after {
-            Some(after) if self.act() != Act::Delete => provider.compare(after, present),
-            _ => Transition::Replace(Vec::new()),
+            Some(after) => provider.compare(after, present),
+            None => Transition::Replace(Vec::new()),
         };
         match (self.act(), transition) {
             // A call of a run that was cut off may land late and leave it half-made. Whether it can
             // be finished, and whether it is ready, only the provider can tell.
             (Act::Create, _) => Ok(Look::Fits),
             (Act::Update, Transition::None) if !present.lacks_mark() => Ok(Look::Done),
+            // A run that was cut off has made the new one already.
+            (Act::Delete, Transition::None) if self.is_another(present) => Ok(Look::Done),
             (Act::Update | Act::Delete, _) => self.not_strayed(present),
         }
+    }
+
+    /// Whether what is there is not what was to be removed, but ours all the same.
+    fn is_another(&self, present: &Present) -> bool {
+        let change = self.change();
+        let now = present.beside(change.after.as_ref());
+        !present.lacks_mark() && change.before.as_ref().is_some_and(|before| *before != now)
     }
 
     /// The object still looks as it did when the plan was made, or nearer to what it shall be.

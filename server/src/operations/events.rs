@@ -1,4 +1,4 @@
-//! What happens to orders, as it happens: server-sent events.
+//! What happens to orders and to plans, as it happens: server-sent events.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
@@ -9,7 +9,7 @@ use axum::response::sse::Event;
 use futures_util::stream::unfold;
 use jiff::{SignedDuration, Timestamp};
 use lessor_engine::Clock as _;
-use lessor_store::{OrderNews, StoreError};
+use lessor_store::{OrderNews, PlanEvent, StoreError};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use tokio::time::sleep;
@@ -28,6 +28,9 @@ const ASKED_EVERY: Duration = Duration::from_secs(1);
 /// How long it may take until others see what happened: longer than a transaction waits for others.
 const LATE: SignedDuration = SignedDuration::from_secs(15);
 
+/// What one needs to be told of plans.
+const PLANS: Subject = Subject { tenant: None, permission: Permission::OperationsRead };
+
 /// How many are read at once.
 const READ: u32 = 500;
 
@@ -36,7 +39,8 @@ const READ: u32 = 500;
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 pub(crate) struct FollowQuery {
-    /// Orders of this tenant. Only the platform may leave it out, and a key of a tenant.
+    /// Orders of this tenant. Only the platform may leave it out, and a key of a tenant. Without it, what
+    /// happens to plans is told as well, to whom may see them.
     tenant: Option<String>,
     /// What happened from here on; from now on unless said. `Last-Event-ID` counts more.
     #[param(format = DateTime)]
@@ -52,9 +56,11 @@ pub(crate) struct FollowQuery {
 pub(crate) struct StreamedEvent {
     /// Its id, for `Last-Event-ID`.
     id: String,
-    /// What happened, as webhooks call it: `order.settled`, `instance.restarted`.
+    /// What happened, as webhooks call it: `order.settled`, `instance.restarted`; or `plan.` and the
+    /// phase that it came to.
     event: String,
-    /// What happened, in JSON: the event's `id`, the `order`, its `tenant` and its `name`, the
+    /// What happened, in JSON. To a plan: the event's `id`, the `plan`, the `number` of the version that it
+    /// had from then on, when (`at`), its `phase`, who did it (`actor`), and `why`. To an order: the event's `id`, the `order`, its `tenant` and its `name`, the
     /// `number` of the version that it had from then on, when (`at`), what (`kind`), the `phase` that
     /// it left the order in, and more about it (`data`).
     data: String,
@@ -83,10 +89,39 @@ pub(crate) struct NewsShown {
     data: Value,
 }
 
-/// What happens to orders, and how far they are carried out, as it happens: a stream of events, each
-/// called as webhooks call it. It goes on behind the `Last-Event-ID`; what happened in the last
-/// seconds before that may come again, with the same id. The stream ends with an event `end`: when the
-/// server does, or when its reader may not read it any more.
+/// What happened to a plan, as it stands in `data`.
+#[derive(Serialize)]
+struct PlanNewsShown<'n> {
+    id: &'n str,
+    plan: &'n str,
+    number: i64,
+    at: String,
+    phase: &'static str,
+    actor: &'n str,
+    why: Option<&'n str>,
+}
+
+/// Something that happened.
+enum News {
+    Order(OrderNews),
+    Plan(PlanEvent),
+}
+
+impl News {
+    /// What it comes behind, and is known by.
+    fn key(&self) -> (Timestamp, &str) {
+        match self {
+            News::Order(news) => (news.event.at, &news.event.id),
+            News::Plan(event) => (event.at, &event.id),
+        }
+    }
+}
+
+/// What happens to orders and plans, and how far they are carried out, as it happens: a stream of
+/// events, each called as webhooks call it, or `plan.` and its phase. It goes on behind the
+/// `Last-Event-ID`; what happened in the last seconds before that may come again, with the same id.
+/// The stream ends with an event `end`: when the server does, or when its reader may not read it any
+/// more.
 #[utoipa::path(get, path = "/v1/events", tag = "operations", params(FollowQuery, ("Last-Event-ID" = Option<String>, Header, description = "The id of the last event that was read")), responses((status = 200, description = "Events", body = StreamedEvent, content_type = "text/event-stream")))]
 pub(crate) async fn follow(
     State(services): State<Services>,
@@ -96,6 +131,7 @@ pub(crate) async fn follow(
 ) -> Result<Response, Problem> {
     let permission = Permission::OrdersRead;
     let tenant = seen_tenant(&services, &caller, query.tenant.clone(), permission).await?;
+    let plans = tenant.is_none() && caller.on_platform(PLANS.permission).is_ok();
     let goes_on = goes_on(&query)?;
     let (floor, newest, seen) = begin(&services, listener.heard.as_deref(), &query).await?;
     let subject = Subject { tenant, permission };
@@ -104,6 +140,7 @@ pub(crate) async fn follow(
         services: services.clone(),
         listener: listener.clone(),
         subject,
+        plans,
         floor,
         newest,
         seen,
@@ -123,6 +160,8 @@ struct Following {
     services: Services,
     listener: Listener,
     subject: Subject,
+    /// Whether they are told of plans.
+    plans: bool,
     /// Nothing before this is read.
     floor: Timestamp,
     /// When the latest that was read happened.
@@ -130,7 +169,7 @@ struct Following {
     /// What was read and may be found again, each with when it happened.
     seen: BTreeMap<String, Timestamp>,
     /// What was read and not said yet.
-    ready: VecDeque<OrderNews>,
+    ready: VecDeque<News>,
     goes_on: bool,
     /// Whether there may be more that happened already.
     is_behind: bool,
@@ -138,7 +177,7 @@ struct Following {
 
 impl Following {
     /// The next that happened; `None` at the end.
-    async fn next(&mut self) -> Option<OrderNews> {
+    async fn next(&mut self) -> Option<News> {
         loop {
             if let Some(news) = self.ready.pop_front() {
                 return Some(news);
@@ -164,7 +203,21 @@ impl Following {
         }
         sleep(ASKED_EVERY).await;
         // What happens next is not theirs to hear when their key has ended by then.
-        self.listener.may(&self.services, &self.subject).await
+        let may = async |subject| self.listener.may(&self.services, subject).await;
+        may(&self.subject).await && (!self.plans || may(&PLANS).await)
+    }
+
+    /// The first that happened behind `after`, in order.
+    async fn read_behind(&self, after: (Timestamp, &str)) -> Result<Vec<News>, StoreError> {
+        let store = &self.services.store;
+        let orders = store.order_news(self.subject.tenant.as_deref(), after, READ).await?;
+        let plans = if self.plans { store.plan_news(after, READ).await? } else { Vec::new() };
+        let mut found: Vec<News> = orders.into_iter().map(News::Order).collect();
+        found.extend(plans.into_iter().map(News::Plan));
+        found.sort_by(|a, b| a.key().cmp(&b.key()));
+        // Of what was cut off, the rest is behind the last of these as well.
+        found.truncate(READ as usize);
+        Ok(found)
     }
 
     /// Reads on, until something new is found or nothing is left; whether there may be more.
@@ -172,12 +225,11 @@ impl Following {
         let late = self.newest.checked_sub(LATE).unwrap_or(Timestamp::MIN).max(self.floor);
         let mut after = (late, String::new());
         let is_behind = loop {
-            let tenant = self.subject.tenant.as_deref();
-            let from = (after.0, after.1.as_str());
-            let found = self.services.store.order_news(tenant, from, READ).await?;
+            let found = self.read_behind((after.0, after.1.as_str())).await?;
             let is_last = found.len() < READ as usize;
             for news in found {
-                let (id, at) = (news.event.id.clone(), news.event.at);
+                let (at, id) = news.key();
+                let id = id.to_owned();
                 after = (at, id.clone());
                 self.newest = self.newest.max(at);
                 if self.seen.insert(id, at).is_none() {
@@ -211,7 +263,7 @@ async fn begin(
     };
     let unknown = || Problem::parameter("Last-Event-ID", "expected the id of an event");
     let is_one = last.starts_with("evt_") && !last.contains('\0');
-    let at = if is_one { services.store.order_event_at(last).await? } else { None };
+    let at = if is_one { happened_at(services, last).await? } else { None };
     let at = at.ok_or_else(unknown)?;
     let floor = at.checked_sub(LATE).unwrap_or(Timestamp::MIN);
     Ok((floor, at, BTreeMap::from([(last.to_owned(), at)])))
@@ -225,7 +277,35 @@ fn goes_on(query: &FollowQuery) -> Result<bool, Problem> {
     }
 }
 
-fn event(news: &OrderNews) -> Event {
+async fn happened_at(services: &Services, id: &str) -> Result<Option<Timestamp>, StoreError> {
+    match services.store.order_event_at(id).await? {
+        Some(at) => Ok(Some(at)),
+        None => services.store.plan_event_at(id).await,
+    }
+}
+
+fn event(news: &News) -> Event {
+    match news {
+        News::Order(news) => order_event(news),
+        News::Plan(event) => plan_event(event),
+    }
+}
+
+fn plan_event(event: &PlanEvent) -> Event {
+    let shown = PlanNewsShown {
+        id: &event.id,
+        plan: &event.plan,
+        number: event.number,
+        at: event.at.to_string(),
+        phase: event.phase.as_str(),
+        actor: &event.actor,
+        why: event.why.as_deref(),
+    };
+    let data = serde_json::to_string(&shown).unwrap_or_default();
+    Event::default().id(event.id.clone()).event(format!("plan.{}", event.phase)).data(data)
+}
+
+fn order_event(news: &OrderNews) -> Event {
     let OrderNews { tenant, name, event } = news;
     let shown = NewsShown {
         id: event.id.clone(),

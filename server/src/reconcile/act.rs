@@ -1,8 +1,6 @@
 //! Carrying out what a look found to do.
 
-use std::time::Duration;
-
-use lessor_engine::{Consent, FailureKind, Held, Outcome, Run, Stop, execute, gate};
+use lessor_engine::{Consent, Held, Outcome, Stop, gate};
 use lessor_plans::Origin;
 use lessor_specs::OrderPhase;
 use lessor_store::{Begin, Leases};
@@ -12,9 +10,7 @@ use tracing::{info, warn};
 use super::ground::Ground;
 use super::look::Look;
 use super::{Reconciler, settle};
-
-/// The longest one step may take: a large image over a slow line.
-const STEP_DEADLINE: Duration = Duration::from_hours(1);
+use crate::Carrier;
 
 /// What became of a plan.
 pub(super) enum Carried {
@@ -78,20 +74,15 @@ impl Reconciler {
         };
         let steps = look.plan.steps.len();
         info!(plan.id = %approved.id(), apply = apply.0, steps, "carrying out orders");
-        let journal = leases.journal();
-        let run = Run {
-            apply: apply.clone(),
+        let carrier = Carrier {
+            store: &self.store,
+            leases,
             registry: &ground.registry,
-            journal: &journal,
+            is_settled,
             parallelism: self.estate.parallelism,
-            step_deadline: STEP_DEADLINE,
             stop: stop.clone(),
-            events: mpsc::unbounded_channel().0,
         };
-        let outcome = execute(&approved, &run).await;
-        // A run that came to its end in full would let everybody forget what is not settled.
-        let ended = if is_settled { ending(&outcome) } else { lessor_store::Outcome::Failed };
-        self.store.apply_end(&apply, ended).await?;
+        let outcome = carrier.carry_out(&approved, &apply, mpsc::unbounded_channel().0).await?;
         Ok(Carried::Out(outcome))
     }
 
@@ -109,17 +100,4 @@ impl Reconciler {
 
 fn reasons(held: &Held) -> String {
     held.rules.iter().map(|rule| rule.why.as_str()).collect::<Vec<_>>().join("; ")
-}
-
-fn ending(outcome: &Outcome) -> lessor_store::Outcome {
-    let failed = |kind| outcome.failures.iter().any(|failure| failure.kind == kind);
-    if failed(FailureKind::Failed) || outcome.journal.is_some() {
-        lessor_store::Outcome::Failed
-    } else if failed(FailureKind::Stale) {
-        lessor_store::Outcome::Stale
-    } else if outcome.is_complete() {
-        lessor_store::Outcome::Done
-    } else {
-        lessor_store::Outcome::Interrupted
-    }
 }

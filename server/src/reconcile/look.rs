@@ -1,12 +1,14 @@
 //! One look: what there is, what is ordered, and what would have to be done.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use jiff::Timestamp;
 use lessor_engine::{
-    Before, Clock as _, OrdersRead, Scope, Selection, Wishes, World, desire, observe, plan,
+    Clock as _, OrdersRead, Scope, Selection, Wishes, World, desire, observe, plan,
 };
 use lessor_plans::Plan;
+use lessor_specs::Address;
 use lessor_store::{Order, OrderSight, Store};
 use tracing::warn;
 
@@ -27,12 +29,20 @@ pub(super) struct Look {
     pub(super) missing: Option<String>,
 }
 
+/// What a plan is made for.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Asked {
+    pub(crate) selection: Selection,
+    /// Kept things whose data is given up.
+    pub(crate) destroy_data: BTreeSet<Address>,
+}
+
 /// Looks at every host and compares, without changing anything.
 pub(super) async fn look(
     store: &Store,
     estate: &Estate,
     ground: &Ground,
-    scope: Scope,
+    asked: Asked,
 ) -> anyhow::Result<Look> {
     let OrderSight { orders, open, claims } = store.order_sight().await?;
     let now = store.now();
@@ -44,7 +54,7 @@ pub(super) async fn look(
         Wishes::new(estate.installation.clone(), Arc::new(specs), ground.tree.digest(), now);
     wishes.orders = OrdersRead::Read;
     wishes.revision = ground.revision;
-    wishes.before = Before::Same;
+    wishes.before = ground.before.clone();
     wishes.claims = claims;
     wishes.applied = store.applied_list().await?;
     wishes.kept = store.keep_list().await?;
@@ -52,12 +62,20 @@ pub(super) async fn look(
     wishes.unresolved = unresolved.map(|(secret, why)| (secret.clone(), why.into())).collect();
     let missing = wishes.unresolved.iter().next();
     let missing = missing.map(|(secret, why)| format!("`{secret}` is not to be had: {why}"));
-    wishes.selection = Selection { scope, ..Selection::default() };
+    wishes.selection = asked.selection;
+    wishes.destroy_data = asked.destroy_data;
     let is_auto = wishes.clone().unattended().is_some();
     let desired = desire(&wishes.specs);
     let world = observe(&wishes.specs, &desired, &ground.registry).await;
     let plan = plan(&wishes, desired, &world);
     Ok(Look { plan, world, open, is_auto, now, missing })
+}
+
+impl From<Scope> for Asked {
+    fn from(scope: Scope) -> Self {
+        let selection = Selection { scope, ..Selection::default() };
+        Asked { selection, destroy_data: BTreeSet::new() }
+    }
 }
 
 impl Look {

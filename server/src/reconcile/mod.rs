@@ -13,6 +13,7 @@
 mod act;
 mod ground;
 mod look;
+mod make;
 mod rounds;
 mod settle;
 
@@ -31,7 +32,9 @@ use tokio::sync::watch;
 
 use act::Carried;
 
-pub(crate) use ground::Ground;
+pub(crate) use ground::{Ground, connect};
+pub(crate) use look::Asked;
+pub(crate) use make::{NotPlanned, make};
 pub use rounds::Reconciling;
 
 /// How often one turn looks: to see what there is to do, to see that it is done, and again where
@@ -138,7 +141,7 @@ impl Reconciler {
     /// As of [`Reconciler::turn`].
     pub async fn plan(&mut self, scope: Scope) -> anyhow::Result<Option<Plan>> {
         let Some(ground) = self.ground().await? else { return Ok(None) };
-        Ok(Some(look::look(&self.store, &self.estate, &ground, scope).await?.plan))
+        Ok(Some(look::look(&self.store, &self.estate, &ground, scope.into()).await?.plan))
     }
 
     async fn under_lease(
@@ -151,7 +154,7 @@ impl Reconciler {
         let is_settled = self.settle_places(ground, leases).await?;
         let mut done = Done::default();
         for _ in 0..LOOKS {
-            let look = look::look(&self.store, &self.estate, ground, Scope::Orders).await?;
+            let look = look::look(&self.store, &self.estate, ground, Scope::Orders.into()).await?;
             done.seen = look.open.iter().map(|order| (order.id.clone(), order.version)).collect();
             done.waiting.clear();
             self.remember_taken(&look).await?;

@@ -16,7 +16,7 @@ use crate::{Reconciler, watch};
 /// How long it is remembered what a request with a certain key was answered.
 const KEYS_KEPT: SignedDuration = SignedDuration::from_hours(24);
 
-/// How long runs of jobs, and sessions that ended, are remembered: long enough to tell that a
+/// How long runs of jobs, plans, and sessions that ended, are remembered: long enough to tell that a
 /// refresh token was used before.
 const KEPT: SignedDuration = SignedDuration::from_hours(24 * 30);
 
@@ -50,7 +50,8 @@ pub enum Job {
     Audit,
     /// Places the orders that came with new tenants and were not placed at once.
     Welcome,
-    /// Forgets what nobody needs any more: sessions that ended, keys of old requests, runs of jobs.
+    /// Forgets what nobody needs any more: sessions that ended, keys of old requests, runs of jobs,
+    /// plans.
     Forget,
 }
 
@@ -209,6 +210,10 @@ impl Schedule {
         let runs = self.store.job_forget(before(KEPT)).await?;
         let sessions = self.store.session_sweep(before(KEPT)).await?;
         let told = self.store.outbox_forget(before(KEPT)).await?;
-        Ok(format!("{keys} keys of requests, {runs} runs, {sessions} sessions, {told} events told"))
+        let plans = self.store.plan_forget(before(KEPT)).await?;
+        Ok(format!(
+            "{keys} keys of requests, {runs} runs, {sessions} sessions, {told} events told, {plans} \
+             plans"
+        ))
     }
 }

@@ -140,10 +140,16 @@ fn about_order(route: &Route) -> Option<About> {
         ("GET", "/v1/tenants/{tenant}/quota") => About::Owned("/v1/tenants/TENANT/quota", None),
         (
             "GET",
-            "/v1/promo-codes" | "/v1/orders/export" | "/v1/plans" | "/v1/drift" | "/v1/stats"
-            | "/v1/jobs",
+            "/v1/promo-codes" | "/v1/orders/export" | "/v1/plans" | "/v1/plans/{plan}"
+            | "/v1/drift" | "/v1/stats" | "/v1/jobs",
         )
-        | ("POST", "/v1/jobs/{job}/runs") => About::Platform,
+        | (
+            "POST",
+            "/v1/jobs/{job}/runs"
+            | "/v1/plans"
+            | "/v1/plans/{plan}/approve"
+            | "/v1/plans/{plan}/apply",
+        ) => About::Platform,
         ("POST", "/v1/tenants/{tenant}/credits") => About::Owned(
             "/v1/tenants/TENANT/credits",
             Some(json!({ "currency": "EUR", "amount": "1", "memo": "x" })),

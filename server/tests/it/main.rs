@@ -18,6 +18,7 @@ mod money;
 mod old_paths;
 mod operations;
 mod orders;
+mod plans;
 #[path = "../../../tests/src/postgres.rs"]
 #[expect(unreachable_pub, dead_code, reason = "tests of other crates use it too")]
 mod postgres;

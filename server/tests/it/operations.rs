@@ -28,6 +28,14 @@ fn get(who: &Credential, path: &str) -> Request<Body> {
     request.body(Body::empty()).unwrap()
 }
 
+fn post(who: &Credential, path: &str) -> Request<Body> {
+    let mut request = Request::post(path).header("content-type", "application/json");
+    for (name, value) in &who.0 {
+        request = request.header(*name, value);
+    }
+    request.body("{}".into()).unwrap()
+}
+
 /// The app of a server that looks at the hosts of a shop.
 fn looking(shop: &Shop) -> Router {
     let settings = lessor_server::Settings { calls_per_second: None, ..cheap() };
@@ -65,20 +73,25 @@ async fn a_plan_shows_what_is_ordered_and_drift_waits_for_it() {
         let support = shop.server.platform(PlatformRole::Support).await;
         let billing = shop.server.platform(PlatformRole::Billing).await;
 
-        let plan = answer(&app, get(&support, "/v1/plans")).await;
+        let admin = shop.server.platform(PlatformRole::Admin).await;
+
+        let plan = answer(&app, post(&admin, "/v1/plans")).await;
         let drift = answer(&app, get(&support, "/v1/drift")).await;
 
         let mut reconciler = Reconciler::new(shop.store().clone(), shop.estate());
         let expected = reconciler.plan(Scope::All).await.unwrap().unwrap();
-        assert_eq!(plan.text, render::json(&View::of(&expected, Purpose::Plan)));
-        assert_eq!((plan.header("content-type"), plan.header("age")), ("application/json", "0"));
+        let expected = render::json(&View::of(&expected, Purpose::Plan));
+        let expected: Value = serde_json::from_str(&expected).unwrap();
+        let plan = &plan.body["plan"];
+        assert_eq!(*plan, expected);
+        assert_eq!((drift.header("content-type"), drift.header("age")), ("application/json", "0"));
         let lines = |body: &Value| {
             let lines = body["lines"].as_array().unwrap().iter();
             lines.map(|line| line["about"].as_str().unwrap().to_owned()).collect::<Vec<_>>()
         };
         let lobby = "instance.acme/lobby".to_owned();
-        assert!(lines(&plan.body).contains(&lobby), "{}", plan.text);
-        assert!(lines(&plan.body).contains(&"container.edge".into()), "{}", plan.text);
+        assert!(lines(plan).contains(&lobby), "{plan}");
+        assert!(lines(plan).contains(&"container.edge".into()), "{plan}");
         assert!(!lines(&drift.body).contains(&lobby), "{}", drift.text);
         for path in ["/v1/plans", "/v1/drift", "/v1/stats", "/v1/jobs"] {
             assert_eq!(answer(&app, get(&billing, path)).await.status, 403, "{path}");
@@ -93,14 +106,16 @@ async fn where_there_is_nothing_to_look_at_that_is_said() {
     let server = Server::new(BACKENDS[0]).await;
     let admin = server.platform(PlatformRole::Admin).await;
     let said = |answer: Answer| (answer.status.as_u16(), answer.body["detail"].clone());
-    let without = server.call(&admin, "GET", "/v1/plans", None).await;
+    let without = server.call(&admin, "POST", "/v1/plans", Some(json!({}))).await;
     let text = "this server has no configuration, so there is nothing to look at";
     assert_eq!(said(without), (409, json!(text)));
     let dir = tempfile::tempdir().unwrap();
     let estate = Some(crate::reconcile::estate(dir.path()));
     let app = app(&Services::looking_at(estate, server.store().clone(), cheap()).unwrap());
-    let early = answer(&app, get(&admin, "/v1/drift")).await;
-    assert_eq!(said(early), (409, json!("nothing was applied yet: run `lessor apply` first")));
+    for early in [get(&admin, "/v1/drift"), post(&admin, "/v1/plans")] {
+        let early = answer(&app, early).await;
+        assert_eq!(said(early), (409, json!("nothing was applied yet: run `lessor apply` first")));
+    }
 }
 
 #[tokio::test]
