@@ -8,8 +8,9 @@
 //! The planning half knows no clock, no network and no chance; what it needs of those is handed in
 //! as [`Wishes`] and [`World`]. The acting half meets the world only through three [ports]:
 //! [`Provider`], [`Journal`] and [`Clock`]. A fourth, [`Examiner`], is for looking at a system itself,
-//! and [`watch`] for asking after one thing that runs.
+//! [`watch`] for asking after one thing that runs, and [`access`] for who may be on a machine.
 
+pub mod access;
 mod allocate;
 mod desire;
 mod execute;

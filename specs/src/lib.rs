@@ -24,6 +24,7 @@ mod specs;
 mod visible;
 
 pub use address::{Address, Kind, name_problem};
+pub use check::is_login_key;
 pub use code::{Code, Page};
 pub use diagnostic::{Diagnostic, Label, Report, ReportEntry, Span};
 pub use load::{Loaded, Tree};

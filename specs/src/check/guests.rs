@@ -359,8 +359,9 @@ const KEY_TYPES: [&str; 7] = [
     "sk-ecdsa-sha2-nistp256@openssh.com",
 ];
 
-/// Whether a text is one line with a sort of key and the key, which begins with its sort again.
-fn is_login_key(text: &str) -> bool {
+/// Whether a text is a line of `authorized_keys` without options: a sort of key and the key, which
+/// begins with its sort again.
+pub fn is_login_key(text: &str) -> bool {
     let mut words = text.split_whitespace();
     let (Some(sort), Some(key)) = (words.next(), words.next()) else { return false };
     let one_line = !text.trim().contains(char::is_control);

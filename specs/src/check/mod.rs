@@ -19,6 +19,8 @@ mod rent;
 mod reservations;
 mod vpn;
 
+pub use guests::is_login_key;
+
 use std::borrow::Cow;
 
 use crate::declared::Declared;
