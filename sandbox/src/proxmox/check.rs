@@ -37,7 +37,9 @@ pub(super) fn parameters(
                 single.insert(name.clone(), text.clone());
             }
             (Given::Many(texts), Some(schema)) if takes_list(schema) => {
-                single.insert(name.clone(), texts.join(","));
+                // Words of a command may hold anything but this.
+                let between = if schema.kind == Kind::List { "\0" } else { "," };
+                single.insert(name.clone(), texts.join(between));
             }
             (Given::Many(_), Some(schema)) => {
                 let kind = schema.kind.name();

@@ -8,6 +8,7 @@ use serde_json::{Map, Value, json};
 use super::call::{digest, lines, typed};
 use super::firewall::guest_file;
 use super::property;
+use super::qemu::agent::Agent;
 use super::refusal::{Refusal, Result};
 use super::tables::{Kind as ValueKind, tables};
 use super::world::{Options, World};
@@ -68,6 +69,9 @@ pub(super) struct Guest {
     pub(super) power: Power,
     /// Options that the cloud-init drive was last made of.
     pub(super) cloud_init: Option<Options>,
+    /// The agent in it, if one answers.
+    #[serde(default)]
+    pub(super) agent: Option<Agent>,
 }
 
 /// Whether a guest runs.
@@ -89,6 +93,7 @@ impl Guest {
             snapshots: BTreeMap::new(),
             power: Power::Stopped,
             cloud_init: None,
+            agent: None,
         }
     }
 

@@ -37,6 +37,7 @@ use async_trait::async_trait;
 use crate::http::{Answer, Habits, Outcome, Request, Site};
 use crate::system::System;
 
+pub use qemu::agent::{AgentCommand, AgentEnd};
 pub use world::{Installation, Pace, World};
 
 /// A cluster that answers.
@@ -66,6 +67,22 @@ impl Proxmox {
     /// Makes a token of a user that may do what the user may, and tells its secret.
     pub fn add_token(&self, user: &str, id: &str) -> String {
         self.lock().add_token(user, id)
+    }
+
+    /// Starts an agent in a machine. It runs nothing by itself: somebody takes what it is given, runs it
+    /// where the machine is pretended to be, and says how that ended.
+    pub fn agent_start(&self, vmid: u32) {
+        qemu::agent::start(&mut self.lock(), vmid);
+    }
+
+    /// The next command that the agent of a machine was given and nobody runs yet.
+    pub fn agent_take(&self, vmid: u32) -> Option<AgentCommand> {
+        qemu::agent::take(&mut self.lock(), vmid)
+    }
+
+    /// Says how a command of an agent ended.
+    pub fn agent_end(&self, vmid: u32, pid: u64, end: AgentEnd) {
+        qemu::agent::end(&mut self.lock(), vmid, pid, end);
     }
 
     fn lock(&self) -> MutexGuard<'_, World> {

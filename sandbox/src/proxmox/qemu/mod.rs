@@ -1,6 +1,6 @@
 //! Virtual machines.
 
-mod agent;
+pub(super) mod agent;
 pub(super) mod clone;
 mod cloudinit;
 pub(super) mod config;
@@ -51,6 +51,8 @@ pub(super) const HANDLERS: &[(&str, Handler)] = &[
     ("PUT /nodes/{node}/qemu/{vmid}/cloudinit", cloudinit::update),
     ("GET /nodes/{node}/qemu/{vmid}/cloudinit/dump", cloudinit::dump),
     ("POST /nodes/{node}/qemu/{vmid}/agent", agent::command),
+    ("POST /nodes/{node}/qemu/{vmid}/agent/exec", agent::exec),
+    ("GET /nodes/{node}/qemu/{vmid}/agent/exec-status", agent::exec_status),
     ("POST /nodes/{node}/qemu/{vmid}/agent/fsfreeze-freeze", agent::command),
     ("POST /nodes/{node}/qemu/{vmid}/agent/fsfreeze-status", agent::command),
     ("POST /nodes/{node}/qemu/{vmid}/agent/fsfreeze-thaw", agent::command),
@@ -66,7 +68,7 @@ pub(super) const HANDLERS: &[(&str, Handler)] = &[
     ("GET /nodes/{node}/qemu/{vmid}/agent/get-vcpus", agent::command),
     ("GET /nodes/{node}/qemu/{vmid}/agent/info", agent::command),
     ("GET /nodes/{node}/qemu/{vmid}/agent/network-get-interfaces", agent::command),
-    ("POST /nodes/{node}/qemu/{vmid}/agent/ping", agent::command),
+    ("POST /nodes/{node}/qemu/{vmid}/agent/ping", agent::ping),
     ("POST /nodes/{node}/qemu/{vmid}/agent/set-user-password", agent::command),
     ("POST /nodes/{node}/qemu/{vmid}/agent/shutdown", agent::command),
     ("POST /nodes/{node}/qemu/{vmid}/agent/suspend-disk", agent::command),
