@@ -19,6 +19,7 @@ install() {
   command -v jq >/dev/null || missing+=(jq)
   [ -x /usr/sbin/sshd ] || missing+=(openssh-server)
   command -v ssh-agent >/dev/null || missing+=(openssh-client)
+  command -v make >/dev/null || missing+=(make)
   command -v cc >/dev/null || missing+=(gcc libc6-dev)
   command -v dpkg-shlibdeps >/dev/null || missing+=(dpkg-dev)
   command -v mmdebstrap >/dev/null || missing+=(mmdebstrap)
@@ -99,6 +100,7 @@ start_engine
 start_postgres
 examples/busybox-image.sh
 tests/debian-image.sh
+tests/machine-images.sh
 
 # Most tests wait for something, so that more of them than cores can run at once.
 export RUST_TEST_THREADS=${RUST_TEST_THREADS:-4}

@@ -27,8 +27,27 @@ impl<'a> Around<'a> {
         Around { dir, installation, secrets, docker_host, ssh_agent }
     }
 
+    /// The spec directory.
+    pub(crate) fn dir(&self) -> &Path {
+        self.dir
+    }
+
+    /// Whose things are ours.
+    pub(crate) fn installation(&self) -> &InstallationId {
+        self.installation
+    }
+
+    /// Where the ssh agent listens, if there is one.
+    pub(crate) fn ssh_agent(&self) -> Option<&Path> {
+        self.ssh_agent.as_deref()
+    }
+
     /// The connection at `place`, if `specs` declare one.
-    pub fn connection(&'a self, specs: &'a Specs, place: &'a Address) -> Option<Connection<'a>> {
+    pub fn connection<'c>(
+        &'c self,
+        specs: &'c Specs,
+        place: &'c Address,
+    ) -> Option<Connection<'c>> {
         Some(Connection {
             name: place.name(),
             entry: Entry::of(specs, place)?,

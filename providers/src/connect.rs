@@ -10,7 +10,7 @@ use lessor_specs::{Address, Kind, SecretRef, Specs, kinds};
 
 use crate::docker::{Door, TlsFiles};
 use crate::pfsense::Declared;
-use crate::ssh::{Key, Ssh, Target};
+use crate::ssh::{Credential, Kept, LOGIN_DEADLINE, Ssh, Target};
 use crate::{Docker, Found, Memory, Networks, PfSense, Proxmox, Secrets, SurveyError};
 
 /// A connection as specs declare it, with what they cannot know.
@@ -112,6 +112,20 @@ pub enum ConnectError {
         /// What the entry says.
         found: SecretRef,
     },
+    /// Nothing behind it runs commands.
+    #[error("no command can be run behind `{name}`: it is pretend, or of another sort")]
+    RunsNothing {
+        /// The connection.
+        name: String,
+    },
+    /// An entry does not say all that leads to its machine.
+    #[error("`machine.{name}` has no `{what}`")]
+    Lacks {
+        /// The machine.
+        name: String,
+        /// What its entry lacks.
+        what: &'static str,
+    },
     /// Nobody says by which key the machine is known.
     #[error("`docker.{name}` goes to `{endpoint}`, and its entry has no `host_key`")]
     NoHostKey {
@@ -169,6 +183,32 @@ pub fn watch(connection: &Connection<'_>) -> Result<Option<Watch>, ConnectError>
         Driver::Proxmox(proxmox) => Some(Watch { watcher: proxmox, logs: None }),
         Driver::PfSense(_) => None,
     })
+}
+
+/// As [`connect()`], for who runs commands in containers.
+///
+/// # Errors
+/// See [`ConnectError`].
+pub(crate) fn docker(connection: &Connection<'_>) -> Result<Arc<Docker>, ConnectError> {
+    match driver(connection)? {
+        Driver::Docker(docker) => Ok(docker),
+        Driver::Memory(_) | Driver::Proxmox(_) | Driver::PfSense(_) => {
+            Err(ConnectError::RunsNothing { name: connection.name.into() })
+        }
+    }
+}
+
+/// As [`connect()`], for who wants to get into virtual machines.
+///
+/// # Errors
+/// See [`ConnectError`].
+pub(crate) fn proxmox(connection: &Connection<'_>) -> Result<Arc<Proxmox>, ConnectError> {
+    match driver(connection)? {
+        Driver::Proxmox(proxmox) => Ok(proxmox),
+        Driver::Docker(_) | Driver::Memory(_) | Driver::PfSense(_) => {
+            Err(ConnectError::RunsNothing { name: connection.name.into() })
+        }
+    }
 }
 
 /// What an entry asks for.
@@ -267,11 +307,11 @@ fn target(
     let Some(host_key) = docker.host_key.clone() else {
         return Err(ConnectError::NoHostKey { name: name.into(), endpoint });
     };
-    let key = match &docker.key {
-        Some(reference) => Key::Secret(reference.clone(), spec_dir.to_owned()),
-        None => Key::Agent(ssh_agent.map(Path::to_owned)),
+    let credential = match &docker.key {
+        Some(reference) => Credential::Key(Kept::At(reference.clone(), spec_dir.to_owned())),
+        None => Credential::Agent(ssh_agent.map(Path::to_owned)),
     };
-    Ok(Target { endpoint, host_key, key })
+    Ok(Target { endpoint, host_key, credential, login_deadline: LOGIN_DEADLINE })
 }
 
 fn files(name: &str, tls: &Tls, spec_dir: &Path) -> Result<TlsFiles, ConnectError> {

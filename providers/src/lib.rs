@@ -6,12 +6,14 @@
 //! machines are reached (`ssh`, [`https`]), the real thing ([`Docker`]) and a pretend one
 //! ([`Memory`]), and what either host holds of anybody ([`survey()`]); then clusters ([`Proxmox`]) and
 //! firewalls ([`PfSense`]). All keep the promises of the port, which stand in `tests/contract`,
-//! `tests/proxmox` and `tests/pfsense`.
+//! `tests/proxmox` and `tests/pfsense`. Who may be on a machine is seen to by [`access`].
 //!
 //! Not here: what to do about a difference, in which order, and whether it may be done. That is
 //! decided in `engine`, before anything in this crate is asked to act.
 
+pub mod access;
 mod around;
+mod command;
 mod compare;
 mod connect;
 mod docker;

@@ -190,7 +190,7 @@ impl Drop for Agent {
     }
 }
 
-fn keygen(args: &[&str]) -> String {
+pub(crate) fn keygen(args: &[&str]) -> String {
     let output = Command::new("ssh-keygen").args(args).stdin(Stdio::null()).output();
     let output = output.expect("openssh-client has it");
     let said = String::from_utf8_lossy(&output.stderr);

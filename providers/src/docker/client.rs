@@ -10,9 +10,10 @@ use std::time::Duration;
 
 use bollard::container::LogOutput;
 use bollard::errors::Error;
+use bollard::exec::StartExecResults;
 use bollard::models::{
     ContainerCreateBody, ContainerInspectResponse, ContainerStatsResponse, ContainerSummary,
-    ContainerUpdateBody, ImageInspect, ImageSummary, Network, NetworkConnectRequest,
+    ContainerUpdateBody, ExecConfig, ImageInspect, ImageSummary, Network, NetworkConnectRequest,
     NetworkCreateRequest, NetworkDisconnectRequest, NetworkInspect, SystemInfo, Volume,
     VolumeCreateRequest,
 };
@@ -392,6 +393,35 @@ impl Client {
         let options = CreateImageOptionsBuilder::new().from_image(name).tag(version).build();
         let progress = self.api().await?.create_image(Some(options), None, None);
         self.call_within(PULL_DEADLINE, follow(progress)).await
+    }
+
+    /// Makes ready to run a command as root in a container, and answers with its id.
+    pub(super) async fn exec_create(&self, id: &str, argv: &[&str]) -> Result<String, CallError> {
+        let config = ExecConfig {
+            attach_stdin: Some(true),
+            attach_stdout: Some(true),
+            attach_stderr: Some(true),
+            user: Some("0".into()),
+            cmd: Some(argv.iter().map(ToString::to_string).collect()),
+            ..ExecConfig::default()
+        };
+        Ok(self.call(self.api().await?.create_exec(id, config)).await?.id)
+    }
+
+    /// Starts it, and stays with it.
+    pub(super) async fn exec_start(&self, exec: &str) -> Result<StartExecResults, CallError> {
+        self.call(self.api().await?.start_exec(exec, None)).await
+    }
+
+    /// The code it ended with; `None` while it runs.
+    pub(super) async fn exec_ended(&self, exec: &str) -> Result<Option<i64>, CallError> {
+        let answer = self.call(self.api().await?.inspect_exec(exec)).await?;
+        Ok(answer.exit_code.filter(|_| answer.running != Some(true)))
+    }
+
+    /// A piece of what it writes.
+    pub(super) fn piece(&self, piece: Result<LogOutput, Error>) -> Result<LogOutput, CallError> {
+        piece.map_err(|error| explained(&self.door, error))
     }
 
     fn call<T>(

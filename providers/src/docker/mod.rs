@@ -6,8 +6,8 @@
 //! ([`observe`]) and at what others hold ([`strangers`]), and acting: what is small ([`act`]),
 //! containers ([`container`]), and when one is [`ready`]. What was there before its entry is
 //! [`adopt`]ed, may have what no entry can say ([`beyond`]), and is found by a [`survey`]. The
-//! engine itself is looked at in [`examine`], and a container that runs is looked after in
-//! [`watch`].
+//! engine itself is looked at in [`examine`]; a container that runs is looked after in [`watch`], and
+//! commands are run in it by [`exec`].
 
 mod act;
 mod adopt;
@@ -15,6 +15,7 @@ mod beyond;
 mod client;
 mod container;
 mod examine;
+mod exec;
 mod labels;
 mod look;
 mod observe;

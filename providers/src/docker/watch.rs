@@ -72,7 +72,7 @@ pub(super) async fn restart(docker: &Docker, thing: &Watched) -> Result<(), Watc
 }
 
 /// The container that is meant, if it is the one that was made for that address.
-async fn ours(
+pub(super) async fn ours(
     docker: &Docker,
     thing: &Watched,
 ) -> Result<(Own, ContainerInspectResponse), WatchError> {
@@ -127,7 +127,7 @@ fn started(inspect: &ContainerInspectResponse) -> Option<Timestamp> {
 }
 
 /// Why a container does nothing, if so.
-fn stands_still(inspect: &ContainerInspectResponse) -> Option<String> {
+pub(super) fn stands_still(inspect: &ContainerInspectResponse) -> Option<String> {
     let state = inspect.state.as_ref()?;
     let code = state.exit_code.unwrap_or_default();
     match state.status {

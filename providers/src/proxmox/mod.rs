@@ -6,17 +6,20 @@
 //! an id and whose it is (`whose`), looking at everything (`observe`), and acting, one step after
 //! another, each on what was seen right before it (`step`, `guest`, `pool`, `vnet`). What an error
 //! means to whoever asked stands in `error`, what we have to be allowed in `privileges`, and the
-//! cluster itself is looked at in `examine`; a guest that runs is looked after in `watch`.
+//! cluster itself is looked at in `examine`; a guest that runs is looked after in `watch`,
+//! commands are run in it by `exec`, and it becomes what it was by `rollback`.
 
 pub mod client;
 mod error;
 mod examine;
+mod exec;
 mod guest;
 mod observe;
 mod pool;
 mod privileges;
 pub mod property;
 mod read;
+mod rollback;
 mod rules;
 mod step;
 mod values;

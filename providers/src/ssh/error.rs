@@ -33,6 +33,9 @@ pub(crate) enum SshError {
     /// Our key cannot be used.
     #[error("{0}")]
     Key(String),
+    /// Our password cannot be used.
+    #[error("{0}")]
+    Password(String),
     /// The agent that keeps our keys does not help.
     #[error("{0}")]
     Agent(String),
@@ -83,6 +86,9 @@ pub(crate) enum SshError {
 }
 
 impl SshError {
+    /// What was shown by who has a password.
+    pub(super) const WITH_PASSWORD: &str = "with the password";
+
     pub(super) fn unanswered(endpoint: &SshEndpoint, why: impl Into<String>) -> Self {
         SshError::Unanswered { host: endpoint.host.clone(), port: endpoint.port, why: why.into() }
     }
@@ -100,6 +106,7 @@ impl SshError {
             }
             SshError::AnotherHost { .. }
             | SshError::Key(_)
+            | SshError::Password(_)
             | SshError::Agent(_)
             | SshError::Refused { .. }
             | SshError::Denied { .. }
@@ -124,6 +131,11 @@ impl SshError {
             }
             SshError::Agent(_) => "name a private key in the entry's `key`, or start an agent \
                  where `SSH_AUTH_SOCK` points and give it one: `ssh-add FILE`"
+                .into(),
+            SshError::Password(_) => "provide it where lessor runs".into(),
+            SshError::Refused { tried, .. } if tried == SshError::WITH_PASSWORD => "check the \
+                 password, and that `PasswordAuthentication yes` and, for root, `PermitRootLogin yes` \
+                 stand in its `sshd_config`"
                 .into(),
             SshError::Refused { user, host, .. } => format!(
                 "add our public key to `authorized_keys` of `{user}` on `{host}`; `ssh-keygen -y \

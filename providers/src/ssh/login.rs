@@ -3,12 +3,16 @@
 use std::path::Path;
 use std::sync::Arc;
 
+use russh::client::KeyboardInteractiveAuthResponse as Asked;
 use russh::keys::agent::client::AgentClient;
 use russh::keys::{Algorithm, HashAlg, PrivateKey, PrivateKeyWithHashAlg, decode_secret_key};
-use secrecy::ExposeSecret as _;
+use secrecy::{ExposeSecret as _, SecretString};
 
-use super::{Key, Session, SshError, Target, gatekeeper};
-use crate::secrets;
+use super::{Credential, Session, SshError, Target, gatekeeper};
+
+/// How often a server may ask something before it lets us in. One asks for the password, and then says
+/// nothing in a question without parts.
+const QUESTIONS: usize = 3;
 
 /// Reaches the machine, sees that it is the right one, and logs in.
 ///
@@ -17,16 +21,44 @@ use crate::secrets;
 /// # Errors
 /// See [`SshError`].
 pub(super) async fn log_in(target: &Target) -> Result<Session, SshError> {
-    match &target.key {
-        Key::Secret(reference, spec_dir) => {
-            let text = secrets::read(reference, spec_dir)
-                .map_err(|why| SshError::Key(format!("the key `{reference}`: {why}")))?;
+    match &target.credential {
+        Credential::Key(kept) => {
+            let called = kept.called();
+            let text =
+                kept.read().map_err(|why| SshError::Key(format!("the key{called}: {why}")))?;
             let key = private_key(text.expose_secret())
-                .map_err(|why| SshError::Key(format!("the key `{reference}` {why}")))?;
+                .map_err(|why| SshError::Key(format!("the key{called} {why}")))?;
             with_key(target, key).await
         }
-        Key::Agent(socket) => with_agent(target, socket.as_deref()).await,
+        Credential::Agent(socket) => with_agent(target, socket.as_deref()).await,
+        Credential::Password(kept) => {
+            let unread = |why| SshError::Password(format!("the password{}: {why}", kept.called()));
+            with_password(target, kept.read().map_err(unread)?).await
+        }
     }
+}
+
+/// Some servers take a password only as the answer to a question, whatever they ask.
+async fn with_password(target: &Target, password: SecretString) -> Result<Session, SshError> {
+    let user = &target.endpoint.user;
+    let mut session = gatekeeper::greet(target).await?;
+    let lost = |error: russh::Error| SshError::lost(&target.endpoint, &error);
+    let given = password.expose_secret();
+    if session.authenticate_password(user, given).await.map_err(lost)?.success() {
+        return Ok(session);
+    }
+    let mut answer =
+        session.authenticate_keyboard_interactive_start(user, None).await.map_err(lost)?;
+    for _ in 0..QUESTIONS {
+        let asked = match answer {
+            Asked::Success => return Ok(session),
+            Asked::Failure { .. } => break,
+            Asked::InfoRequest { prompts, .. } => prompts.len(),
+        };
+        let answers = vec![given.to_owned(); asked];
+        answer = session.authenticate_keyboard_interactive_respond(answers).await.map_err(lost)?;
+    }
+    Err(refused(target, SshError::WITH_PASSWORD.into()))
 }
 
 async fn with_key(target: &Target, key: PrivateKey) -> Result<Session, SshError> {

@@ -1,12 +1,14 @@
 //! Connections to other machines over ssh.
 //!
 //! In reading order: whom we talk to and how ([`Target`], [`Ssh`]), that it is the machine we mean
-//! ([`gatekeeper`]), that we may come in ([`login`]), and what can go wrong ([`error`]).
+//! ([`gatekeeper`]), that we may come in ([`login`]), running a command there ([`exec`]), and what can go
+//! wrong ([`error`]).
 //!
 //! A machine is known by the fingerprint its entry names and by nothing else: no file of known
 //! hosts is read or written, and nobody is trusted on first use.
 
 mod error;
+mod exec;
 mod gatekeeper;
 mod login;
 
@@ -20,15 +22,19 @@ use lessor_specs::{HostKey, SecretRef};
 use russh::ChannelOpenFailure::AdministrativelyProhibited;
 use russh::client::{Handle, Msg};
 use russh::{ChannelMsg, ChannelStream};
+use secrecy::SecretString;
 use tokio::sync::Mutex;
 use tokio::time::timeout;
 
 pub(crate) use error::SshError;
+
+use crate::command::quoted;
+use crate::secrets;
 use gatekeeper::Gatekeeper;
 
-/// How long it may take to reach a machine, shake hands and log in. A slow one takes a second or
-/// two.
-const LOGIN_DEADLINE: Duration = Duration::from_secs(20);
+/// How long it may take to reach a machine, shake hands and log in, unless somebody is in a hurry. A
+/// slow one takes a second or two.
+pub(crate) const LOGIN_DEADLINE: Duration = Duration::from_secs(20);
 
 /// How long a machine may take to say why it would not open a socket.
 const REASON_DEADLINE: Duration = Duration::from_secs(5);
@@ -51,16 +57,46 @@ pub(crate) struct Target {
     /// The one key it may show.
     pub(crate) host_key: HostKey,
     /// What we show.
-    pub(crate) key: Key,
+    pub(crate) credential: Credential,
+    /// How long it may take to reach it, shake hands and log in.
+    pub(crate) login_deadline: Duration,
 }
 
-/// Where our private key is.
+/// What lets us in.
 #[derive(Clone, Debug)]
-pub(crate) enum Key {
-    /// Kept as a secret; a path starts at the spec directory.
-    Secret(SecretRef, PathBuf),
-    /// With the ssh agent behind this socket, if there is one.
+pub enum Credential {
+    /// A private key.
+    Key(Kept),
+    /// Any key of the ssh agent behind this socket, if there is one.
     Agent(Option<PathBuf>),
+    /// A password.
+    Password(Kept),
+}
+
+/// Where a secret value is.
+#[derive(Clone, Debug)]
+pub enum Kept {
+    /// Where a reference says; a path starts at this directory.
+    At(SecretRef, PathBuf),
+    /// Here.
+    Here(SecretString),
+}
+
+impl Kept {
+    /// What to call it in a message, with a space before it.
+    fn called(&self) -> String {
+        match self {
+            Kept::At(reference, _) => format!(" `{reference}`"),
+            Kept::Here(_) => String::new(),
+        }
+    }
+
+    fn read(&self) -> Result<SecretString, String> {
+        match self {
+            Kept::At(reference, directory) => secrets::read(reference, directory),
+            Kept::Here(value) => Ok(value.clone()),
+        }
+    }
 }
 
 /// One machine. Nobody is called before the first question; then all share one connection, and a
@@ -163,7 +199,7 @@ impl Ssh {
             Line::Open(_) | Line::Failed(..) | Line::Unused => {}
         }
         let endpoint = &self.target.endpoint;
-        let login = timeout(LOGIN_DEADLINE, Box::pin(login::log_in(&self.target)));
+        let login = timeout(self.target.login_deadline, Box::pin(login::log_in(&self.target)));
         let too_slow = |_| SshError::unanswered(endpoint, "it took too long");
         match login.await.map_err(too_slow).flatten() {
             Ok(session) => {
@@ -189,7 +225,7 @@ impl Ssh {
     /// A server says only that a socket could not be opened; the machine knows why.
     async fn why_closed(&self, session: &Session) -> SshError {
         let SshEndpoint { user, host, socket, .. } = self.target.endpoint.clone();
-        let quoted = format!("'{}'", socket.replace('\'', r"'\''"));
+        let quoted = quoted(&[&socket]);
         let question = format!("test -S {quoted} || exit 3; test -w {quoted} || exit 4");
         match timeout(REASON_DEADLINE, exit_status(session, &question)).await {
             Ok(Ok(Some(3))) => SshError::NoSocket { user, host, socket },

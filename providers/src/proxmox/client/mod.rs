@@ -4,11 +4,12 @@
 //! In reading order: the conversation itself ([`Client`]), getting in ([`Login`]), what is sent
 //! ([`Form`]), who waits for whom (`lane`), what came back (`answer`, `scalar`) or did not
 //! ([`CallError`]), and what a text of an error means (`classify`). Then tasks ([`Upid`]), and
-//! the calls by theme: `cluster`, `guest` and what is done to one (`change`, `snapshot`),
+//! the calls by theme: `cluster`, `guest` and what is done to one (`change`, `snapshot`, `agent`),
 //! `firewall`, `pool`, `sdn`, `storage`.
 //!
 //! Not here: what to do with what was seen.
 
+mod agent;
 mod answer;
 mod change;
 mod classify;
@@ -36,6 +37,7 @@ use crate::https::{Answer, Https, HttpsError, Method, Request, Trust};
 use lane::{Lanes, Pace};
 use login::Ticket;
 
+pub use agent::AgentRun;
 pub use change::{NewClone, Stop};
 pub use cluster::{Member, Node, Permissions, Resource, Time, Version};
 pub use error::{CallError, Denial, Kind};

@@ -1,0 +1,100 @@
+//! Running a command on the machine.
+
+use std::pin::pin;
+use std::time::Duration;
+
+use futures_util::future::{Either, select};
+use russh::client::Msg;
+use russh::{ChannelMsg, ChannelReadHalf, ChannelWriteHalf};
+use tokio::time::timeout;
+
+use super::{Session, Ssh, SshError, is_lost};
+use crate::command::{Command, End, Heard, quoted};
+
+/// For how long one still listens once a command has ended: something it started may hold its output
+/// open for ever.
+const LAST_WORDS: Duration = Duration::from_millis(300);
+
+/// What else goes to where errors go.
+const STDERR: u32 = 1;
+
+type Channel = (ChannelReadHalf, ChannelWriteHalf<Msg>);
+
+impl Ssh {
+    /// Runs a command. The deadline is that of the command; to log in takes its own time.
+    ///
+    /// # Errors
+    /// See [`SshError`]; then nothing was run.
+    pub(crate) async fn exec(&self, command: &Command<'_>) -> Result<Heard, SshError> {
+        let text = quoted(command.argv);
+        let session = self.session().await?;
+        let mut heard = Heard::nothing();
+        let first = timeout(command.deadline, begin(&session, &text)).await;
+        let (session, begun) = match first {
+            // Lost since we last spoke, and nothing was said yet.
+            Ok(Err(error)) if is_lost(&error) => {
+                self.forget(&session).await;
+                let session = self.session().await?;
+                let begun = timeout(command.deadline, begin(&session, &text)).await;
+                (session, begun)
+            }
+            first => (session, first),
+        };
+        let Ok(begun) = begun else {
+            self.forget(&session).await;
+            return Err(SshError::unanswered(self.endpoint(), "it took too long"));
+        };
+        let channel = begun.map_err(|error| SshError::lost(self.endpoint(), &error))?;
+        let ended = timeout(command.deadline, talk(channel, command.input, &mut heard)).await;
+        heard.end = ended.unwrap_or(End::Late);
+        if !matches!(heard.end, End::Exited(_)) {
+            self.forget(&session).await;
+        }
+        Ok(heard)
+    }
+}
+
+async fn begin(session: &Session, text: &str) -> Result<Channel, russh::Error> {
+    let channel = session.channel_open_session().await?;
+    channel.exec(true, text).await?;
+    Ok(channel.split())
+}
+
+/// Says what there is to say while listening: who does not read may still be heard.
+async fn talk((mut reader, writer): Channel, input: &[u8], heard: &mut Heard) -> End {
+    let say = pin!(async {
+        // One that has ended does not read, which is no failure.
+        let _ = writer.data(input).await;
+        let _ = writer.eof().await;
+    });
+    let listen = pin!(listen(&mut reader, heard));
+    match select(listen, say).await {
+        Either::Left((end, _)) => end,
+        Either::Right(((), listen)) => listen.await,
+    }
+}
+
+async fn listen(reader: &mut ChannelReadHalf, heard: &mut Heard) -> End {
+    let mut end = None;
+    loop {
+        let message = match &end {
+            None => reader.wait().await,
+            Some(_) => timeout(LAST_WORDS, reader.wait()).await.unwrap_or_default(),
+        };
+        match message {
+            Some(ChannelMsg::Data { data }) => heard.out(&data),
+            Some(ChannelMsg::ExtendedData { data, ext: STDERR }) => heard.err(&data),
+            Some(ChannelMsg::ExitStatus { exit_status }) => {
+                end = Some(End::Exited(exit_status.into()));
+            }
+            Some(ChannelMsg::ExitSignal { signal_name, .. }) => {
+                end = Some(End::Lost(format!("it was ended by {signal_name:?}")));
+            }
+            Some(ChannelMsg::Failure) => return End::Lost("it runs no commands for us".into()),
+            Some(ChannelMsg::Close) | None => {
+                return end.unwrap_or_else(|| End::Lost("the connection was lost".into()));
+            }
+            Some(_) => {}
+        }
+    }
+}
