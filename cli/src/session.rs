@@ -9,7 +9,8 @@ use std::sync::Arc;
 use anyhow::Context as _;
 use jiff::Timestamp;
 use lessor_engine::{
-    Before, Clock, OrdersRead, Registry, Scope, Selection, Wishes, World, desire, observe, plan,
+    Before, Clock, OrdersRead, Registry, Scope, Selection, Wishes, World, desire,
+    may_concern_customers, observe, plan,
 };
 use lessor_plans::{Claim, ClaimKey, Plan};
 use lessor_providers::{Around, Found, Secrets, SurveyError, survey};
@@ -281,9 +282,11 @@ async fn before(
     if latest.digest == wishes.digest {
         return Ok(Before::Same);
     }
-    let tree = store.revision_tree(latest.number).await?;
-    let Some(Ok(loaded)) = tree.map(parse) else { return Ok(Before::Unknown) };
-    let past = loaded.specs;
+    let Some(tree) = store.revision_tree(latest.number).await? else { return Ok(Before::Unknown) };
+    if orders.orders.is_empty() && !may_concern_customers(&tree) {
+        return Ok(Before::Other(Arc::default()));
+    }
+    let Ok(Loaded { specs: past, .. }) = parse(tree) else { return Ok(Before::Unknown) };
     // What is ordered costs the same beside what files asked for before, if it fits.
     Ok(Before::Other(past.with_orders(orders, wishes.now).map_or(past, Arc::new)))
 }

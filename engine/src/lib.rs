@@ -33,7 +33,7 @@ pub use execute::{Event, Failure, FailureKind, Outcome, Run, Stop, execute, sett
 pub use gate::{ApprovedPlan, Consent, Held, HeldRule, Rule, gate};
 pub use observe::{World, observe};
 pub use outline::{Outline, Outlined, outline};
-pub use plan::plan;
+pub use plan::{may_concern_customers, plan};
 pub use ports::{
     ApplyError, ApplyId, Clock, DiskLimits, Entry, Examination, Examiner, Journal, JournalError,
     Lack, Phase, Provider, Registry,

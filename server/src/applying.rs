@@ -14,7 +14,7 @@ use lessor_engine::{
 };
 use lessor_plans::Plan;
 use lessor_specs::load::parse;
-use lessor_specs::{Specs, Tree};
+use lessor_specs::{Address, Specs, Tree};
 use lessor_store::{Holder, KeptPlan, LeaseTerms, Leases, PlanPhase, StoreError};
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
@@ -66,6 +66,9 @@ struct Rounds {
     stop: watch::Receiver<Stop>,
 }
 
+/// The files that a plan was made from, and their connections.
+type Ground = (Tree, Registry);
+
 /// What became of a plan.
 enum Became {
     /// This, for good.
@@ -115,11 +118,8 @@ impl Rounds {
         let Some((plan, tree)) = self.services.store.plan_content(id).await? else {
             return Ok(Became::Waits);
         };
-        let ground = match self.connected(&plan, tree) {
-            Ok(ground) => ground,
-            Err(why) => return self.not_done(id, PlanPhase::Failed, format!("{why:#}")).await,
-        };
-        let leases = match self.lease(&plan, &ground.1).await {
+        let ground = self.connected(&plan, tree);
+        let leases = match self.lease(&plan, ground.as_ref().ok()).await {
             Ok(leases) => leases,
             Err(error @ StoreError::Leased { .. }) => {
                 info!(plan.id = id, %error, "a plan waits for others");
@@ -127,13 +127,13 @@ impl Rounds {
             }
             Err(error) => return Err(error.into()),
         };
-        let became = self.under_lease(id, plan, &ground, &leases).await;
+        let became = self.under_lease(id, plan, ground, &leases).await;
         leases.release().await.context("could not give leases back")?;
         became
     }
 
     /// The connections of the files that it was made from.
-    fn connected(&self, plan: &Plan, tree: Tree) -> anyhow::Result<(Tree, Registry)> {
+    fn connected(&self, plan: &Plan, tree: Tree) -> anyhow::Result<Ground> {
         if plan.installation != self.estate.installation {
             return Err(anyhow!("it was made for installation `{}`", plan.installation));
         }
@@ -147,13 +147,15 @@ impl Rounds {
         Ok((loaded.tree, registry))
     }
 
-    async fn lease(&self, plan: &Plan, registry: &Registry) -> Result<Leases, StoreError> {
+    async fn lease(&self, plan: &Plan, ground: Option<&Ground>) -> Result<Leases, StoreError> {
         let store = &self.services.store;
         let mut places: BTreeSet<_> =
             plan.changes.iter().map(|change| change.place.clone()).collect();
         // Whoever comes to an end in full has settled what others left.
         let unsettled = store.journal_unsettled().await?.into_keys();
-        places.extend(unsettled.filter(|place| registry.get(place).is_some()));
+        let is_ours =
+            |place: &Address| ground.is_some_and(|(_, registry)| registry.get(place).is_some());
+        places.extend(unsettled.filter(is_ours));
         let places: Vec<_> = places.into_iter().collect();
         let holder = Holder::here("lessor serve, applying a plan");
         store.lease_acquire(&places, &holder, LeaseTerms::default(), &mut |_| {}).await
@@ -163,7 +165,7 @@ impl Rounds {
         &self,
         id: &str,
         plan: Plan,
-        (tree, registry): &(Tree, Registry),
+        ground: anyhow::Result<Ground>,
         leases: &Leases,
     ) -> anyhow::Result<Became> {
         let store = &self.services.store;
@@ -172,6 +174,10 @@ impl Rounds {
             store.plan_show(id).await?.filter(|kept| kept.phase == PlanPhase::Applying)
         else {
             return Ok(Became::Waits);
+        };
+        let (tree, registry) = match &ground {
+            Ok(ground) => ground,
+            Err(why) => return self.not_done(id, PlanPhase::Failed, format!("{why:#}")).await,
         };
         let was_begun = store.plan_was_begun(id).await?;
         if let Some(until) = plan.valid_until.filter(|until| !was_begun && *until <= store.now()) {

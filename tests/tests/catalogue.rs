@@ -2,11 +2,11 @@
 
 use insta::assert_snapshot;
 use jiff::Timestamp;
-use lessor_engine::{Before, Consent, Scope, Wishes, gate};
+use lessor_engine::{Before, Consent, Scope, Wishes, gate, may_concern_customers};
 use lessor_plans::Plan;
 use lessor_plans::render::{Purpose, View, junit, markdown};
-use lessor_specs::Orders;
 use lessor_specs::kinds::Tenant;
+use lessor_specs::{Orders, Tree};
 use lessor_tests::{Sim, rendered};
 
 const SOLD: &str = r#"
@@ -188,4 +188,13 @@ async fn nothing_of_it_counts_as_a_removal_but_all_of_it_going_is_held() {
     }
     "#
     );
+}
+
+#[test]
+fn files_that_say_nothing_of_customers_are_told_without_being_read() {
+    let may = |text: &str| {
+        may_concern_customers(&Tree::new([("specs.toml".to_owned(), text.to_owned())].into()))
+    };
+    assert!(may(SOLD) && may("[\"off\\u0065r\".x]\nprice = {}\n"));
+    assert!(!may("[docker.par1]\n[network.front]\n[container.web]\nimage = \"nginx:1.27\"\n"));
 }

@@ -26,6 +26,7 @@ use crate::observe::World;
 use crate::settle::{Wish, orphans as unwanted, settle};
 use crate::wishes::{OrdersRead, Wishes};
 
+pub use catalogue::may_concern_customers;
 pub(crate) use orders::takes_unasked;
 
 /// How long data is kept that nobody asks for, unless a policy says otherwise.
