@@ -44,6 +44,10 @@ impl<'l> Declarations<'l> {
     fn bringer(&self, address: &Address) -> Option<Address> {
         match address.kind() {
             Kind::Image => self.runner(address),
+            Kind::Machine => {
+                let (pool, ..) = self.loaded.specs.made_by(address.name())?;
+                Some(Address::new(Kind::Pool, pool))
+            }
             _ => address.bringer(),
         }
     }

@@ -6,7 +6,7 @@ use std::path::Path;
 use lessor_engine::World;
 use lessor_plans::render::{Purpose, Settled, Site, View};
 use lessor_plans::{Observation, Plan};
-use lessor_specs::{Address, Kind, Loaded, Specs};
+use lessor_specs::{Address, Kind, Loaded, Specs, machine_name};
 
 use crate::args::{Selecting, Showing};
 use crate::config;
@@ -68,6 +68,15 @@ fn settled(loaded: &Loaded, world: &World, selecting: &Selecting) -> Vec<Settled
     world.observations().iter().flat_map(things).collect()
 }
 
+/// The machines that pools make.
+fn made(specs: &Specs) -> Vec<Address> {
+    let pools = specs.pool.iter();
+    let machines = pools.flat_map(|(pool, entry)| {
+        (1..=entry.replicas.unwrap_or(0)).map(move |number| machine_name(pool, number))
+    });
+    machines.map(|name| Address::new(Kind::Machine, name)).collect()
+}
+
 /// What things are called by now, by the address in their mark.
 pub(crate) fn now_called(specs: &Specs) -> BTreeMap<Address, Address> {
     let names = |kind, names: Vec<&String>| {
@@ -78,6 +87,7 @@ pub(crate) fn now_called(specs: &Specs) -> BTreeMap<Address, Address> {
         names(Kind::Volume, specs.volume.keys().chain(specs.instance.keys()).collect()),
         names(Kind::Container, specs.container.keys().collect()),
         names(Kind::Instance, specs.instance.keys().collect()),
+        made(specs),
     ];
     all.into_iter()
         .flatten()

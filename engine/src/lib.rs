@@ -20,6 +20,7 @@ mod order;
 mod outline;
 mod plan;
 pub mod ports;
+mod replicas;
 mod select;
 mod settle;
 mod tenant;
@@ -38,6 +39,7 @@ pub use ports::{
     ApplyError, ApplyId, Clock, DiskLimits, Entry, Examination, Examiner, Journal, JournalError,
     Lack, Phase, Provider, Registry,
 };
+pub use replicas::replicas;
 pub use select::{Scope, Selection, Selector};
 pub use trace::{Choice, How, Part, Source, choices, parts, sources};
 pub use watch::{

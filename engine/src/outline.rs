@@ -3,7 +3,7 @@
 //! This is the wanting half of a plan, for those who draw or explain it. Of a world nobody looked
 //! at, it says what specs and claims alone come to.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use lessor_plans::graph::{Graph, Thing};
 use lessor_plans::{Body, Claim, ClaimKey, Code, Naming, name_for};
@@ -45,7 +45,8 @@ pub struct Outlined {
 /// stands in `world`, else the lowest that is free.
 pub fn outline(specs: &Specs, claims: &BTreeMap<ClaimKey, Claim>, world: &World) -> Outline {
     let desired = desire(specs);
-    let allocation = allocate(specs, &desired, claims, world);
+    let reserved = BTreeSet::new();
+    let allocation = allocate(specs, &desired, claims, world, &reserved);
     let settled = settle(specs, desired, &allocation, world);
     let things = settled.into_iter().map(|wish| {
         let mut needs = wish.needs;

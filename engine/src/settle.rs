@@ -98,7 +98,7 @@ fn is_shared(address: &Address) -> bool {
 }
 
 fn all_drafts(specs: &Specs, desired: Desired<'_>, allocation: &Allocation<'_>) -> Vec<Draft> {
-    let Desired { mut drafts, rentals, guests } = desired;
+    let Desired { mut drafts, rentals, guests, pools } = desired;
     drafts.extend(guest_drafts(specs, &guests, &allocation.guests));
     let is_image = |draft: &&Draft| matches!(draft.body, Body::Image(_));
     let mut images: BTreeSet<_> =
@@ -111,6 +111,14 @@ fn all_drafts(specs: &Specs, desired: Desired<'_>, allocation: &Allocation<'_>) 
             drafts.push(image_draft(home.docker, reference));
         }
         drafts.extend(rental.drafts(home.docker, home.network.clone(), home.ports.clone()));
+    }
+    for (pool, machines) in pools.iter().zip(&allocation.machines) {
+        let reference = &pool.image.reference;
+        if !machines.ports.is_empty() && images.insert(image_address(pool.docker, reference)) {
+            drafts.push(image_draft(pool.docker, reference));
+        }
+        let ports = machines.ports.iter();
+        drafts.extend(ports.map(|(number, port)| pool.draft(*number, *port)));
     }
     drafts
 }

@@ -31,6 +31,8 @@ pub struct Wishes {
     pub applied: BTreeMap<Address, Digest>,
     /// Until when data is kept that nobody asks for, by the address in the mark.
     pub kept: BTreeMap<Address, Timestamp>,
+    /// Machines that somebody has, or will have: none of them is taken away.
+    pub reserved: BTreeSet<Address>,
     /// Things whose data a person agreed to lose now.
     pub destroy_data: BTreeSet<Address>,
     /// Secrets that could not be resolved, and why.
@@ -111,6 +113,7 @@ impl Wishes {
             claims: BTreeMap::new(),
             applied: BTreeMap::new(),
             kept: BTreeMap::new(),
+            reserved: BTreeSet::new(),
             destroy_data: BTreeSet::new(),
             unresolved: BTreeMap::new(),
             selection: Selection::default(),

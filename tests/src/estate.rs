@@ -17,6 +17,8 @@ pub struct Estate {
     pub containers: BTreeMap<String, Box_>,
     /// Instances by tenant.
     pub instances: BTreeSet<(u8, u8)>,
+    /// Pools of machines that we make: how many, of which image, and the old names.
+    pub pools: BTreeMap<String, (u8, u8, Vec<String>)>,
     /// Ends every name.
     suffix: String,
     /// Whether every entry adopts the thing of its name.
@@ -42,13 +44,15 @@ const NAMES: u8 = 6;
 /// Any estate.
 pub fn estate(with_instances: bool) -> impl Strategy<Value = Estate> {
     let instances = if with_instances { 0..6_usize } else { 0..1 };
+    let pools = if with_instances { 0..3_usize } else { 0..1 };
     (
         btree_map(0..NAMES, any::<bool>(), 0..4),
         btree_set(0..NAMES, 0..4),
         btree_map(0..NAMES, container(), 0..6),
         btree_set((0..3_u8, 0..3_u8), instances),
+        btree_map(0..2_u8, (0..5_u8, 0..2_u8), pools),
     )
-        .prop_map(|(networks, volumes, containers, instances)| Estate {
+        .prop_map(|(networks, volumes, containers, instances, pools)| Estate {
             networks: networks
                 .into_iter()
                 .map(|(n, s)| (format!("n{n}"), (s, Vec::new())))
@@ -56,6 +60,10 @@ pub fn estate(with_instances: bool) -> impl Strategy<Value = Estate> {
             volumes: volumes.into_iter().map(|n| (format!("v{n}"), Vec::new())).collect(),
             containers: containers.into_iter().map(|(n, c)| (format!("c{n}"), c)).collect(),
             instances,
+            pools: pools
+                .into_iter()
+                .map(|(n, (count, image))| (format!("p{n}"), (count, image, Vec::new())))
+                .collect(),
             suffix: String::new(),
             adopts: false,
         })
@@ -102,7 +110,24 @@ impl Estate {
             entries.push(self.container(name, container, &mut ports));
         }
         entries.extend(self.rent());
+        entries.extend(self.pools.iter().map(|(name, pool)| self.pool(name, pool)));
+        if !self.pools.is_empty() {
+            entries.extend(
+                (0..2)
+                    .map(|image| format!("[image.lab{image}.container]\nref = \"lab:{image}\"\n")),
+            );
+        }
         entries
+    }
+
+    fn pool(&self, name: &str, (count, image, moved): &(u8, u8, Vec<String>)) -> String {
+        let first = if name.starts_with("p0") { 7000 } else { 7100 };
+        let ports = format!("{first}-{}", first + 9);
+        format!(
+            "[pool.{name}]\nimage = \"lab{image}\"\nreplicas = {count}\nports = \"{ports}\"\n\
+             access = \"docker-exec\"\nmoved = {:?}\n",
+            moved.iter().map(|name| format!("pool.{name}")).collect::<Vec<_>>()
+        )
     }
 
     fn container(&self, name: &str, container: &Box_, ports: &mut BTreeSet<u8>) -> String {
@@ -193,6 +218,10 @@ impl Estate {
         renamed.containers = std::mem::take(&mut renamed.containers)
             .into_iter()
             .map(|(name, mut container)| (map(name, &mut container.moved), container))
+            .collect();
+        renamed.pools = std::mem::take(&mut renamed.pools)
+            .into_iter()
+            .map(|(name, (count, image, mut old))| (map(name, &mut old), (count, image, old)))
             .collect();
         renamed
     }

@@ -4,13 +4,14 @@
 //! is chosen becomes a claim when it is applied, so that it never moves by itself.
 
 mod guests;
+mod machines;
 mod nodes;
 mod numbers;
 mod placer;
 mod seats;
 mod subnets;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
 use foldhash::{HashMap, HashSet};
@@ -23,6 +24,7 @@ use crate::observe::World;
 use crate::tenant::sharing;
 
 pub(crate) use guests::Guests;
+pub(crate) use machines::Machines;
 pub use placer::{AllocateError, Amount, Given, Limit, Placement, Placer, Promised};
 use seats::Seats;
 use subnets::Subnets;
@@ -34,6 +36,8 @@ pub(crate) struct Allocation<'s> {
     pub(crate) homes: Vec<Option<Home<'s>>>,
     /// The subnet of each tenant network that is needed.
     pub(crate) subnets: BTreeMap<Address, TenantNetwork>,
+    /// The machines of each pool that we make, in the order of pools.
+    pub(crate) machines: Vec<Machines>,
     /// What was chosen for virtual machines and for rules.
     pub(crate) guests: Guests<'s>,
     /// Every claim that has to be held, new and old.
@@ -63,6 +67,7 @@ pub(crate) fn allocate<'s>(
     desired: &Desired<'s>,
     claims: &BTreeMap<ClaimKey, Claim>,
     world: &World,
+    reserved: &BTreeSet<Address>,
 ) -> Allocation<'s> {
     let mut guests = guests::choose(specs, desired, claims, world);
     let chosen = Allocation {
@@ -71,11 +76,13 @@ pub(crate) fn allocate<'s>(
         guests,
         ..Allocation::default()
     };
-    if desired.rentals.is_empty() {
+    if desired.rentals.is_empty() && desired.pools.is_empty() {
         return chosen;
     }
+    let machines = machines::machines(desired, claims, world, reserved);
     let mut chooser = Chooser::new(specs, desired, claims, world);
     chooser.chosen = chosen;
+    chooser.expect(&desired.pools, &machines, reserved);
     chooser.count_seats(&desired.rentals);
     let hosts = chooser.hosts(&desired.rentals);
     chooser.count_ports(desired, &hosts);
@@ -84,6 +91,7 @@ pub(crate) fn allocate<'s>(
         let home = host.and_then(|host| chooser.home(rental, host));
         chooser.chosen.homes.push(home);
     }
+    chooser.machine_ports(&desired.pools, machines);
     chooser.chosen
 }
 
@@ -230,16 +238,24 @@ impl<'s, 'w> Chooser<'s, 'w> {
             .flat_map(|(rental, _)| holders(rental))
             .collect();
         for (key, claim) in self.claims {
-            let range =
-                key.pool.strip_prefix("port_range.").and_then(|n| self.specs.port_range.get(n));
-            if let (Some(range), Ok(port)) = (range, claim.parse())
-                && self.counts(|| live.contains(&key.holder))
+            if let (Some((docker, bind)), Ok(port)) = (self.ports_at(&key.pool), claim.parse())
+                && self.counts(|| live.contains(&key.holder) || self.is_wanted_machine(key))
             {
                 let protocol =
                     if key.holder.ends_with("/udp") { Protocol::Udp } else { Protocol::Tcp };
-                self.ports.take(&range.docker, range.bind, port, protocol);
+                self.ports.take(docker, bind, port, protocol);
             }
         }
+    }
+
+    /// The host and the address on it whose ports are claimed under this key.
+    fn ports_at(&self, key: &str) -> Option<(&'s str, IpAddr)> {
+        let specs = self.specs;
+        if let Some(name) = key.strip_prefix("port_range.") {
+            return specs.port_range.get(name).map(|range| (range.docker.as_str(), range.bind));
+        }
+        let pool = specs.pool.get(key.strip_prefix("pool.")?)?;
+        Some((specs.docker_of(pool.docker.as_deref())?, pool.bind))
     }
 
     /// Whether a thing of ours is there tomorrow as well. What goes makes room before anything
@@ -491,8 +507,12 @@ impl Ports {
         is_in(&self.strange, docker, bind, port, protocol)
     }
 
+    fn is_taken(&self, docker: &str, bind: IpAddr, port: u16, protocol: Protocol) -> bool {
+        is_in(&self.taken, docker, bind, port, protocol)
+    }
+
     fn lowest_free(&self, range: &PortRangeSpec, protocol: Protocol) -> Option<u16> {
-        range.range.iter().find(|p| !is_in(&self.taken, &range.docker, range.bind, *p, protocol))
+        range.range.iter().find(|p| !self.is_taken(&range.docker, range.bind, *p, protocol))
     }
 }
 

@@ -178,6 +178,7 @@ impl<'g> Placer<'g> {
         let mut chooser = Chooser::new(specs, &desired, &given.claims, &given.world);
         chooser.all_live = true;
         chooser.open_rooms(&desired.rentals);
+        desired.pools.iter().for_each(|pool| chooser.promise(pool));
         let rooms = chooser.rooms.iter();
         let mut limits: BTreeMap<_, _> =
             rooms.map(|(name, room)| (docker_address(name), room.limit())).collect();

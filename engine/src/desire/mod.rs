@@ -4,6 +4,7 @@
 //! to, its ports and its tenant's subnet are chosen later, when it is known what is free.
 
 mod guest;
+mod machine;
 mod network;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -20,6 +21,7 @@ use lessor_specs::quantity::Adopted;
 use lessor_specs::{Address, EnvValue, Kind, Specs};
 
 pub(crate) use guest::{GuestHome, GuestRental, TenantVlan, pool_draft, spare};
+pub(crate) use machine::MadePool;
 pub(crate) use network::{forward_draft, rule_draft};
 
 /// Everything specs ask for.
@@ -30,6 +32,8 @@ pub struct Desired<'s> {
     pub(crate) rentals: Vec<Rental<'s>>,
     /// Instances that are virtual machines.
     pub(crate) guests: Vec<GuestRental<'s>>,
+    /// Pools whose machines we make.
+    pub(crate) pools: Vec<MadePool<'s>>,
 }
 
 /// One thing that should exist, on a host that is known. Names are given when it is settled.
@@ -99,6 +103,7 @@ pub fn desire(specs: &Specs) -> Desired<'_> {
     desired.rentals = specs.instance.keys().filter_map(|name| rental(specs, name)).collect();
     let guests = specs.instance.keys().filter_map(|name| guest::guest_rental(specs, name));
     desired.guests = guests.collect();
+    desired.pools = machine::made_pools(specs);
     desired
 }
 
@@ -133,6 +138,11 @@ impl Desired<'_> {
             if let Some((bridge, _)) = specs.bridge_on(docker) {
                 want(tenant_network(bridge, rental.tenant));
             }
+        }
+        // Those that are there already are found by their marks, and new ones have the lowest numbers.
+        for pool in self.pools.iter().filter(|pool| pool.docker == docker) {
+            (1..=pool.replicas).map(|number| pool.machine(number)).for_each(&mut want);
+            want(image_address(docker, &pool.image.reference));
         }
         wanted.into_values().collect()
     }

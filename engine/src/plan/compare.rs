@@ -115,6 +115,9 @@ impl Planner<'_> {
             (Transition::InPlace(paths), None) => (Action::Update, self.differs(wish, paths)),
             (Transition::None, None) => return None,
         };
+        if action == Action::Replace && self.is_replaced_later(wish, &reason) {
+            return None;
+        }
         Some(change(wish, action, reason, Some(present)))
     }
 

@@ -4,6 +4,7 @@ mod adopted;
 mod catalogue;
 mod compare;
 mod holdings;
+mod machines;
 mod orders;
 mod orphans;
 mod prices;
@@ -17,7 +18,7 @@ use lessor_plans::{
     Note, NoteKind, Plan,
 };
 use lessor_specs::kinds::WhenDue;
-use lessor_specs::{Address, Duration};
+use lessor_specs::{Address, Duration, Kind};
 
 use crate::Scope;
 use crate::allocate::{Allocation, allocate, left_behind, released};
@@ -34,7 +35,10 @@ const KEEP_SECONDS: u64 = 7 * 86_400;
 
 /// Compares what is wanted with what was seen.
 pub fn plan(wishes: &Wishes, desired: Desired<'_>, world: &World) -> Plan {
-    let allocation = allocate(&wishes.specs, &desired, &wishes.claims, world);
+    let Wishes { specs, claims, reserved, .. } = wishes;
+    let allocation = allocate(specs, &desired, claims, world, reserved);
+    let pools = desired.pools.iter().map(|pool| (pool.address(), pool.replicas));
+    let pools: Vec<_> = pools.collect();
     let settled = settle(&wishes.specs, desired, &allocation, world);
     let mut planner = Planner {
         wishes,
@@ -47,6 +51,7 @@ pub fn plan(wishes: &Wishes, desired: Desired<'_>, world: &World) -> Plan {
         left_out: 0,
     };
     planner.problems(&allocation);
+    planner.reserved_ones(&pools, &allocation.machines);
     planner.wanted(&settled);
     let orphans = unwanted(&settled, world);
     planner.unwanted(&orphans, &settled);
@@ -101,6 +106,9 @@ impl Planner<'_> {
         for (address, code, why) in &allocation.problems {
             let hint = match self.wishes.specs.ordered.of(address) {
                 Some(_) => "make room",
+                None if address.kind() == Kind::Machine => {
+                    "make the `ports` of its pool longer, or stop what has one of them"
+                }
                 None => "make room, or remove the entry",
             };
             self.fatal(*code, address, why.clone(), hint);

@@ -51,6 +51,7 @@ impl Planner<'_> {
                     let text = "no longer declared; what was ordered may still need it";
                     self.note(NoteKind::Info, birth, text);
                 }
+                Origin::File if self.goes_later(birth) => {}
                 Origin::File => self.orphan(place, birth, present, is_crowd),
                 Origin::Order(_) if !self.are_orders_read() => {}
                 Origin::Order(id) => {
@@ -72,7 +73,10 @@ impl Planner<'_> {
         }
         if !present.body.has_data() {
             // What comes with an instance or a tenant has no entry that could be renamed.
-            let is_entry = !birth.is_derived();
+            // A pool that is still there lost a machine, and not its name.
+            let is_made =
+                birth.kind() == Kind::Machine && self.wishes.specs.made_by(birth.name()).is_some();
+            let is_entry = !birth.is_derived() && !is_made;
             let renamed = (is_entry && !is_crowd).then(|| self.renamed(place, birth, present));
             return self.remove(
                 place,
@@ -193,7 +197,8 @@ impl Planner<'_> {
     fn renamed(&self, place: &Address, birth: &Address, present: &Present) -> Option<Reason> {
         let follows_from_name = |path: &String| {
             let of_instance = path == "ports" || path.starts_with("mounts.");
-            path == "name" || birth.kind() == Kind::Instance && of_instance
+            let is_given = matches!(birth.kind(), Kind::Instance | Kind::Machine);
+            path == "name" || is_given && of_instance
         };
         let is_same = |body: &Body| match self.world.compare(place, body, present) {
             Transition::Replace(paths) => paths.iter().all(follows_from_name),

@@ -460,11 +460,18 @@ impl<'p> Sorts<'p> {
             return None;
         };
         let [new] = coming.as_slice() else { return None };
-        Some(moved_hint(old, new))
+        // Machines that we make are many, and one that goes was not called otherwise.
+        (old.kind() != Kind::Machine).then(|| moved_hint(old, new))
     }
 }
 
 fn moved_hint(old: &Address, new: &Address) -> String {
+    // A machine that we make has no entry: it is called after its pool.
+    let entry = |address: &Address| match address.name().rsplit_once('-') {
+        Some((pool, _)) if address.kind() == Kind::Machine => Address::new(Kind::Pool, pool),
+        _ => address.clone(),
+    };
+    let (old, new) = (entry(old), entry(new));
     format!("if it is called `{new}` now, write `moved = [\"{old}\"]` there, and it stays")
 }
 
