@@ -14,6 +14,7 @@ use lessor_specs::quantity::Malformed;
 use crate::administration::{
     AuditCommand, JobsCommand, KeyCommand, ServeArgs, TenantCommand, UserCommand,
 };
+use crate::lending::PoolCommand;
 use crate::output::{Color, Files, Format, Output, ReportFormat};
 use crate::redirect::Redirect;
 use crate::remote::ServerArgs;
@@ -118,6 +119,9 @@ pub(crate) enum Command {
     /// What customers ordered.
     #[command(subcommand)]
     Order(OrderCommand),
+    /// Machines that are lent for a while.
+    #[command(subcommand)]
+    Pool(PoolCommand),
     /// The money of tenants.
     #[command(subcommand)]
     Ledger(LedgerCommand),

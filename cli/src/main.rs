@@ -14,6 +14,7 @@ mod events;
 mod exit;
 mod interrupt;
 mod keeper;
+mod lending;
 mod logs;
 mod orders;
 mod output;
@@ -88,6 +89,7 @@ fn run(args: Args, streams: &Streams) -> anyhow::Result<Exit> {
             Command::Apikey(command) => commands::people::key(common, &command).await,
             Command::Tenant(command) => commands::people::tenant(common, &command).await,
             Command::Order(command) => commands::order::run(common, &command).await,
+            Command::Pool(command) => commands::pool::run(&command).await,
             Command::Ledger(command) => commands::ledger::run(common, &command).await,
             Command::Audit(command) => commands::audit::run(common, &command).await,
             Command::Jobs(command) => commands::jobs::run(common, &command).await,

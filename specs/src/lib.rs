@@ -24,7 +24,7 @@ mod specs;
 mod visible;
 
 pub use address::{Address, Kind, name_problem};
-pub use check::is_login_key;
+pub use check::{is_login_key, is_user};
 pub use code::{Code, Page};
 pub use diagnostic::{Diagnostic, Label, Report, ReportEntry, Span};
 pub use load::{Loaded, Tree};

@@ -17,6 +17,7 @@ pub(crate) mod ledger;
 pub(crate) mod order;
 pub(crate) mod people;
 pub(crate) mod plan;
+pub(crate) mod pool;
 pub(crate) mod render;
 pub(crate) mod sandbox;
 pub(crate) mod schema;

@@ -15,6 +15,7 @@ mod drifting;
 mod explaining;
 mod graph;
 mod ground;
+mod importing;
 mod operating;
 mod ordering;
 mod pipelines;

@@ -4,6 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use lessor_specs::HostKey;
+use lessor_specs::kinds::SshEndpoint;
 use russh::Preferred;
 use russh::client::{Config, Handler};
 use russh::keys::{Algorithm, EcdsaCurve, HashAlg, PublicKeyOrCertificate};
@@ -22,9 +23,9 @@ const SORTS: [&[Algorithm]; 2] = [
     ],
 ];
 
-/// Lets one key pass.
+/// Lets one key pass, or none, for those who only want to see it.
 pub(super) struct Gatekeeper {
-    expected: HostKey,
+    expected: Option<HostKey>,
 }
 
 /// Why we turned away.
@@ -61,7 +62,7 @@ impl Handler for Gatekeeper {
     async fn check_server_key(&mut self, key: &PublicKeyOrCertificate) -> Result<bool, Turned> {
         let PublicKeyOrCertificate::PublicKey { key, .. } = key else { return Ok(false) };
         let fingerprint = key.fingerprint(HashAlg::Sha256).to_string();
-        if fingerprint == self.expected.to_string() {
+        if self.expected.as_ref().is_some_and(|expected| fingerprint == expected.to_string()) {
             return Ok(true);
         }
         Err(Turned::Away(Shown { sort: key.algorithm().to_string(), fingerprint }))
@@ -75,7 +76,7 @@ impl Handler for Gatekeeper {
 pub(super) async fn greet(target: &Target) -> Result<Session, SshError> {
     let mut shown = Vec::new();
     for sorts in SORTS {
-        match greet_with(target, sorts).await {
+        match greet_with(&target.endpoint, Some(&target.host_key), sorts).await {
             Ok(session) => return Ok(session),
             Err(Turned::Away(key)) => shown.push(key),
             Err(Turned::Lost(russh::Error::NoCommonAlgo {
@@ -89,8 +90,34 @@ pub(super) async fn greet(target: &Target) -> Result<Session, SshError> {
     Err(SshError::AnotherHost { host, port, expected: target.host_key.clone(), shown })
 }
 
-async fn greet_with(target: &Target, sorts: &'static [Algorithm]) -> Result<Session, Turned> {
-    let address = (target.endpoint.host.as_str(), target.endpoint.port);
+/// The fingerprint of the key that a machine shows, of the sort that is asked for first.
+///
+/// # Errors
+/// Why there is none, in words.
+pub(super) async fn look(endpoint: &SshEndpoint) -> Result<HostKey, String> {
+    for sorts in SORTS {
+        match greet_with(endpoint, None, sorts).await {
+            Err(Turned::Away(key)) => {
+                return key.fingerprint.parse().map_err(|malformed| format!("{malformed}"));
+            }
+            Err(Turned::Lost(russh::Error::NoCommonAlgo {
+                kind: russh::AlgorithmKind::Key,
+                ..
+            }))
+            | Ok(_) => {}
+            Err(Turned::Lost(error)) => return Err(SshError::lost(endpoint, &error).to_string()),
+        }
+    }
+    let SshEndpoint { host, port, .. } = endpoint;
+    Err(format!("`{host}:{port}` has neither an ed25519 nor an ecdsa key"))
+}
+
+async fn greet_with(
+    endpoint: &SshEndpoint,
+    expected: Option<&HostKey>,
+    sorts: &'static [Algorithm],
+) -> Result<Session, Turned> {
+    let address = (endpoint.host.as_str(), endpoint.port);
     let stream = TcpStream::connect(address).await.map_err(russh::Error::from)?;
     stream.set_nodelay(true).map_err(russh::Error::from)?;
     let config = Config {
@@ -99,6 +126,6 @@ async fn greet_with(target: &Target, sorts: &'static [Algorithm]) -> Result<Sess
         keepalive_max: KEEPALIVES,
         ..Config::default()
     };
-    let gatekeeper = Gatekeeper { expected: target.host_key.clone() };
+    let gatekeeper = Gatekeeper { expected: expected.cloned() };
     russh::client::connect_stream(Arc::new(config), stream, gatekeeper).await
 }

@@ -341,8 +341,8 @@ fn public(
 /// The longest name of a user.
 const USER_MAX: usize = 32;
 
-/// As `useradd` has it.
-pub(super) fn is_user(name: &str) -> bool {
+/// Whether systems take a name for a user, as `useradd` has it.
+pub fn is_user(name: &str) -> bool {
     let first = |byte: &u8| byte.is_ascii_lowercase() || *byte == b'_';
     let inner = |byte: u8| first(&byte) || byte.is_ascii_digit() || byte == b'-';
     name.len() <= USER_MAX && name.as_bytes().first().is_some_and(first) && name.bytes().all(inner)

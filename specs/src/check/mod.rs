@@ -19,7 +19,7 @@ mod rent;
 mod reservations;
 mod vpn;
 
-pub use guests::is_login_key;
+pub use guests::{is_login_key, is_user};
 
 use std::borrow::Cow;
 

@@ -118,6 +118,15 @@ pub fn load(directory: &Path) -> Result<Loaded, Report> {
     assemble(tree, problems)
 }
 
+/// The texts that [`load`] would read, whatever they say.
+///
+/// # Errors
+/// A report of every file that cannot be read.
+pub fn read(directory: &Path) -> Result<Tree, Report> {
+    let (tree, problems) = read::read(directory);
+    if problems.is_empty() { Ok(tree) } else { Err(Report::new(problems, tree.files)) }
+}
+
 /// As [`load`], from texts that were read before.
 ///
 /// # Errors
