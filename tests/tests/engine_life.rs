@@ -154,6 +154,20 @@ fn the_example_minehost_runs_on_a_real_engine_and_goes_again_but_for_its_data() 
 }
 
 #[test]
+fn the_example_lab_makes_its_machines_on_a_real_engine_and_takes_them_away() {
+    example(
+        "lab",
+        "lab",
+        &[
+            ("[pool.alpine]", "[pool.{p}-alpine]"),
+            ("pools = [\"alpine\"", "pools = [\"{p}-alpine\""),
+            ("replicas = 12", "replicas = 4"),
+            ("2221-2232", "{port0}-{port3}"),
+        ],
+    );
+}
+
+#[test]
 fn two_applies_at_the_same_moment_come_to_the_right_end() {
     let site = Site::new();
     site.specs(WEB);
