@@ -73,16 +73,19 @@ impl Outline {
         self.things.get(found)
     }
 
-    /// As a graph. Instances of one offer are of one class.
+    /// As a graph. Instances of one offer are of one class, and so are machines of one pool.
     pub fn graph(&self, specs: &Specs) -> Graph {
         Graph::new(self.things.iter().map(|thing| {
             let instance = specs.instance.get(thing.address.name());
-            let is_instance = thing.address.kind() == Kind::Instance;
-            let offer = instance.filter(|_| is_instance).map(|instance| &*instance.offer);
+            let of = |kind: Kind| thing.address.kind() == kind;
+            let offer = instance.filter(|_| of(Kind::Instance)).map(|instance| &*instance.offer);
+            let offer = offer.map(|offer| Address::new(Kind::Offer, offer));
+            let pool = specs.made_by(thing.address.name()).filter(|_| of(Kind::Machine));
+            let pool = pool.map(|(pool, ..)| Address::new(Kind::Pool, pool));
             Thing {
                 address: thing.address.clone(),
                 place: thing.place.clone(),
-                class: offer.map(|offer| Address::new(Kind::Offer, offer)),
+                class: offer.or(pool),
                 body: &thing.body,
                 needs: &thing.needs,
             }

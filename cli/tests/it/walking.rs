@@ -119,13 +119,13 @@ fn a_newcomer_can_make_the_machines_of_the_lab_and_import_more() {
     assert_in_order(
         &said,
         &[
-            "+ machine.alpine-12  lab",
-            "+ machine.metal-1    catalogue",
+            "+ machine.alpine-12                   lab",
+            "+ machine.metal-1                     catalogue",
             "In sync: 12 things are as declared.",
             "machine.alpine-07",
             "- machine.alpine-11  lab",
             "~ pool.alpine",
-            "machine.metal-4  10.9.0.24:22",
+            "+ machine.metal-4  10.9.0.24:22",
             "+ machine.metal-3  catalogue",
         ],
     );

@@ -6,12 +6,11 @@ use std::sync::Arc;
 use futures_util::future::join_all;
 use jiff::SignedDuration;
 use lessor_engine::{DiskLimits, Examination, Lack};
-use lessor_plans::Gap;
+use lessor_plans::{Gap, InstallationId};
 use lessor_providers::{Around, Secrets, examiner};
 use lessor_specs::{Address, Specs};
 
 use super::{Check, Verdict};
-use crate::config::Config;
 use crate::progress::Progress;
 use crate::session::base;
 
@@ -25,15 +24,10 @@ const UNSEEN: &str = "start the engine there, or correct the entry's `endpoint`"
 const MISDECLARED: &str = "correct the entry, or where `DOCKER_HOST` points";
 
 /// Looks at all of them at the same time.
-pub(super) async fn examine(dir: &Path, specs: &Specs, config: Option<&Config>) -> Vec<Check> {
-    // No mark is read, so it does not matter whose things are ours when nobody says so.
-    let installation = config.map(|config| config.installation.clone());
-    let Some(installation) = installation.or_else(|| "nobody".parse().ok()) else {
-        return Vec::new();
-    };
+pub(super) async fn examine(dir: &Path, specs: &Specs, whose: &InstallationId) -> Vec<Check> {
     let progress = Progress::new("looking at each connection");
     let secrets = Arc::new(Secrets::resolve(specs.secrets(), base(dir)));
-    let around = Around::new(base(dir), &installation, &secrets);
+    let around = Around::new(base(dir), whose, &secrets);
     let places: Vec<_> = specs.connections().collect();
     let seen = join_all(places.iter().map(|place| one(specs, &around, place))).await;
     drop(progress);

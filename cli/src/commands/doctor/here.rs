@@ -149,7 +149,8 @@ pub(super) fn secrets(dir: &Path, specs: &Specs) -> Vec<Check> {
         .docker
         .values()
         .flat_map(|docker| docker.key.iter().chain(docker.tls.as_ref().map(|tls| &tls.key)));
-    let mut references: Vec<&SecretRef> = specs.secrets().into_iter().chain(keys).collect();
+    let mut references: Vec<&SecretRef> =
+        specs.secrets().into_iter().chain(specs.machine_secrets()).chain(keys).collect();
     references.sort();
     references.dedup();
     let secrets = Secrets::resolve(references.iter().copied(), base(dir));
