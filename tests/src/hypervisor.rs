@@ -90,7 +90,7 @@ impl Hypervisor {
         let client = &self.client;
         let made = client.guest_create("pve1", GuestKind::Qemu, &form).await.unwrap();
         client.task_wait(Some(&made), PATIENCE).await.unwrap();
-        let kept = client.snapshot_create(&self.guest(), "clean", None).await.unwrap();
+        let kept = client.snapshot_create(&guest(), "clean", None).await.unwrap();
         client.task_wait(Some(&kept), PATIENCE).await.unwrap();
         self.start().await;
         // Listings lag behind.
@@ -99,16 +99,12 @@ impl Hypervisor {
         }
     }
 
-    fn guest(&self) -> Guest {
-        Guest::qemu("pve1", VMID)
-    }
-
     /// The machine starts.
     ///
     /// # Panics
     /// When it does not.
     pub async fn start(&self) {
-        let task = self.client.guest_start(&self.guest()).await.unwrap();
+        let task = self.client.guest_start(&guest()).await.unwrap();
         self.client.task_wait(Some(&task), PATIENCE).await.unwrap();
     }
 
@@ -117,7 +113,7 @@ impl Hypervisor {
     /// # Panics
     /// When it does not.
     pub async fn stop(&self) {
-        let task = self.client.guest_stop(&self.guest(), Stop::Now).await.unwrap();
+        let task = self.client.guest_stop(&guest(), Stop::Now).await.unwrap();
         self.client.task_wait(Some(&task), PATIENCE).await.unwrap();
     }
 
@@ -126,7 +122,7 @@ impl Hypervisor {
     /// # Panics
     /// When nobody says so.
     pub async fn is_running(&self) -> bool {
-        self.client.guest_status(&self.guest()).await.unwrap().unwrap().is_running()
+        self.client.guest_status(&guest()).await.unwrap().unwrap().is_running()
     }
 
     /// An agent starts in the machine and runs everything in a container.
@@ -177,6 +173,10 @@ impl Drop for Hypervisor {
     fn drop(&mut self) {
         self.over.store(true, Ordering::Relaxed);
     }
+}
+
+fn guest() -> Guest {
+    Guest::qemu("pve1", VMID)
 }
 
 /// Runs a command as the agent would.

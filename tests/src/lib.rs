@@ -20,6 +20,7 @@ pub mod estate;
 pub mod fuzz;
 pub mod hardware;
 pub mod hypervisor;
+pub mod keeping;
 pub mod landscape;
 pub mod machine;
 pub mod postgres;

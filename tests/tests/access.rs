@@ -1,108 +1,22 @@
 //! Who may be on a machine: let in, seen to be in, put out and forgotten, on Debian and on busybox, over
 //! ssh and through an engine, whatever goes wrong meanwhile.
 
-#![expect(clippy::unwrap_used, clippy::panic, reason = "what helps a test may do what a test may")]
+#![expect(clippy::unwrap_used, reason = "what helps a test may do what a test may")]
 
 use std::net::TcpListener;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
 
-use lessor_engine::access::{
-    AccessError, Account, Keeper, MachineWish, Proof, Sanitise, SeenAccount, Wanted, keep,
-};
+use lessor_engine::access::{MachineWish, Proof, Sanitise, Wanted, keep};
 use lessor_providers::access::{Credential, Kept, Login, Patience};
 use lessor_providers::{Around, Secrets};
 use lessor_specs::Tree;
 use lessor_specs::load::parse;
+use lessor_tests::engine::docker;
 use lessor_tests::hypervisor::Hypervisor;
+use lessor_tests::keeping::{
+    END, FILL, LATER, LEAVE, NAME, expect, granted, mined, patience, revoked, script, seen,
+};
 use lessor_tests::machine::Machine;
-
-const NAME: &str = "lsr-a";
-const END: &str = "2099-01-01T10:00:00Z";
-const LATER: &str = "2099-01-03T10:00:00Z";
-
-/// What somebody leaves who does not want to go.
-const LEAVE: &str = r#"
-    mkdir -p /tmp/mine/deep /dev/shm/mine
-    for file in /tmp/mine/deep/file /var/tmp/-rf "/tmp/a b" /dev/shm/mine/file; do echo x >"$file"; done
-    ln -s /etc/passwd /tmp/link
-    (trap '' TERM HUP; while :; do sleep 1; done) &
-    (kill -STOP $(sh -c 'echo $PPID')) &
-    sleep 1000 &
-    wait
-"#;
-
-/// Takes every process there may be, and each that becomes free.
-const FILL: &str = r#"exec perl -e '
-    $SIG{TERM} = "IGNORE";
-    while (1) {
-        my $child = fork;
-        if (!defined $child) { select undef, undef, undef, 0.01 }
-        elsif (!$child) { sleep 1000 while 1 }
-    }'"#;
-
-fn patience(login: u64, step: u64, cleaning: u64) -> Patience {
-    let seconds = Duration::from_secs;
-    Patience { login: seconds(login), step: seconds(step), cleaning: seconds(cleaning) }
-}
-
-fn script(program: &str, verify: Option<&str>) -> Sanitise {
-    Sanitise::Script { program: program.into(), verify: verify.map(Into::into) }
-}
-
-/// How it ended: the sort of error, and its text.
-fn told<T>(answer: Result<T, AccessError>) -> String {
-    match answer {
-        Ok(_) => "done".into(),
-        Err(error) => {
-            let sort = match &error {
-                AccessError::Unreachable { .. } => "unreachable",
-                AccessError::Refused { .. } => "refused",
-                AccessError::HostKey { .. } => "host key",
-                AccessError::Failed { .. } => "failed",
-            };
-            format!("{sort}: {error}")
-        }
-    }
-}
-
-#[track_caller]
-fn expect<T>(answer: Result<T, AccessError>, beginning: &str, part: &str) {
-    let told = told(answer);
-    assert!(told.starts_with(beginning) && told.contains(part), "{told}");
-}
-
-async fn seen(keeper: &dyn Keeper) -> Vec<SeenAccount> {
-    keeper.look().await.unwrap().accounts
-}
-
-/// The account is there, with everything that shows it.
-async fn granted(machine: &Machine, keeper: &dyn Keeper, account: &Account) -> u32 {
-    let granted = keeper.grant(account).await.unwrap();
-    let expected = SeenAccount {
-        name: account.name.clone(),
-        mark: account.mark.clone(),
-        uid: granted.uid,
-        last_day: Some(account.last_day()),
-    };
-    assert_eq!(seen(keeper).await, [expected]);
-    let keys = machine.sh("cat /home/lsr-a/.ssh/authorized_keys");
-    assert_eq!(keys.trim(), account.ssh_key.as_str(), "nothing else may log in");
-    let modes = "cd /home/lsr-a && stat -c '%a %U' . .ssh .ssh/authorized_keys";
-    assert_eq!(machine.sh(modes), "700 lsr-a\n700 lsr-a\n600 lsr-a\n");
-    granted.uid
-}
-
-/// The account goes, and nothing of it is left; and that once more.
-async fn revoked(machine: &Machine, keeper: &dyn Keeper, uid: u32) {
-    let began = Instant::now();
-    keeper.revoke(&NAME.parse().unwrap()).await.unwrap();
-    let took = began.elapsed();
-    assert_eq!(machine.left_of(NAME, uid), "", "of {NAME}, number {uid}");
-    assert!(took < Duration::from_secs(25), "it took {took:?}");
-    keeper.revoke(&NAME.parse().unwrap()).await.unwrap();
-    assert!(keeper.probe().await.unwrap().is_empty());
-}
 
 #[tokio::test]
 async fn over_ssh_an_owner_is_let_in_and_put_out_with_everything_that_was_left() {
@@ -207,15 +121,6 @@ async fn what_an_owner_puts_into_a_home_leads_root_nowhere() {
     revoked(&machine, &*keeper, uid).await;
     assert_eq!(machine.sh("cat /root/.ssh/authorized_keys"), "root-key\n");
     machine.sh("test -e /etc/passwd && test -e /bin/sh");
-}
-
-/// Programs that a script runs, of which each in turn takes the script with it when it is run first.
-fn mined(machine: &Machine, program: &str) {
-    let mine = format!(
-        "printf '#!/bin/sh\\n/bin/rm /usr/local/sbin/{program}\\nkill -9 $PPID\\n' \
-         >/usr/local/sbin/{program} && chmod 755 /usr/local/sbin/{program}"
-    );
-    machine.sh(&mine);
 }
 
 #[tokio::test]
@@ -371,6 +276,7 @@ async fn a_script_cleans_a_machine_and_has_to_prove_it() {
     let keeper = machine.in_container_of("container.box", patience(5, 20, 1));
     let bash = "#!/bin/bash\n[[ $(id -u) = 0 ]] && echo \"it's ${BASH_VERSION:+bash}\" >/clean";
     keeper.sanitise(&script(bash, Some("grep -q bash /clean"))).await.unwrap();
+    keeper.sanitise(&script("", Some("grep -q bash /clean"))).await.unwrap();
     for (program, verify, expected) in [
         ("echo no room; exit 3", None, "failed: step `script` failed: no room; it ended with 3"),
         ("true", Some("test -e /no"), "failed: step `verify` failed: the machine is not clean: "),
@@ -389,9 +295,9 @@ async fn a_container_that_is_gone_stands_still_or_is_not_ours_is_told_apart() {
     let keeper = machine.in_container();
     let other = machine.in_container_of("container.other", Patience::default());
     expect(other.look().await, "refused", "was made for `container.box`");
-    lessor_tests::engine::docker(&["stop", &machine.name]);
+    docker(&["stop", &machine.name]);
     expect(keeper.look().await, "unreachable", "does not run");
-    lessor_tests::engine::docker(&["rm", &machine.name]);
+    docker(&["rm", &machine.name]);
     expect(keeper.look().await, "unreachable", "there is no container");
 }
 

@@ -49,7 +49,8 @@ pub enum Sanitise {
     },
     /// A program is run there as root, and says that it is done by ending with 0.
     Script {
-        /// The program: a script of the shell, unless its first line names another.
+        /// The program: a script of the shell, unless its first line names another. An empty one does
+        /// nothing, for a machine that was cleaned by other means and is to prove it.
         program: String,
         /// A command of the shell that ends with 0 if the machine is clean.
         verify: Option<String>,

@@ -135,8 +135,8 @@ impl MachineKeeper {
         args: &[&str],
         input: &str,
     ) -> Result<String, AccessError> {
-        let argv = [&["/bin/sh", "-c", script, "lessor"][..], args].concat();
-        let command = Command { argv: &argv, input: input.as_bytes(), deadline };
+        let words = [&["/bin/sh", "-c", script, "lessor"][..], args].concat();
+        let command = Command { argv: &words, input: input.as_bytes(), deadline };
         done(&self.line.run(&command).await?, deadline)
     }
 }

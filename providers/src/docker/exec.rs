@@ -20,6 +20,13 @@ const ASKED: u32 = 20;
 /// The pause between two such questions.
 const PAUSE: Duration = Duration::from_millis(50);
 
+/// How often a command is tried again that was not even begun. Where somebody has taken every process
+/// that a container may have, it takes luck.
+const TRIES: u32 = 20;
+
+/// What an engine writes where a command would, when it could not begin it.
+const NOT_BEGUN: &str = "OCI runtime exec failed";
+
 impl Docker {
     /// Runs a command as root in the container that is meant, if it is the one that was made for that
     /// address.
@@ -38,7 +45,21 @@ impl Docker {
             return Err(AccessError::Unreachable { why });
         }
         let id = inspect.id.unwrap_or_default();
-        let exec = self.client.exec_create(&id, command.argv).await.map_err(of_call)?;
+        let mut heard = self.exec_in(&id, command).await?;
+        for _ in 0..TRIES {
+            let Some(why) = not_begun(&heard) else { return Ok(heard) };
+            tracing::debug!(container = thing.name, why, "running it once more");
+            sleep(PAUSE).await;
+            heard = self.exec_in(&id, command).await?;
+        }
+        match not_begun(&heard) {
+            Some(why) => Err(AccessError::Unreachable { why }),
+            None => Ok(heard),
+        }
+    }
+
+    async fn exec_in(&self, id: &str, command: &Command<'_>) -> Result<Heard, AccessError> {
+        let exec = self.client.exec_create(id, command.argv).await.map_err(of_call)?;
         let mut heard = Heard::nothing();
         heard.end = match timeout(command.deadline, self.talk(&exec, command, &mut heard)).await {
             Ok(Ok(end)) => end,
@@ -90,6 +111,13 @@ impl Docker {
         }
         Ok(End::Lost("it closed its outputs and goes on".into()))
     }
+}
+
+/// Why a command was not even begun, if so.
+fn not_begun(heard: &Heard) -> Option<String> {
+    let said = String::from_utf8_lossy(&heard.stdout);
+    let is_so = heard.end == End::Exited(126) && said.starts_with(NOT_BEGUN);
+    is_so.then(|| lessor_specs::visible(said.trim()).into_owned())
 }
 
 fn of_watch(thing: &Watched, error: WatchError) -> AccessError {

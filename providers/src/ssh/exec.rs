@@ -1,6 +1,7 @@
 //! Running a command on the machine.
 
 use std::pin::pin;
+use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::future::{Either, select};
@@ -27,30 +28,34 @@ impl Ssh {
     /// See [`SshError`]; then nothing was run.
     pub(crate) async fn exec(&self, command: &Command<'_>) -> Result<Heard, SshError> {
         let text = quoted(command.argv);
-        let session = self.session().await?;
-        let mut heard = Heard::nothing();
-        let first = timeout(command.deadline, begin(&session, &text)).await;
-        let (session, begun) = match first {
+        let (session, channel) = match self.begin(&text).await? {
             // Lost since we last spoke, and nothing was said yet.
-            Ok(Err(error)) if is_lost(&error) => {
+            (session, None) => {
                 self.forget(&session).await;
-                let session = self.session().await?;
-                let begun = timeout(command.deadline, begin(&session, &text)).await;
-                (session, begun)
+                let (session, channel) = self.begin(&text).await?;
+                let late = || SshError::unanswered(self.endpoint(), "it took too long");
+                (session, channel.ok_or_else(late)?)
             }
-            first => (session, first),
+            (session, Some(channel)) => (session, channel),
         };
-        let Ok(begun) = begun else {
-            self.forget(&session).await;
-            return Err(SshError::unanswered(self.endpoint(), "it took too long"));
-        };
-        let channel = begun.map_err(|error| SshError::lost(self.endpoint(), &error))?;
+        let mut heard = Heard::nothing();
         let ended = timeout(command.deadline, talk(channel, command.input, &mut heard)).await;
         heard.end = ended.unwrap_or(End::Late);
         if !matches!(heard.end, End::Exited(_)) {
             self.forget(&session).await;
         }
         Ok(heard)
+    }
+
+    /// Asks for a command to be run; no channel where the connection turns out to be dead. One that a
+    /// firewall has forgotten does not say so.
+    async fn begin(&self, text: &str) -> Result<(Arc<Session>, Option<Channel>), SshError> {
+        let session = self.session().await?;
+        match timeout(self.target.login_deadline, begin(&session, text)).await {
+            Ok(Ok(channel)) => Ok((session, Some(channel))),
+            Ok(Err(error)) if !is_lost(&error) => Err(SshError::lost(self.endpoint(), &error)),
+            Ok(Err(_)) | Err(_) => Ok((session, None)),
+        }
     }
 }
 
