@@ -21,6 +21,7 @@ mod promo;
 mod quote;
 mod run_rate;
 mod tariff;
+mod window;
 
 pub use amount::Amount;
 pub use calendar::zone;
@@ -30,3 +31,4 @@ pub use promo::{Refusal, Taking, refusal};
 pub use quote::{Quote, QuoteLine, quote};
 pub use run_rate::{MONTH_HOURS, RunRate, run_rate};
 pub use tariff::{Choices, Component, Mode, Part, Tariff, TooDear};
+pub use window::{minutes_begun, minutes_in, of_minutes};

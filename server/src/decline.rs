@@ -37,9 +37,18 @@ impl From<&Decline> for Problem {
                 let detail = format!("{detail}; {hint}");
                 Problem::new(ProblemKind::NetworkFull).and_field("/offer", detail)
             }
-            Decline::NoTenant { .. } | Decline::NoOrder { .. } => Problem::not_found(),
-            Decline::OrderMoved { .. } => Problem::new(ProblemKind::Outdated).detail(detail),
-            Decline::NotNow { .. } => Problem::new(ProblemKind::NotNow).detail(detail),
+            Decline::NoTenant { .. } | Decline::NoOrder { .. } | Decline::NoReservation { .. } => {
+                Problem::not_found()
+            }
+            Decline::NoMachines { .. } => of(ProblemKind::SoldOut, "/count"),
+            Decline::TooManyMachines { .. } => of(ProblemKind::Invalid, "/count"),
+            Decline::MachineTaken { .. } => of(ProblemKind::Conflict, "/duration"),
+            Decline::OrderMoved { .. } | Decline::PoolMoved { .. } => {
+                Problem::new(ProblemKind::Outdated).detail(detail)
+            }
+            Decline::NotNow { .. } | Decline::NotReserved { .. } => {
+                Problem::new(ProblemKind::NotNow).detail(detail)
+            }
             Decline::NothingApplied => Problem::new(ProblemKind::Unavailable).detail(detail),
             Decline::NoTransaction { .. } => of(ProblemKind::Invalid, "/transaction"),
             Decline::NotRefundable { .. } => of(ProblemKind::Conflict, "/transaction"),

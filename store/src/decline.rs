@@ -145,6 +145,48 @@ pub enum Decline {
     /// There are as many endpoints as may be.
     #[error("there are {WEBHOOKS_MOST} already")]
     EnoughWebhooks,
+    /// There is no such reservation.
+    #[error("there is no reservation `{reservation}`")]
+    NoReservation {
+        /// Its id.
+        reservation: String,
+    },
+    /// This cannot be done with a reservation as it is.
+    #[error("reservation `{reservation}` is {phase}: it cannot {what}")]
+    NotReserved {
+        /// Its id.
+        reservation: String,
+        /// How far it is.
+        phase: String,
+        /// What was to be done: `be made longer`.
+        what: &'static str,
+    },
+    /// There are too few machines to have then.
+    #[error("fewer than {wanted} such machines are to be had then")]
+    NoMachines {
+        /// How many were wanted at least.
+        wanted: u32,
+    },
+    /// There are too few machines at all.
+    #[error("there are {all} such machines in all, and {wanted} are wanted")]
+    TooManyMachines {
+        /// How many there are.
+        all: u32,
+        /// How many were wanted at least.
+        wanted: u32,
+    },
+    /// Somebody else has a machine of a reservation right behind it.
+    #[error("somebody else has a machine of reservation `{reservation}` behind it")]
+    MachineTaken {
+        /// The reservation.
+        reservation: String,
+    },
+    /// Others are reserved in a pool than were seen.
+    #[error("what is reserved in `{pool}` is not what was seen")]
+    PoolMoved {
+        /// The pool.
+        pool: String,
+    },
     /// An amount that cannot be.
     #[error("{currency} {amount} is no amount for that")]
     BadAmount {
@@ -173,7 +215,13 @@ impl Decline {
             Decline::OrderMoved { .. } => "read the order again, and compare",
             Decline::EnoughWebhooks => "end one that is not needed any more",
             Decline::NothingApplied => "run `lessor apply` once",
+            Decline::NoMachines { .. } => "try fewer, later, or wait for them with `queue`",
+            Decline::TooManyMachines { .. } => "ask for fewer, or be content with fewer",
+            Decline::MachineTaken { .. } => "reserve others for the time behind it",
+            Decline::PoolMoved { .. } => "look again at what would be taken back",
             Decline::NoTenant { .. }
+            | Decline::NoReservation { .. }
+            | Decline::NotReserved { .. }
             | Decline::Unfit { .. }
             | Decline::NoOrder { .. }
             | Decline::NotNow { .. }

@@ -253,6 +253,9 @@ impl StoreError {
         // The low byte of SQLite's extended codes is the sort of error.
         match code.map(|code| code & 0xff) {
             Some(SQLITE_BUSY | SQLITE_LOCKED) => StoreError::Busy { location },
+            Some(SQLITE_CONSTRAINT) if why.contains("is booked then") => {
+                StoreError::Contended { location }
+            }
             Some(SQLITE_CORRUPT | SQLITE_NOTADB) => StoreError::Corrupt { location, why },
             _ => StoreError::Unavailable { location, why },
         }
@@ -264,8 +267,9 @@ impl StoreError {
         let code = error.code().unwrap_or_default();
         match code.as_ref() {
             "3D000" => StoreError::Missing { location },
-            // A transaction that could not be put in order with others; a deadlock.
-            "40001" | "40P01" => StoreError::Contended { location },
+            // A transaction that could not be put in order with others; a deadlock; a machine that
+            // somebody else was given at the same moment.
+            "40001" | "40P01" | "23P01" => StoreError::Contended { location },
             // A lock was waited for in vain; there are too many connections.
             "55P03" | "53300" => StoreError::Busy { location },
             // It starts, or was told to stop.
@@ -341,6 +345,7 @@ fn older_hint(location: &Location) -> String {
     }
 }
 
+const SQLITE_CONSTRAINT: i32 = 19;
 const SQLITE_BUSY: i32 = 5;
 const SQLITE_LOCKED: i32 = 6;
 const SQLITE_CORRUPT: i32 = 11;

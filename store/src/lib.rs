@@ -7,6 +7,8 @@
 //! what ([accounts](Account)), and who did it ([audit events](Audited)). Plans that a server made are kept
 //! with what became of them ([`KeptPlan`]).
 //!
+//! Machines that are had for a while are [reserved](Reservation), each by a [booking](MachineBooking).
+//!
 //! Orders are kept from placing on ([`Order`]), with what may happen to them ([`next()`]), what they cost
 //! ([`UsageLine`]) and where the money went ([`LedgerEntry`]).
 //!
@@ -42,6 +44,7 @@ mod location;
 mod open;
 mod order;
 mod plan;
+mod reservation;
 mod revision;
 mod row;
 mod sample;
@@ -83,6 +86,13 @@ pub use order::{
     OrderRequest, OrderSight, Placed, Promo, PromoTerms, Quoted, Reason, RequestKey, Welcome, next,
 };
 pub use plan::{Deed, KeptPlan, PlanEvent, PlanPhase, PlanSource};
+pub use reservation::{
+    Availability, Booking as MachineBooking, BookingAct, BookingEnd, BookingPhase, ClaimedBooking,
+    ClaimedMachine, Machine, MachineEnd, MachineLogin, MachineOrigin, MachinePhase, NewMachine,
+    PoolRelease, Reservation, ReservationEvent, ReservationFilter, ReservationHappening,
+    ReservationLimits, ReservationNeed, ReservationPhase, ReservationRequest, ReservationTerms,
+    Reserved, Window,
+};
 pub use revision::{Revision, read_tree};
 pub use row::{Columns, Misread};
 pub use sample::Sample;

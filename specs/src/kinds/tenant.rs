@@ -24,7 +24,7 @@ pub struct Quota {
     pub reservations: Option<u32>,
     /// How many machines at a time, in all its reservations together.
     pub machines: Option<u32>,
-    /// How many hours of machines in any seven days; two machines for an hour are two.
+    /// How many hours of machines in a week from Monday on, UTC; two machines for an hour are two.
     pub machine_hours_per_week: Option<u32>,
 }
 

@@ -272,11 +272,23 @@ impl Store {
     pub async fn refund(&self, id: &str, amount: Money, memo: &str) -> Result<String, StoreError> {
         let now = self.now();
         let mut work = self.begin().await?;
-        let charged = self.ledger_find(&mut work, id).await?;
-        let booking = refund_of(&charged, amount, memo)?;
-        let refund = self.refund_insert(&mut work, &charged, &booking, now).await?;
+        let refund = self.refund_part(&mut work, id, amount, memo, now).await?;
         self.commit(work).await?;
         Ok(refund)
+    }
+
+    /// Gives back a part of what a transaction charged, within a transaction of the database.
+    pub(crate) async fn refund_part(
+        &self,
+        work: &mut Work,
+        charge: &str,
+        amount: Money,
+        memo: &str,
+        now: Timestamp,
+    ) -> Result<String, StoreError> {
+        let charged = self.ledger_find(work, charge).await?;
+        let booking = refund_of(&charged, amount, memo)?;
+        self.refund_insert(work, &charged, &booking, now).await
     }
 
     async fn refund_insert(

@@ -33,6 +33,7 @@ pub use change::OrderChange;
 pub(crate) use desk::Desk;
 pub use event::{OrderEvent, OrderNews};
 pub use phase::{Happening, Reason, next};
+pub(crate) use place::unfit;
 pub use place::{OrderRequest, Placed, RequestKey};
 pub use promo::{Promo, PromoTerms};
 pub use quota::Need;

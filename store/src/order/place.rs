@@ -261,28 +261,37 @@ impl Store {
             data,
         };
         self.audit_insert(work, event).await?;
-        self.key_insert(work, request, &order.id, now).await
+        match &request.key {
+            Some(key) => self.key_insert(work, key, &order.id, now).await,
+            None => Ok(()),
+        }
     }
 
-    async fn key_insert(
+    /// Remembers what was made of a request, so that the same request gets the same answer.
+    pub(crate) async fn key_insert(
         &self,
         work: &mut Work,
-        request: &OrderRequest,
-        order: &str,
+        RequestKey { scope, key, digest }: &RequestKey,
+        answer: &str,
         now: Timestamp,
     ) -> Result<(), StoreError> {
-        let Some(RequestKey { scope, key, digest }) = &request.key else { return Ok(()) };
         sqlx::query(
             "INSERT INTO idempotency (scope, key, digest, answer, at) VALUES ($1, $2, $3, $4, $5)",
         )
         .bind(scope)
         .bind(key)
         .bind(digest)
-        .bind(order)
+        .bind(answer)
         .bind(now.as_microsecond())
         .execute(&mut **work)
         .await
-        .map_err(|error| self.error(&error))?;
+        .map_err(|error| match error.as_database_error() {
+            // By a request for something else: one for the same is found before.
+            Some(database) if database.is_unique_violation() => {
+                Decline::KeyReused { key: key.clone() }.into()
+            }
+            _ => self.error(&error),
+        })?;
         Ok(())
     }
 
@@ -336,7 +345,7 @@ fn check_words(request: &OrderRequest) -> Result<(), Decline> {
 }
 
 /// What was chosen does not fit.
-pub(super) fn unfit(field: &'static str, why: &str) -> Decline {
+pub(crate) fn unfit(field: &'static str, why: &str) -> Decline {
     Decline::Unfit { field, why: why.to_owned() }
 }
 

@@ -14,6 +14,7 @@ use serde_json::{Value, json};
 use crate::ident::ident;
 use crate::ledger::BookingKind;
 use crate::order::Happening;
+use crate::reservation::ReservationHappening;
 use crate::row::{self, Columns, Misread};
 use crate::work::Work;
 use crate::{Actor, AuditEvent, Decline, Store, StoreError};
@@ -134,7 +135,9 @@ impl Webhook {
 pub fn topics() -> Vec<String> {
     let orders = Happening::ALL.into_iter().map(Happening::topic);
     let money = BookingKind::ALL.into_iter().map(money_topic);
-    let mut topics: Vec<_> = orders.chain(money).chain([DISABLED.to_owned()]).collect();
+    let reserved = ReservationHappening::ALL.into_iter().map(ReservationHappening::topic);
+    let topics = orders.chain(money).chain(reserved);
+    let mut topics: Vec<_> = topics.chain([DISABLED.to_owned()]).collect();
     topics.sort();
     topics
 }
@@ -328,7 +331,7 @@ mod tests {
 
     #[test]
     fn what_anybody_can_be_told_of_is_this() {
-        insta::assert_snapshot!(topics().join(" "), @"instance.held instance.recovered instance.restarted money.charge money.credit money.gift money.refund money.reversal order.begun order.cleared order.failed order.lost order.paid order.placed order.resized order.resumed order.settled order.suspended order.switched order.terminated order.warned webhook.disabled");
+        insta::assert_snapshot!(topics().join(" "), @"instance.held instance.recovered instance.restarted money.charge money.credit money.gift money.refund money.reversal order.begun order.cleared order.failed order.lost order.paid order.placed order.resized order.resumed order.settled order.suspended order.switched order.terminated order.warned reservation.booked reservation.canceled reservation.cleaned reservation.ended reservation.expired reservation.extended reservation.granted reservation.quarantined reservation.queued reservation.released reservation.revoked reservation.started reservation.warned webhook.disabled");
     }
 
     #[test]

@@ -32,6 +32,11 @@ mod orders;
 #[expect(unreachable_pub, reason = "tests of other crates use it too")]
 mod postgres;
 mod races;
+mod reserving;
+mod reserving_machines;
+mod reserving_queue;
+mod reserving_races;
+mod reserving_time;
 mod server;
 mod shop;
 mod usage;

@@ -15,7 +15,7 @@ use crate::shop::{
 };
 
 /// How many clients race.
-const CLIENTS: usize = 64;
+pub(crate) const CLIENTS: usize = 64;
 
 const CODES: &str = r#"
 [promo_code.FEW]
@@ -45,7 +45,7 @@ async fn race(
 }
 
 /// What each client does, begun at the same moment.
-async fn all_at_once<W>(client: impl Fn(usize) -> W) -> Vec<W::Output>
+pub(crate) async fn all_at_once<W>(client: impl Fn(usize) -> W) -> Vec<W::Output>
 where
     W: Future<Output: Send + 'static> + Send + 'static,
 {
@@ -345,10 +345,10 @@ async fn whatever_happens_to_money_at_once_the_ledger_is_right() {
 }
 
 /// A sequence that looks like chance, and is the same in every run.
-struct Chance(u64);
+pub(crate) struct Chance(pub(crate) u64);
 
 impl Chance {
-    fn below(&mut self, limit: u64) -> u64 {
+    pub(crate) fn below(&mut self, limit: u64) -> u64 {
         self.0 ^= self.0 << 13;
         self.0 ^= self.0 >> 7;
         self.0 ^= self.0 << 17;
