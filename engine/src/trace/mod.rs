@@ -2,6 +2,7 @@
 //! each choice was made. The reading side of [`desire`](crate::desire()) and `allocate`.
 
 mod hosting;
+mod machines;
 
 use std::collections::BTreeMap;
 
@@ -74,7 +75,7 @@ pub fn parts(specs: &Specs, thing: &Outlined) -> Vec<Part> {
         Kind::Volume if specs.volume.contains_key(name) => declared(specs, thing),
         Kind::Volume => volume_parts(specs, thing),
         Kind::Bridge => network_parts(specs, thing),
-        Kind::Machine => machine_parts(specs, thing),
+        Kind::Machine => machines::parts(specs, thing),
         Kind::Image => image_parts(specs, thing),
         _ if thing.address.is_derived() => hosting::derived_parts(specs, thing),
         Kind::AddressPool
@@ -165,15 +166,6 @@ fn instance_parts(specs: &Specs, name: &str, instance: &Instance, place: &Addres
     parts
 }
 
-/// A machine that we make: its pool, what that runs, and the connection.
-fn machine_parts(specs: &Specs, thing: &Outlined) -> Vec<Part> {
-    let Some((name, pool, _)) = specs.made_by(thing.address.name()) else { return Vec::new() };
-    let image = pool.image.iter().map(|image| part(Kind::Image, image));
-    let why = pool.docker.is_none().then_some("the only connection");
-    let host = Part { entry: thing.place.clone(), why };
-    [part(Kind::Pool, name)].into_iter().chain(image).chain([host]).collect()
-}
-
 /// The volume of an instance, which is there since its offer has disk.
 fn volume_parts(specs: &Specs, thing: &Outlined) -> Vec<Part> {
     let name = thing.address.name();
@@ -231,7 +223,7 @@ fn source(specs: &Specs, thing: &Outlined, path: &str) -> Source {
         ("name", _) => Source::Own("the first that was free"),
         ("no_new_privileges" | "running", _) => Source::Own("always"),
         (_, Kind::Instance) => instance_source(specs, name, field, key),
-        (_, Kind::Machine) => machine_source(specs, name, field, key),
+        (_, Kind::Machine) => machines::source(specs, name, field, key),
         ("subnet", Kind::Bridge) => {
             let bridge = name.split_once('/').map_or(name, |(bridge, _)| bridge);
             at(Kind::Bridge, bridge, &["supernet"])
@@ -280,19 +272,6 @@ fn instance_source(specs: &Specs, name: &str, field: &str, key: &str) -> Source 
         "env" if instance.env.contains_key(key) => at(Kind::Instance, name, &["env", key]),
         "env" => at(Kind::Image, image, &["container", "env", key]),
         "networks" => Source::Own("its tenant's network on the bridge of its host"),
-        _ => unknown,
-    }
-}
-
-fn machine_source(specs: &Specs, name: &str, field: &str, key: &str) -> Source {
-    let unknown = Source::Own("always");
-    let Some((name, pool, _)) = specs.made_by(name) else { return unknown };
-    let image = pool.image.as_deref().unwrap_or_default();
-    match field {
-        "cpu" | "memory" | "pids" | "ports" => at(Kind::Pool, name, &[field]),
-        "image" => at(Kind::Image, image, &["container", "ref"]),
-        "command" => at(Kind::Image, image, &["container", "command"]),
-        "env" => at(Kind::Image, image, &["container", "env", key]),
         _ => unknown,
     }
 }

@@ -126,7 +126,7 @@ fn binds_clash(a: IpAddr, b: IpAddr) -> bool {
 #[derive(Clone, Copy)]
 struct Range<'s> {
     docker: &'s str,
-    range: PortRange,
+    ports: PortRange,
     bind: IpAddr,
     entry: (Kind, &'s str, &'static str),
 }
@@ -141,19 +141,19 @@ impl Range<'_> {
 fn port_ranges(checker: &mut Checker<'_>) {
     let specs = checker.specs;
     let ranges = specs.port_range.iter().map(|(name, spec)| {
-        let (docker, range, bind) = (&*spec.docker, spec.range, spec.bind);
-        Range { docker, range, bind, entry: (Kind::PortRange, name, "range") }
+        let (docker, ports, bind) = (&*spec.docker, spec.range, spec.bind);
+        Range { docker, ports, bind, entry: (Kind::PortRange, name, "range") }
     });
     let pools = specs.pool.iter().filter_map(|(name, pool)| {
         let docker = specs.docker_of(pool.docker.as_deref())?;
-        let (range, bind) = (pool.ports.filter(|_| pool.is_made())?, pool.bind);
-        Some(Range { docker, range, bind, entry: (Kind::Pool, name, "ports") })
+        let (ports, bind) = (pool.ports.filter(|_| pool.is_made())?, pool.bind);
+        Some(Range { docker, ports, bind, entry: (Kind::Pool, name, "ports") })
     });
     let mut ranges: Vec<_> = ranges.chain(pools).collect();
-    ranges.sort_by_key(|range| (range.docker, range.range, range.entry));
+    ranges.sort_by_key(|range| (range.docker, range.ports, range.entry));
     let mut before: Vec<Range<'_>> = Vec::new();
     for range in ranges {
-        before.retain(|b| b.docker == range.docker && b.range.overlaps(range.range));
+        before.retain(|b| b.docker == range.docker && b.ports.overlaps(range.ports));
         if let Some(other) = before.iter().find(|b| binds_clash(b.bind, range.bind)) {
             let (from, first) = (range.address(), other.address());
             let message =
