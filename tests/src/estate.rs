@@ -110,7 +110,7 @@ impl Estate {
             entries.push(self.container(name, container, &mut ports));
         }
         entries.extend(self.rent());
-        entries.extend(self.pools.iter().map(|(name, pool)| self.pool(name, pool)));
+        entries.extend(self.pools.iter().map(|(name, pool)| Estate::pool(name, pool)));
         if !self.pools.is_empty() {
             entries.extend(
                 (0..2)
@@ -120,7 +120,7 @@ impl Estate {
         entries
     }
 
-    fn pool(&self, name: &str, (count, image, moved): &(u8, u8, Vec<String>)) -> String {
+    fn pool(name: &str, (count, image, moved): &(u8, u8, Vec<String>)) -> String {
         let first = if name.starts_with("p0") { 7000 } else { 7100 };
         let ports = format!("{first}-{}", first + 9);
         format!(
