@@ -55,12 +55,12 @@ pub(crate) async fn run(args: &ImportArgs) -> anyhow::Result<Exit> {
     let secrets = Secrets::of(&args.dir);
     let mut told = BTreeMap::new();
     for (listed, host_key) in machines.iter().zip(keys) {
-        let secret = secrets.reference(&listed.name);
+        let secret = Secrets::reference(&listed.name);
         let entry = Entry { listed, host_key, secret };
         let has_key = entries.write(&args.pool, &entry);
         let kept =
             if has_key { None } else { Some(secrets.compare(&listed.name, &listed.password)) };
-        told.insert(listed.name.clone(), what_became(&own, listed, kept, &entry));
+        told.insert(listed.name.clone(), what_became(&own, listed, kept.as_ref(), &entry));
     }
     let text = entries.text();
     check(args, &text)?;
@@ -87,16 +87,16 @@ struct Told {
     has_key: bool,
 }
 
-fn what_became(own: &[String], listed: &Listed, kept: Option<Kept>, entry: &Entry<'_>) -> Told {
+fn what_became(own: &[String], listed: &Listed, kept: Option<&Kept>, entry: &Entry<'_>) -> Told {
     let is_new = !own.contains(&listed.name);
-    let what = match (is_new, &kept) {
+    let what = match (is_new, kept) {
         (true, _) => "new",
         (false, Some(Kept::Changed)) => "another password",
         (false, Some(Kept::Missing)) => "its password is kept again",
         (false, Some(Kept::Same)) => "as it was",
         (false, None) => "keeps its `key`, and its password is not used",
     };
-    let sign = match (is_new, &kept) {
+    let sign = match (is_new, kept) {
         (true, _) => '+',
         (false, Some(Kept::Changed | Kept::Missing)) => '~',
         (false, Some(Kept::Same) | None) => ' ',

@@ -35,7 +35,7 @@ impl Secrets {
     }
 
     /// How an entry refers to a machine's password.
-    pub(super) fn reference(&self, machine: &str) -> String {
+    pub(super) fn reference(machine: &str) -> String {
         format!("secret://file/{HOME}/{MACHINES}/{machine}")
     }
 
