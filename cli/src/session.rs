@@ -234,6 +234,8 @@ impl Session {
                 wishes.specs = orders::lay(&self.files, (&orders, self.orders), wishes.now, false)?;
             }
             wishes.applied = store.applied_list().await?;
+            let booked = store.machine_list_booked().await?.into_iter();
+            wishes.reserved = booked.map(|name| Address::new(Kind::Machine, name)).collect();
             wishes.kept = store.keep_list().await?;
             wishes.before = match store.revision_latest().await? {
                 Some(latest) => {

@@ -33,6 +33,8 @@ pub struct Wishes {
     pub kept: BTreeMap<Address, Timestamp>,
     /// Machines that somebody has, or will have: none of them is taken away.
     pub reserved: BTreeSet<Address>,
+    /// Machines that are made anew, since nobody has them any more.
+    pub again: BTreeSet<Address>,
     /// Things whose data a person agreed to lose now.
     pub destroy_data: BTreeSet<Address>,
     /// Secrets that could not be resolved, and why.
@@ -114,6 +116,7 @@ impl Wishes {
             applied: BTreeMap::new(),
             kept: BTreeMap::new(),
             reserved: BTreeSet::new(),
+            again: BTreeSet::new(),
             destroy_data: BTreeSet::new(),
             unresolved: BTreeMap::new(),
             selection: Selection::default(),

@@ -104,6 +104,8 @@ pub enum Reason {
     Due(#[schemars(with = "String")] jiff::Timestamp),
     /// A person agreed to lose its data now.
     DataGivenUp,
+    /// Whoever had it is gone, and the next one finds it as it was made.
+    Cleaned,
     /// The order that asked for it is over. That event is the consent to its removal.
     Ended {
         /// The order.

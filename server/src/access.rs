@@ -58,6 +58,14 @@ permissions! {
     InstancesRead = "instances:read",
     /// Starting, stopping and entering what runs.
     InstancesWrite = "instances:write",
+    /// Seeing the machines of pools, and how they are.
+    PoolsRead = "pools:read",
+    /// Registering machines, keeping them back, and taking back whole pools.
+    PoolsWrite = "pools:write",
+    /// Seeing reservations.
+    ReservationsRead = "reservations:read",
+    /// Reserving machines, for longer, and giving them back.
+    ReservationsWrite = "reservations:write",
     /// Seeing the wallet and what was used.
     MoneyRead = "money:read",
     /// Giving credit and refunds.
@@ -153,8 +161,11 @@ pub(crate) fn member_may(role: Role, permission: Permission) -> bool {
         | Permission::MembersRead
         | Permission::OrdersRead
         | Permission::InstancesRead
+        | Permission::ReservationsRead
         | Permission::MoneyRead => Role::Viewer,
-        Permission::OrdersWrite | Permission::InstancesWrite => Role::Operator,
+        Permission::OrdersWrite | Permission::InstancesWrite | Permission::ReservationsWrite => {
+            Role::Operator
+        }
         Permission::TenantsWrite
         | Permission::MembersWrite
         | Permission::KeysRead
@@ -166,6 +177,8 @@ pub(crate) fn member_may(role: Role, permission: Permission) -> bool {
         Permission::AccountRead
         | Permission::AccountWrite
         | Permission::CatalogueRead
+        | Permission::PoolsRead
+        | Permission::PoolsWrite
         | Permission::MoneyWrite
         | Permission::UsersRead
         | Permission::UsersWrite
@@ -226,6 +239,10 @@ mod tests {
         orders:write     | owner admin operator        | admin
         instances:read   | owner admin operator viewer | admin billing support auditor
         instances:write  | owner admin operator        | admin support
+        pools:read       |                             | admin billing support auditor
+        pools:write      |                             | admin
+        reservations:read | owner admin operator viewer | admin billing support auditor
+        reservations:write | owner admin operator        | admin
         money:read       | owner admin operator viewer | admin billing support auditor
         money:write      |                             | admin billing
         webhooks:read    | owner admin                 | admin billing support auditor

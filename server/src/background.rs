@@ -96,6 +96,7 @@ async fn pass_on(services: &Services, mut ear: Ear) -> StoreError {
     let error = loop {
         // Also at first: whatever was written before was heard of by nobody.
         services.orders_moved.notify_one();
+        services.machines_moved.notify_one();
         services.outbox_moved.notify_one();
         if let Err(error) = ear.heard().await {
             break error;

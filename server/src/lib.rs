@@ -23,6 +23,7 @@ mod extract;
 mod health;
 mod limits;
 mod listen;
+mod machines;
 mod metrics;
 mod money;
 mod old_paths;
@@ -30,6 +31,7 @@ mod operations;
 mod orders;
 mod page;
 mod people;
+mod pools;
 mod problem;
 mod reconcile;
 mod routes;
@@ -50,6 +52,8 @@ pub mod shown {
     pub use crate::people::keys::KeyShown;
     pub use crate::people::tenants::Tenant;
     pub use crate::people::users::User;
+    pub use crate::pools::machines::MachineShown;
+    pub use crate::pools::{ReservationShown, ReservedShown};
 }
 
 pub use access::{Permission, Scopes};
@@ -62,6 +66,7 @@ pub use catalogue::Catalogue;
 pub use extract::Idempotent;
 pub use ipnet::IpNet;
 pub use listen::{Listening, Tls};
+pub use machines::Lending;
 pub use problem::{FieldProblem, Problem, ProblemKind};
 pub use reconcile::{Done, Estate, Reconciler, Reconciling, Redirect, Turn};
 pub use routes::{Access, Route, app, openapi, routes_listed};

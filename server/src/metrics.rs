@@ -21,6 +21,9 @@ use crate::{Caller, Problem, ProblemKind, Services};
 /// The bounds that durations are counted between, in seconds.
 const BOUNDS: [f64; 10] = [0.002, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1.0, 5.0, 30.0];
 
+/// The bounds that the ends of reservations are counted between, in seconds. Thirty is what is promised.
+const LAGS: [f64; 8] = [0.5, 1.0, 2.0, 5.0, 10.0, 30.0, 120.0, 600.0];
+
 /// What the server counts.
 pub(crate) struct Metrics {
     registry: Registry,
@@ -30,6 +33,7 @@ pub(crate) struct Metrics {
     webhooks: Family<Outcome, Counter>,
     jobs: Family<JobRun, Counter>,
     hears: Gauge,
+    revocations: Histogram,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -77,7 +81,10 @@ impl Default for Metrics {
         let hears = Gauge::default();
         let help = "Whether the database tells what other servers write";
         registry.register("hears_others", help, hears.clone());
-        Metrics { registry, requests, durations, streams, webhooks, jobs, hears }
+        let revocations = Histogram::new(LAGS);
+        let help = "How long after its end a reservation let nobody in any more";
+        registry.register("reservation_revocation_lag_seconds", help, revocations.clone());
+        Metrics { registry, requests, durations, streams, webhooks, jobs, hears, revocations }
     }
 }
 
@@ -90,6 +97,11 @@ impl Metrics {
     /// Counts a run of a job.
     pub(crate) fn count_job(&self, job: &'static str, outcome: &'static str) {
         self.jobs.get_or_create(&JobRun { job, outcome }).inc();
+    }
+
+    /// Counts a reservation that lets nobody in any more, so many seconds after its end.
+    pub(crate) fn count_revocation(&self, lag: f64) {
+        self.revocations.observe(lag);
     }
 
     /// Counts a call. Routes are few and known, so nobody can make us count more things.

@@ -21,6 +21,7 @@ use crate::operations::plans::{decide, drift, make, show as plans};
 use crate::operations::{events, jobs, stats};
 use crate::orders::{change, instances, place, quote, show};
 use crate::people::{keys, links, me, members, sessions, tenants, tokens, users};
+use crate::pools::{machines as pool_machines, pool, reservations, reserve};
 use crate::problem::ProblemBody;
 use crate::watch::{actions, logs, usage};
 use crate::webhooks::{deliveries, endpoints};
@@ -108,6 +109,15 @@ fn closed() -> OpenApiRouter<Services> {
         .routes(routes!(endpoints::show, endpoints::update, endpoints::end))
         .routes(routes!(deliveries::list))
         .routes(routes!(deliveries::replay))
+        .routes(routes!(pool::list))
+        .routes(routes!(pool::show))
+        .routes(routes!(pool::act))
+        .routes(routes!(pool_machines::list, pool_machines::register))
+        .routes(routes!(pool_machines::unregister))
+        .routes(routes!(reserve::create))
+        .routes(routes!(reservations::list))
+        .routes(routes!(reservations::show, reservations::extend, reservations::release))
+        .routes(routes!(reservations::events))
         .routes(routes!(audit::list))
         .routes(routes!(plans::list, make::create))
         .routes(routes!(plans::show))

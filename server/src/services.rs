@@ -37,6 +37,8 @@ pub struct Parts {
     pub(crate) streams: Streams,
     /// Told when somebody did something that may have changed an order.
     pub(crate) orders_moved: Arc<Notify>,
+    /// Told when somebody did something that may have changed a reservation.
+    pub(crate) machines_moved: Arc<Notify>,
     /// Told when somebody had a plan applied.
     pub(crate) plans_moved: Arc<Notify>,
     /// What is looked at; nothing where there is no configuration.
@@ -76,6 +78,7 @@ impl Services {
             watching: Arc::new(Watching::new(estate.clone())),
             streams: Streams::default(),
             orders_moved: Arc::default(),
+            machines_moved: Arc::default(),
             plans_moved: Arc::default(),
             estate,
             looks: Looks::default(),

@@ -1,12 +1,12 @@
 //! What was begun and how it ended.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use async_trait::async_trait;
 use jiff::Timestamp;
 use lessor_engine::{ApplyId, Clock as _, Entry, Journal, JournalError, Phase};
 use lessor_plans::{Act, Digest};
-use lessor_specs::Address;
+use lessor_specs::{Address, Kind};
 use sqlx::{Any, Transaction};
 
 use crate::row::{self, Columns, Misread};
@@ -224,6 +224,19 @@ impl Store {
             Ok(read_applied(&found)?)
         };
         found.await.map_err(|error: sqlx::Error| self.error(&error))
+    }
+
+    /// The things of one kind that runs finished with and did not remove.
+    pub async fn applied_list_of(&self, kind: Kind) -> Result<BTreeSet<Address>, StoreError> {
+        let found = async {
+            let rows = sqlx::query("SELECT address FROM applied WHERE address LIKE $1 || '.%'")
+                .bind(kind.as_str())
+                .fetch_all(self.pool())
+                .await?;
+            let read = |row| Ok(row::parsed(row, "address")?);
+            rows.iter().map(read).collect::<Result<_, sqlx::Error>>()
+        };
+        found.await.map_err(|error| self.error(&error))
     }
 
     /// What a run last did with one thing; `None` when no run ever finished with it, or the last

@@ -1,8 +1,6 @@
 //! Who may be on a machine: let in, seen to be in, put out and forgotten, on Debian and on busybox, over
 //! ssh and through an engine, whatever goes wrong meanwhile.
 
-#![expect(clippy::unwrap_used, reason = "what helps a test may do what a test may")]
-
 use std::net::TcpListener;
 use std::sync::Arc;
 

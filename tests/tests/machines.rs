@@ -228,7 +228,9 @@ async fn a_port_that_somebody_else_has_is_left_to_them() {
     let theirs = stage.things("lab").await;
     let sim = Sim::new();
     sim.by_hand("lab", move |host| {
-        theirs.into_iter().for_each(|(_, body)| host.put(body, [].into()));
+        for (_, body) in theirs {
+            host.put(body, [].into());
+        }
     })
     .await;
     assert_snapshot!(rendered(&sim.plan(LAB).await), @"

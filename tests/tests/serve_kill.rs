@@ -179,7 +179,11 @@ fn order_until_killed(
 
 /// The id of an order that was placed; `None` when nobody answered.
 fn placed(client: &mut Client, name: &str) -> Option<String> {
-    let answer = client.order("acme", name, "small").ok()?;
+    let mut answer = client.order("acme", name, "small").ok()?;
+    let began = Instant::now();
+    while answer.status == 503 && began.elapsed() < PATIENCE {
+        answer = client.order("acme", name, "small").ok()?;
+    }
     assert_eq!(answer.status, 201, "{answer:?}\n{}", client.log());
     Some(answer.body["id"].as_str().unwrap().to_owned())
 }

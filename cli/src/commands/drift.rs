@@ -57,6 +57,7 @@ fn found(plan: &Plan) -> impl Iterator<Item = DriftKind> {
         | Reason::Renamed(_)
         | Reason::Due(_)
         | Reason::DataGivenUp
+        | Reason::Cleaned
         | Reason::Ended { .. }
         | Reason::Released { .. } => DriftKind::Pending,
     });

@@ -6,8 +6,8 @@ use std::sync::Arc;
 
 use anyhow::Context as _;
 use lessor_server::{
-    Applying, Background, Estate, Listening, Reconciling, Schedule, Services, Settings, Tls,
-    WebhookSettings, app,
+    Applying, Background, Estate, Lending, Listening, Reconciling, Schedule, Services, Settings,
+    Tls, WebhookSettings, app,
 };
 use lessor_specs::Specs;
 use lessor_store::Store;
@@ -47,7 +47,8 @@ pub(crate) async fn run(common: &Common, args: &ServeArgs) -> anyhow::Result<Exi
         warn!("the directory has no configuration: orders are kept, and not carried out");
     }
     let reconciling = estate.clone().map(|estate| Reconciling::start(&services, estate));
-    let applying = estate.map(|estate| Applying::start(&services, estate));
+    let applying = estate.clone().map(|estate| Applying::start(&services, estate));
+    let lending = estate.map(|estate| Lending::start(&services, estate));
     info!(%address, "serving");
     // A program that started us reads where we are.
     output::print(&format!("{scheme}://{address}\n"))?;
@@ -64,7 +65,12 @@ pub(crate) async fn run(common: &Common, args: &ServeArgs) -> anyhow::Result<Exi
             applying.finish().await;
         }
     };
-    futures_util::future::join(orders, plans).await;
+    let machines = async {
+        if let Some(lending) = lending {
+            lending.finish().await;
+        }
+    };
+    futures_util::future::join3(orders, plans, machines).await;
     ticking.finish().await?;
     drop(background);
     store.close().await;

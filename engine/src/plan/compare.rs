@@ -102,8 +102,10 @@ impl Planner<'_> {
             _ => false,
         };
         let follows = wish.needs.iter().filter(uses).find(|need| replaced.contains(need));
+        let is_again = self.wishes.again.contains(&wish.address);
         let (action, reason) = match (self.world.compare(&wish.place, &wish.body, present), follows)
         {
+            _ if is_again => (Action::Replace, Reason::Cleaned),
             (Transition::Replace(paths), _) => (Action::Replace, self.differs(wish, paths)),
             (_, Some(need)) => (Action::Replace, Reason::Follows(need.clone())),
             (Transition::InPlace(paths), None) if present.lacks_mark() => {
@@ -115,7 +117,7 @@ impl Planner<'_> {
             (Transition::InPlace(paths), None) => (Action::Update, self.differs(wish, paths)),
             (Transition::None, None) => return None,
         };
-        if action == Action::Replace && self.is_replaced_later(wish, &reason) {
+        if action == Action::Replace && !is_again && self.is_replaced_later(wish, &reason) {
             return None;
         }
         Some(change(wish, action, reason, Some(present)))

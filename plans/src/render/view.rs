@@ -492,6 +492,7 @@ fn why(change: &Change) -> String {
         Reason::Renamed(new) => format!("no longer declared, and `{new}` is the same"),
         Reason::Due(date) => format!("its data was kept until {date}"),
         Reason::DataGivenUp => "its data is given up".into(),
+        Reason::Cleaned => "cleaned for whoever is next".into(),
         Reason::Ended { order, event } => format!("order {order} ended ({event})"),
         Reason::Released { order } => format!("order {order} needs it no longer"),
     }

@@ -8,7 +8,7 @@ use lessor_engine::{
     Clock as _, OrdersRead, Scope, Selection, Wishes, World, desire, observe, plan,
 };
 use lessor_plans::Plan;
-use lessor_specs::Address;
+use lessor_specs::{Address, Kind};
 use lessor_store::{Order, OrderSight, Store};
 use tracing::warn;
 
@@ -16,9 +16,9 @@ use super::Estate;
 use super::ground::Ground;
 
 /// What one look came to.
-pub(super) struct Look {
+pub(crate) struct Look {
     /// What is to be done, as far as it was asked for.
-    pub(super) plan: Plan,
+    pub(crate) plan: Plan,
     pub(super) world: World,
     /// Orders that are not at rest, as they were.
     pub(super) open: Vec<Order>,
@@ -33,12 +33,14 @@ pub(super) struct Look {
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Asked {
     pub(crate) selection: Selection,
+    /// Machines that are made anew.
+    pub(crate) again: BTreeSet<Address>,
     /// Kept things whose data is given up.
     pub(crate) destroy_data: BTreeSet<Address>,
 }
 
 /// Looks at every host and compares, without changing anything.
-pub(super) async fn look(
+pub(crate) async fn look(
     store: &Store,
     estate: &Estate,
     ground: &Ground,
@@ -64,6 +66,8 @@ pub(super) async fn look(
     let missing = missing.map(|(secret, why)| format!("`{secret}` is not to be had: {why}"));
     wishes.selection = asked.selection;
     wishes.destroy_data = asked.destroy_data;
+    wishes.reserved = reserved(store).await?;
+    wishes.again = asked.again;
     let is_auto = wishes.clone().unattended().is_some();
     let desired = desire(&wishes.specs);
     let world = observe(&wishes.specs, &desired, &ground.registry).await;
@@ -71,10 +75,16 @@ pub(super) async fn look(
     Ok(Look { plan, world, open, is_auto, now, missing })
 }
 
+/// Machines that somebody has, or will have.
+async fn reserved(store: &Store) -> anyhow::Result<BTreeSet<Address>> {
+    let machines = store.machine_list_booked().await?;
+    Ok(machines.into_iter().map(|name| Address::new(Kind::Machine, name)).collect())
+}
+
 impl From<Scope> for Asked {
     fn from(scope: Scope) -> Self {
         let selection = Selection { scope, ..Selection::default() };
-        Asked { selection, destroy_data: BTreeSet::new() }
+        Asked { selection, ..Asked::default() }
     }
 }
 

@@ -33,7 +33,7 @@ use tokio::sync::watch;
 use act::Carried;
 
 pub(crate) use ground::{Ground, connect};
-pub(crate) use look::Asked;
+pub(crate) use look::{Asked, look};
 pub(crate) use make::{NotPlanned, make};
 pub use rounds::Reconciling;
 
@@ -141,7 +141,7 @@ impl Reconciler {
     /// As of [`Reconciler::turn`].
     pub async fn plan(&mut self, scope: Scope) -> anyhow::Result<Option<Plan>> {
         let Some(ground) = self.ground().await? else { return Ok(None) };
-        Ok(Some(look::look(&self.store, &self.estate, &ground, scope.into()).await?.plan))
+        Ok(Some(look(&self.store, &self.estate, &ground, scope.into()).await?.plan))
     }
 
     async fn under_lease(
@@ -154,7 +154,7 @@ impl Reconciler {
         let is_settled = self.settle_places(ground, leases).await?;
         let mut done = Done::default();
         for _ in 0..LOOKS {
-            let look = look::look(&self.store, &self.estate, ground, Scope::Orders.into()).await?;
+            let look = look(&self.store, &self.estate, ground, Scope::Orders.into()).await?;
             done.seen = look.open.iter().map(|order| (order.id.clone(), order.version)).collect();
             done.waiting.clear();
             self.remember_taken(&look).await?;

@@ -1,13 +1,18 @@
 //! What belongs to one tenant is not there for another: every route, every role.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
+use std::time::Duration;
 
 use axum::body::Body;
 use axum::http::{Request, StatusCode};
 use insta::assert_snapshot;
+use jiff::Timestamp;
 use lessor_server::{Access, Route, routes_listed};
-use lessor_store::{Actor, KeyOwner, NewWebhook, PlatformRole, Role};
+use lessor_store::{
+    Actor, KeyOwner, MachineEnd, MachineLogin, NewMachine, NewWebhook, PlatformRole,
+    ReservationLimits, ReservationRequest, ReservationTerms, Role,
+};
 use serde_json::{Value, json};
 use ulid::Ulid;
 
@@ -66,7 +71,32 @@ fn about(route: &Route) -> Option<About> {
         ("DELETE", "/v1/tenants/{tenant}/members/{user}") => {
             About::Owned("/v1/tenants/TENANT/members/USER", None)
         }
-        _ => return about_order(route).or_else(|| about_old(route)),
+        _ => return about_order(route).or_else(|| about_pool(route)).or_else(|| about_old(route)),
+    })
+}
+
+/// As [`about`], for what is reserved: `RESERVATION` stands for an id too.
+fn about_pool(route: &Route) -> Option<About> {
+    let new = || json!({ "tenant": "TENANT", "key": LOGIN_KEY });
+    Some(match (route.method.as_str(), route.path.as_str()) {
+        ("GET", "/v1/pools" | "/v1/pools/{pool}") => About::Nobody,
+        ("GET" | "POST", "/v1/pools/{pool}/machines")
+        | ("DELETE", "/v1/pools/{pool}/machines/{machine}")
+        | ("POST", "/v1/pools/{pool}/actions") => About::Platform,
+        ("POST", "/v1/pools/{pool}/reservations") => {
+            About::Owned("/v1/pools/lab/reservations", Some(new()))
+        }
+        ("GET", "/v1/reservations") => About::Owned("/v1/reservations?tenant=TENANT", None),
+        ("GET" | "DELETE", "/v1/reservations/{reservation}") => {
+            About::Owned("/v1/reservations/RESERVATION", None)
+        }
+        ("PATCH", "/v1/reservations/{reservation}") => {
+            About::Owned("/v1/reservations/RESERVATION", Some(json!({ "extend": "1m" })))
+        }
+        ("GET", "/v1/reservations/{reservation}/events") => {
+            About::Owned("/v1/reservations/RESERVATION/events", None)
+        }
+        _ => return None,
     })
 }
 
@@ -174,6 +204,56 @@ struct Ids {
     session: String,
     order: String,
     webhook: String,
+    reservation: String,
+}
+
+/// Somebody's public key.
+const LOGIN_KEY: &str =
+    "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIKzl8Z4XbG4mAbLWmQ5T5wXhK9xUu0C0m2q1Zb2nq4cd";
+
+/// A reservation of a machine that is there.
+async fn reservation(server: &Server, tenant: &str) -> String {
+    let (store, name) = (server.store(), Ulid::generate().to_string().to_lowercase());
+    let (pool, labels) = ("lab".to_owned(), BTreeMap::new());
+    let machine = NewMachine { name, pool: pool.clone(), labels, withheld: false };
+    let login = MachineLogin {
+        host: "192.0.2.1".into(),
+        port: 22,
+        user: "root".into(),
+        host_key: None,
+        credential: "secret".into(),
+    };
+    store.machine_register(&machine, &login, &Actor::command()).await.unwrap();
+    for claimed in store.machine_claim(9, Duration::from_secs(9)).await.unwrap() {
+        let well = MachineEnd::Well { next_at: Timestamp::MAX };
+        store.machine_step(&claimed, &well).await.unwrap();
+    }
+    let limits = ReservationLimits::default();
+    let request = ReservationRequest {
+        tenant: tenant.into(),
+        offer: "lab@1".into(),
+        pools: vec![pool],
+        terms: ReservationTerms {
+            default_s: 60,
+            min_s: 60,
+            max_s: None,
+            max_total_s: None,
+            cleaning_s: 0,
+            queue: false,
+            hourly: None,
+            limits,
+        },
+        labels: BTreeMap::new(),
+        count: 1,
+        min_count: None,
+        seconds: None,
+        start: None,
+        wait_s: None,
+        ssh_key: Some(LOGIN_KEY.into()),
+        key: None,
+        by: Actor::command(),
+    };
+    store.reservation_place(&request).await.unwrap().reservation.id
 }
 
 impl Ids {
@@ -187,6 +267,7 @@ impl Ids {
             session: format!("ses_{number}"),
             order: format!("ord_{number}"),
             webhook: format!("whk_{number}"),
+            reservation: format!("rsv_{number}"),
         }
     }
 
@@ -207,8 +288,9 @@ impl Ids {
             secret: "whsec_",
         };
         let webhook = server.store().webhook_create(&new, &Actor::command()).await.unwrap().id;
+        let reservation = reservation(server, tenant).await;
         let (tenant, user, key) = (tenant.into(), user.to_string(), key.to_string());
-        Ids { tenant, user, key, session, order, webhook }
+        Ids { tenant, user, key, session, order, webhook, reservation }
     }
 
     fn fill(&self, text: &str) -> String {
@@ -218,6 +300,7 @@ impl Ids {
             .replace("SESSION", &self.session)
             .replace("ORDER", &self.order)
             .replace("WEBHOOK", &self.webhook)
+            .replace("RESERVATION", &self.reservation)
             .replace("NEW", &Ulid::generate().to_string().to_lowercase())
     }
 }
@@ -368,7 +451,13 @@ async fn what_each_role_may_do_in_its_own_tenant_is_this() {
     GET    /v1/orders/{order}/spec                       200 200 200 200 200 403 403
     POST   /v1/orders/{order}/suspensions                403 403 403 403 403 403 403
     DELETE /v1/orders/{order}/suspensions/{reason}       403 403 403 403 403 403 403
+    POST   /v1/pools/{pool}/reservations                 404 404 404 403 404 403 403
     POST   /v1/quotes                                    200 200 200 200 200 403 403
+    GET    /v1/reservations                              200 200 200 200 200 403 403
+    DELETE /v1/reservations/{reservation}                200 200 200 403 200 403 403
+    GET    /v1/reservations/{reservation}                200 200 200 200 200 403 403
+    PATCH  /v1/reservations/{reservation}                200 200 200 403 200 403 403
+    GET    /v1/reservations/{reservation}/events         200 200 200 200 200 403 403
     DELETE /v1/sessions/{session}                        404 404 404 404 403 403 403
     GET    /v1/tenants/{tenant}                          200 200 200 200 200 403 403
     PATCH  /v1/tenants/{tenant}                          200 412 403 403 412 403 403

@@ -221,6 +221,31 @@ impl Store {
         due.collect::<Result<_, Misread>>().map_err(|error| self.error(&error.into()))
     }
 
+    /// Takes the turn at a machine for longer. Whether it is still ours.
+    pub async fn booking_renew(
+        &self,
+        claimed: &ClaimedBooking,
+        ttl: Duration,
+    ) -> Result<bool, StoreError> {
+        let mut work = self.begin().await?;
+        let now = self.time(&mut work).await?;
+        let ttl = SignedDuration::try_from(ttl).unwrap_or(SignedDuration::MAX);
+        let until = now.checked_add(ttl).unwrap_or(Timestamp::MAX);
+        let renewed = sqlx::query(
+            "UPDATE booking SET leased_until = $1
+             WHERE id = $2 AND token = $3 AND phase = $4 AND leased_until IS NOT NULL",
+        )
+        .bind(until.as_microsecond())
+        .bind(&claimed.booking.id)
+        .bind(claimed.token)
+        .bind(claimed.booking.phase.as_str())
+        .execute(&mut *work)
+        .await
+        .map_err(|error| self.error(&error))?;
+        self.commit(work).await?;
+        Ok(renewed.rows_affected() == 1)
+    }
+
     async fn booking_claim_one(
         &self,
         reservation: &str,

@@ -77,7 +77,7 @@ fn asked(new: &NewPlan) -> Result<(PlanSource, Asked), Problem> {
         scope: Scope::All,
     };
     let destroy_data: BTreeSet<_> = each("destroy_data", &new.destroy_data)?.into_iter().collect();
-    Ok((source, Asked { selection, destroy_data }))
+    Ok((source, Asked { selection, destroy_data, ..Asked::default() }))
 }
 
 /// Reads each word of a field.

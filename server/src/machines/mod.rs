@@ -1,0 +1,92 @@
+//! Machines that are lent for a while: letting people in and out, cleaning, and looking whether they are
+//! well.
+//!
+//! The database says what is due and who does it ([`MachineBooking`](lessor_store::MachineBooking)); here it is done, at
+//! each machine for itself, since taking access away waits for nobody else. In reading order: when
+//! ([`rounds`]), which machines there are ([`declare`]), how one is reached ([`reach`]), what is done at it
+//! ([`work`]), making it anew ([`anew`]), and looking after those that are nobody's ([`probe`]).
+
+mod anew;
+mod declare;
+mod probe;
+mod reach;
+mod rounds;
+mod work;
+
+pub(crate) use work::account_name;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::{Context as _, anyhow};
+use jiff::{SignedDuration, Timestamp};
+use lessor_engine::Clock as _;
+use lessor_store::{NewMachine, Store};
+use tokio::sync::Mutex;
+
+use crate::Estate;
+use crate::reconcile::Ground;
+
+pub use rounds::Lending;
+
+/// How long to wait before something is tried again, at first. It doubles each time.
+const TRIED_AGAIN: Duration = Duration::from_secs(2);
+
+/// How long to wait at most: a machine that comes back is back in its pool by then.
+const AT_MOST: Duration = Duration::from_mins(5);
+
+/// Reaches the machines that operators applied last, and those that calls registered.
+struct Machines {
+    store: Store,
+    estate: Estate,
+    /// What was applied last, as it was read before.
+    known: Mutex<Option<Arc<Ground>>>,
+    /// The machines of files, as they were taken over before.
+    taken_over: Mutex<Option<Vec<NewMachine>>>,
+}
+
+impl Machines {
+    fn new(store: Store, estate: Estate) -> Self {
+        Machines { store, estate, known: Mutex::default(), taken_over: Mutex::default() }
+    }
+
+    /// What was applied last, read anew when it is another than before.
+    async fn ground(&self) -> anyhow::Result<Arc<Ground>> {
+        let latest = self.store.revision_latest().await?;
+        let latest = latest.ok_or_else(|| anyhow!("nothing was applied yet"))?;
+        let mut known = self.known.lock().await;
+        if let Some(known) = known.as_ref().filter(|known| known.still_fits(&latest)) {
+            return Ok(known.clone());
+        }
+        let read = Ground::read(&self.store, &self.estate, &latest).await;
+        let ground = Arc::new(read.context("what was applied last cannot be used")?);
+        *known = Some(ground.clone());
+        Ok(ground)
+    }
+
+    /// When to try again what failed so often in a row.
+    fn again(&self, tries: u32) -> Timestamp {
+        self.later(pause(tries))
+    }
+
+    fn later(&self, pause: Duration) -> Timestamp {
+        let pause = SignedDuration::try_from(pause).unwrap_or(SignedDuration::MAX);
+        self.store.now().checked_add(pause).unwrap_or(Timestamp::MAX)
+    }
+}
+
+/// How long to wait behind so many failures in a row.
+fn pause(tries: u32) -> Duration {
+    TRIED_AGAIN.saturating_mul(2_u32.saturating_pow(tries.saturating_sub(1))).min(AT_MOST)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pauses_double_up_to_five_minutes_for_ever() {
+        let pauses = [0, 1, 2, 3, 7, 8, 9, u32::MAX].map(|tries| pause(tries).as_secs());
+        assert_eq!(pauses, [2, 2, 4, 8, 128, 256, 300, 300]);
+    }
+}

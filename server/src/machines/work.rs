@@ -1,0 +1,146 @@
+//! What is done at one machine of a reservation.
+
+use lessor_engine::access::{
+    AccessError, Account, AccountMark, AccountName, MachineWish, Sanitise, Wanted, keep,
+};
+use lessor_store::{BookingAct, BookingEnd, ClaimedBooking};
+
+use super::Machines;
+use super::reach::{Cleaning, Reached};
+
+/// How many letters of a reservation's id tell its account from others.
+const TOLD_BY: usize = 10;
+
+/// Why something was not done.
+pub(super) struct NotDone {
+    why: String,
+    /// Whether nobody is to be let in on the machine, whoever comes next.
+    is_unsafe: bool,
+}
+
+impl Machines {
+    /// Does what is to be done, and answers what it came to.
+    pub(super) async fn carry_out(&self, claimed: &ClaimedBooking) -> BookingEnd {
+        match self.tried(claimed).await {
+            Ok(()) => BookingEnd::Done,
+            Err(NotDone { why, is_unsafe }) => BookingEnd::Failed {
+                why,
+                again_at: self.again(claimed.booking.tries),
+                quarantine: is_unsafe,
+            },
+        }
+    }
+
+    async fn tried(&self, claimed: &ClaimedBooking) -> Result<(), NotDone> {
+        let booking = &claimed.booking;
+        let reached = self.reach(&booking.machine, &booking.pool).await?;
+        match claimed.act {
+            BookingAct::Grant => {
+                let account = account(self, claimed, &reached.user_prefix)?;
+                let proven = booking.granted_at.is_some();
+                made_so(&reached, MachineWish { accounts: vec![Wanted { account, proven }] }).await
+            }
+            BookingAct::Revoke => made_so(&reached, MachineWish::default()).await,
+            BookingAct::Clean => self.clean(&booking.machine, &booking.pool, &reached).await,
+        }
+    }
+
+    /// Makes a machine as it was before, and sees that it is well.
+    async fn clean(&self, machine: &str, pool: &str, reached: &Reached) -> Result<(), NotDone> {
+        match &reached.cleaning {
+            Cleaning::Nothing => {}
+            Cleaning::There(how) => reached.keeper.sanitise(how).await?,
+            Cleaning::Anew => self.make_anew(machine, pool).await?,
+        }
+        let is_by_script = matches!(&reached.cleaning, Cleaning::There(Sanitise::Script { .. }));
+        if let Some(verify) = reached.verify.clone().filter(|_| !is_by_script) {
+            let verify = Sanitise::Script { program: String::new(), verify: Some(verify) };
+            reached.keeper.sanitise(&verify).await?;
+        }
+        nobody_is_left(reached).await
+    }
+}
+
+/// Lets in who is wished, and nobody else.
+async fn made_so(reached: &Reached, wish: MachineWish) -> Result<(), NotDone> {
+    let kept = keep(&*reached.keeper, &wish).await?;
+    match kept.failed.into_iter().next() {
+        None => Ok(()),
+        Some((act, error)) => Err(NotDone::of(&error, Some(&act.to_string()))),
+    }
+}
+
+/// Looks whether a machine can be had.
+pub(super) async fn nobody_is_left(reached: &Reached) -> Result<(), NotDone> {
+    let probe = reached.keeper.probe().await?;
+    if probe.is_empty() {
+        return Ok(());
+    }
+    let names: Vec<_> = probe.seen.accounts.iter().map(|one| one.name.to_string()).collect();
+    Err(NotDone { why: format!("accounts are left on it: {}", names.join(", ")), is_unsafe: true })
+}
+
+/// Whom to let in.
+fn account(
+    machines: &Machines,
+    claimed: &ClaimedBooking,
+    prefix: &str,
+) -> Result<Account, NotDone> {
+    let reservation = &claimed.reservation;
+    let installation = machines.estate.installation.clone();
+    let mark = AccountMark::new(installation, &reservation.id).map_err(NotDone::from)?;
+    let key = reservation.ssh_key.as_deref().unwrap_or_default();
+    let ssh_key = key.parse().map_err(NotDone::from)?;
+    let name = account_name(prefix, &reservation.id).map_err(NotDone::from)?;
+    let expires_at = claimed.booking.window.end;
+    Ok(Account { name, mark, ssh_key, expires_at, password: None })
+}
+
+/// What the account of a reservation is called: on all its machines alike, and like no other.
+pub(crate) fn account_name(prefix: &str, reservation: &str) -> Result<AccountName, String> {
+    let id = reservation.to_ascii_lowercase();
+    let told_by = id.get(id.len().saturating_sub(TOLD_BY)..).unwrap_or(&id);
+    format!("{prefix}-{told_by}").parse()
+}
+
+impl NotDone {
+    fn of(error: &AccessError, act: Option<&str>) -> Self {
+        let what = act.map(|act| format!("{act}: ")).unwrap_or_default();
+        let hint = error.hint().map(|hint| format!("; {hint}")).unwrap_or_default();
+        let is_unsafe = matches!(error, AccessError::HostKey { .. });
+        NotDone { why: format!("{what}{error}{hint}"), is_unsafe }
+    }
+
+    pub(super) fn into_why(self) -> String {
+        self.why
+    }
+}
+
+impl From<AccessError> for NotDone {
+    fn from(error: AccessError) -> Self {
+        NotDone::of(&error, None)
+    }
+}
+
+impl From<anyhow::Error> for NotDone {
+    fn from(error: anyhow::Error) -> Self {
+        NotDone { why: format!("{error:#}"), is_unsafe: false }
+    }
+}
+
+impl From<String> for NotDone {
+    fn from(why: String) -> Self {
+        NotDone { why, is_unsafe: false }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_account_is_called_by_its_pool_and_by_its_reservation() {
+        let name = account_name("guest", "rsv_01JD2Q7M3W8KXNVZ4C5T6R9E0A").unwrap();
+        assert_eq!(name.as_str(), "guest-4c5t6r9e0a");
+    }
+}

@@ -1,0 +1,147 @@
+//! Reserving machines.
+
+use std::collections::BTreeMap;
+
+use axum::Json as Answer;
+use axum::extract::State;
+use axum::http::{HeaderName, StatusCode, header};
+use axum::response::IntoResponse;
+use jiff::Timestamp;
+use lessor_specs::orders::version_of;
+use lessor_specs::{Duration, Specs, is_login_key};
+use lessor_store::{RequestKey, ReservationLimits, ReservationRequest, ReservationTerms};
+use serde::Deserialize;
+use utoipa::ToSchema;
+
+use super::{ReservationShown, shown};
+use crate::access::Permission;
+use crate::extract::{Idempotent, Path, etag};
+use crate::orders::tenant_of;
+use crate::{Caller, Problem, Services};
+
+/// What is to be reserved.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct NewReservation {
+    /// Who reserves; may be left out by a key of a tenant.
+    tenant: Option<String>,
+    /// The offer; may be left out where just one has machines of this pool.
+    offer: Option<String>,
+    /// How many machines; one unless said.
+    #[serde(default = "one")]
+    #[schema(minimum = 1, maximum = 1000)]
+    count: u32,
+    /// With how many one is content; all of them unless said.
+    #[schema(minimum = 1, maximum = 1000)]
+    min_count: Option<u32>,
+    /// How long, such as `90m`; as the offer says it, or an hour, unless said.
+    #[schema(value_type = Option<String>, pattern = "^[0-9]+(s|m|h|d)$")]
+    duration: Option<Duration>,
+    /// From when on; from now on unless said.
+    #[schema(value_type = Option<String>, format = DateTime)]
+    start: Option<String>,
+    /// Whether one waits where there are too few.
+    #[serde(default)]
+    queue: bool,
+    /// For how long one waits at most; an hour unless said.
+    #[schema(value_type = Option<String>, pattern = "^[0-9]+(s|m|h|d)$")]
+    wait: Option<Duration>,
+    /// What the machines have to have.
+    #[serde(default)]
+    labels: BTreeMap<String, String>,
+    /// The public key that may log in, as in `authorized_keys`.
+    #[schema(max_length = 8192)]
+    key: String,
+}
+
+/// For how long one waits unless said, in seconds.
+const WAIT: i64 = 3_600;
+
+/// Reserves machines of a pool: all that are wanted or as many as one is content with, or none.
+#[utoipa::path(post, path = "/v1/pools/{pool}/reservations", tag = "reservations", params(("pool" = String, Path, description = "Its name"), ("Idempotency-Key" = String, Header, pattern = "^[!-~]{1,255}$", description = "Your own name for this request: with the same one, it counts once")), request_body = NewReservation, responses((status = 201, body = ReservationShown)))]
+pub(crate) async fn create(
+    State(services): State<Services>,
+    caller: Caller,
+    Path(pool): Path<String>,
+    Idempotent { key, digest, body }: Idempotent<NewReservation>,
+) -> Result<impl IntoResponse, Problem> {
+    let tenant = tenant_of(&caller, body.tenant.clone())?;
+    caller.in_tenant(&services, &tenant, Permission::ReservationsWrite).await?;
+    let specs = services.catalogue.read(&services.store).await?.specs;
+    if !specs.pool.contains_key(&pool) {
+        return Err(Problem::not_found());
+    }
+    let name = offer_of(&specs, &pool, body.offer.as_deref())?;
+    let limits = limits(&services, &specs, &tenant).await?;
+    let terms = specs.offer.get(name).and_then(|offer| ReservationTerms::of(offer, limits));
+    let terms = terms.ok_or_else(|| Problem::field("/offer", "it is not one of machines"))?;
+    if !is_login_key(&body.key) {
+        let expected = "expected a line of `authorized_keys`, such as `ssh-ed25519 AAAA…`";
+        return Err(Problem::field("/key", expected));
+    }
+    let scope = caller.name();
+    let request = ReservationRequest {
+        tenant,
+        offer: version_of(name, &specs.offer[name]),
+        pools: vec![pool],
+        terms,
+        labels: body.labels,
+        count: body.count,
+        min_count: body.min_count,
+        seconds: body.duration.map(seconds),
+        start: body.start.as_deref().map(start).transpose()?,
+        wait_s: body.queue.then(|| body.wait.map_or(WAIT, seconds)),
+        ssh_key: Some(body.key),
+        key: Some(RequestKey { scope, key, digest }),
+        by: caller.actor(),
+    };
+    let reserved = services.store.reservation_place(&request).await?;
+    services.machines_moved.notify_one();
+    let reservation = &reserved.reservation;
+    let location = [(header::LOCATION, format!("/v1/reservations/{}", reservation.id))];
+    let repeated = HeaderName::from_static("idempotency-replayed");
+    let repeated = [(repeated, if reserved.repeated { "true" } else { "false" })];
+    let version = etag(i64::try_from(reservation.version).unwrap_or(i64::MAX));
+    let body = Answer(shown(&services, reservation).await?);
+    Ok((StatusCode::CREATED, location, repeated, version, body))
+}
+
+/// The offer that is meant: the one that is named, or the only one of a pool.
+fn offer_of<'s>(specs: &'s Specs, pool: &str, named: Option<&str>) -> Result<&'s str, Problem> {
+    let lends =
+        |machine: &lessor_specs::kinds::MachineOffer| machine.pools.iter().any(|p| p == pool);
+    let offers = specs.offer.iter().filter(|(_, offer)| offer.machine.as_ref().is_some_and(lends));
+    let mut offers = offers.map(|(name, _)| name.as_str());
+    let found = match named {
+        Some(named) => offers.find(|name| *name == named),
+        None => offers.next().filter(|_| offers.next().is_none()),
+    };
+    found.ok_or_else(|| Problem::field("/offer", "expected an offer of machines of this pool"))
+}
+
+/// What a tenant may reserve.
+pub(super) async fn limits(
+    services: &Services,
+    specs: &Specs,
+    tenant: &str,
+) -> Result<ReservationLimits, Problem> {
+    let tenant = services.store.tenant_show(tenant).await?.ok_or_else(Problem::not_found)?;
+    let quota = tenant.quota.as_deref().and_then(|name| specs.quota.get(name));
+    Ok(quota.map_or_else(ReservationLimits::default, |quota| ReservationLimits {
+        reservations: quota.reservations,
+        machines: quota.machines,
+        machine_hours_per_week: quota.machine_hours_per_week,
+    }))
+}
+
+pub(super) fn seconds(duration: Duration) -> i64 {
+    i64::try_from(duration.secs()).unwrap_or(i64::MAX)
+}
+
+fn start(text: &str) -> Result<Timestamp, Problem> {
+    text.parse().map_err(|_| Problem::field("/start", "expected a time, as RFC 3339 writes it"))
+}
+
+fn one() -> u32 {
+    1
+}

@@ -1,0 +1,168 @@
+//! Machines are lent: whoever reserves one is let in, and put out when the time is over, whoever was
+//! killed meanwhile; and whoever is next finds it as it was.
+
+#![expect(clippy::unwrap_used, reason = "what helps a test may do what a test may")]
+
+use std::fs;
+use std::thread;
+use std::time::Duration;
+
+use jiff::Timestamp;
+use lessor_tests::engine::{Site, docker};
+use lessor_tests::machine::Machine;
+use lessor_tests::postgres::Postgres;
+use lessor_tests::serving::{Answer, Client, Shop, until};
+use serde_json::{Value, json};
+
+/// For how long something is waited for that takes a few seconds.
+const PATIENCE: Duration = Duration::from_mins(1);
+
+const OVER_SSH: &str = r#"
+[pool.metal]
+access = "ssh"
+[machine.metal-1]
+pool = "metal"
+host = "127.0.0.1"
+port = {port}
+key = "secret://file/root_key"
+host_key = "{host_key}"
+[offer.lab]
+price = {}
+[offer.lab.machine]
+pools = ["metal"]
+reservation = { min = "1m", max = "1h" }
+[tenant.acme]
+"#;
+
+const MADE: &str = r#"
+[docker.local]
+[image.box.container]
+ref = "lessor.example/machine:busybox"
+command = ["sh", "-c", "trap 'exit 0' TERM; while :; do sleep 1000 & wait $!; done"]
+[pool.{p}]
+image = "box"
+replicas = 2
+ports = "{port0}-{port1}"
+bind = "127.0.0.1"
+access = "docker-exec"
+[offer.lab]
+price = { currency = "EUR", hourly = "0.600000" }
+[offer.lab.machine]
+pools = ["{p}"]
+reservation = { min = "1m" }
+[tenant.acme]
+"#;
+
+fn reserve(client: &mut Client, pool: &str, body: &Value) -> Answer {
+    let path = format!("/v1/pools/{pool}/reservations");
+    let key = format!("reserve-{}", Timestamp::now());
+    client.call(("POST", &path), &[("idempotency-key", &key)], Some(body)).unwrap()
+}
+
+fn free(client: &mut Client, pool: &str, wanted: u64) {
+    let path = format!("/v1/pools/{pool}");
+    until("machines are free", PATIENCE, || client.get(&path)["free"] == wanted);
+}
+
+/// The reservation, once all its machines are so far.
+fn when(client: &mut Client, id: &str, phase: &str) -> Value {
+    let path = format!("/v1/reservations/{id}");
+    let mut found = Value::Null;
+    until("its machines are so far", PATIENCE, || {
+        found = client.get(&path);
+        found["machines"].as_array().unwrap().iter().all(|machine| machine["phase"] == phase)
+    });
+    found
+}
+
+#[test]
+fn who_reserves_logs_in_until_the_end_though_the_server_is_killed_over_it() {
+    let databases = [None, Some(Postgres::new())];
+    // A window takes a minute at least, so they pass at the same time.
+    thread::scope(|scope| {
+        for database in &databases {
+            scope.spawn(move || over_the_end(database.as_ref().map(Postgres::url)));
+        }
+    });
+}
+
+fn over_the_end(database: Option<String>) {
+    let machine = Machine::with_sshd(&[]);
+    let specs = OVER_SSH.replace("{port}", &machine.port().to_string());
+    let specs = specs.replace("{host_key}", &machine.host_key());
+    let shop = Shop::open(&specs, database);
+    fs::copy(machine.key("root"), shop.path().join("root_key")).unwrap();
+    let serving = shop.serve();
+    let mut client = shop.client(&serving);
+    free(&mut client, "metal", 1);
+    let key = fs::read_to_string(machine.key("owner.pub")).unwrap();
+    let body = json!({ "tenant": "acme", "duration": "1m", "key": key });
+
+    let placed = reserve(&mut client, "metal", &body);
+
+    assert_eq!(placed.status, 201, "{placed:?}");
+    let again = reserve(&mut client, "metal", &body);
+    assert_eq!(again.status, 409, "{again:?}");
+    let id = placed.body["id"].as_str().unwrap().to_owned();
+    let granted = when(&mut client, &id, "granted");
+    let user = granted["machines"][0]["user"].as_str().unwrap().to_owned();
+    machine.ssh("owner", &user, &["id", "-un"]).expect(0).says(&user);
+    let uid: u32 = machine.sh(&format!("id -u {user}")).trim().parse().unwrap();
+    machine.leave(&user, "sleep 1000");
+
+    serving.kill();
+    let end: Timestamp = granted["end_at"].as_str().unwrap().parse().unwrap();
+    let left = end.duration_since(Timestamp::now());
+    thread::sleep(Duration::try_from(left).unwrap_or_default());
+    let serving = shop.serve();
+    let mut client = shop.client(&serving);
+
+    let over = when(&mut client, &id, "done");
+    assert_eq!((&over["phase"], &over["remaining_s"]), (&json!("ended"), &json!(0)));
+    machine.ssh("owner", &user, &["true"]).expect(255);
+    assert_eq!(machine.left_of(&user, uid), "");
+    free(&mut client, "metal", 1);
+}
+
+#[test]
+fn what_we_make_is_made_anew_behind_whoever_had_it() {
+    let site = Site::new();
+    let shop = Shop::of(&site.installation, &site.filled(MADE), None);
+    let containers = || {
+        let label = format!("label=lessor.installation={}", site.installation);
+        let listed = docker(&["ps", "--quiet", "--no-trunc", "--filter", &label]);
+        listed.lines().map(ToOwned::to_owned).collect::<Vec<_>>()
+    };
+    let serving = shop.serve();
+    let mut client = shop.client(&serving);
+    client.pay("acme", "10");
+    free(&mut client, &site.prefix, 2);
+    let key = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIKzl8Z4XbG4mAbLWmQ5T5wXhK9xUu0C0m2q1Zb2nq4cd";
+    let body = |count: u32| json!({ "tenant": "acme", "count": count, "key": key });
+    let before = containers();
+
+    assert_eq!(reserve(&mut client, &site.prefix, &body(3)).status, 422, "there are two");
+    let placed = reserve(&mut client, &site.prefix, &body(2));
+
+    assert_eq!(placed.status, 201, "{placed:?}");
+    let id = placed.body["id"].as_str().unwrap().to_owned();
+    let granted = when(&mut client, &id, "granted");
+    let user = granted["machines"][0]["user"].as_str().unwrap();
+    for container in &before {
+        docker(&["exec", container, "id", user]);
+    }
+    let longer = json!({ "extend": "30m" });
+    let path = format!("/v1/reservations/{id}");
+    let longer = client.call(("PATCH", &path), &[], Some(&longer)).unwrap();
+    assert_eq!((longer.status, &longer.body["phase"]), (200, &json!("active")), "{longer:?}");
+    let released = client.call(("DELETE", &path), &[], None).unwrap();
+    assert_eq!((released.status, &released.body["phase"]), (200, &json!("released")));
+
+    when(&mut client, &id, "done");
+    free(&mut client, &site.prefix, 2);
+    let after = containers();
+    assert_eq!(after.len(), 2);
+    assert!(after.iter().all(|container| !before.contains(container)), "{before:?} {after:?}");
+    shop.lessor(&["plan", "--detailed-exitcode"]).expect(0);
+    shop.lessor(&["ledger", "verify"]).expect(0);
+}
