@@ -14,7 +14,7 @@ use lessor_specs::quantity::Malformed;
 use crate::administration::{
     AuditCommand, JobsCommand, KeyCommand, ServeArgs, TenantCommand, UserCommand,
 };
-use crate::lending::PoolCommand;
+use crate::lending::{PoolCommand, ReserveCommand};
 use crate::output::{Color, Files, Format, Output, ReportFormat};
 use crate::redirect::Redirect;
 use crate::remote::ServerArgs;
@@ -122,6 +122,9 @@ pub(crate) enum Command {
     /// Machines that are lent for a while.
     #[command(subcommand)]
     Pool(PoolCommand),
+    /// Machines that somebody has for a while.
+    #[command(subcommand)]
+    Reserve(ReserveCommand),
     /// The money of tenants.
     #[command(subcommand)]
     Ledger(LedgerCommand),

@@ -3,12 +3,150 @@
 use std::path::PathBuf;
 
 use clap::{Subcommand, ValueEnum};
+use jiff::Timestamp;
+use lessor_specs::Duration;
+
+use crate::output::Format;
+use crate::remote::ServerArgs;
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum PoolCommand {
     /// Write the entries of machines that stand in a list, and keep their passwords as secrets.
     /// Changes nothing when any line of it is wrong, and can be repeated.
     Import(ImportArgs),
+    /// List pools, each with how many machines there are to have.
+    List {
+        #[command(flatten)]
+        asked: Asked,
+    },
+    /// Show the machines of a pool, how each is, and why.
+    Show {
+        /// The pool.
+        pool: String,
+        #[command(flatten)]
+        asked: Asked,
+    },
+    /// Keep a machine out of new reservations. Who has it keeps it.
+    Cordon {
+        /// The pool.
+        pool: String,
+        /// The machine.
+        machine: String,
+        #[command(flatten)]
+        asked: Asked,
+    },
+    /// Let a machine be reserved again.
+    Uncordon {
+        /// The pool.
+        pool: String,
+        /// The machine.
+        machine: String,
+        #[command(flatten)]
+        asked: Asked,
+    },
+    /// Take back all reservations of a pool. At first only says which, with the `--token` to take back
+    /// exactly those.
+    Release {
+        /// The pool.
+        pool: String,
+        /// What the same without it printed.
+        #[arg(long)]
+        token: Option<String>,
+        #[command(flatten)]
+        asked: Asked,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum ReserveCommand {
+    /// Reserve machines of a pool: all that are wanted, or none.
+    Place {
+        #[command(flatten)]
+        new: Box<NewReservation>,
+    },
+    /// List reservations, the newest first.
+    List {
+        /// Of one tenant only.
+        #[arg(long)]
+        tenant: Option<String>,
+        #[command(flatten)]
+        asked: Asked,
+    },
+    /// Show a reservation, how one gets into its machines, and what happened to it.
+    Show {
+        /// Its id.
+        reservation: String,
+        #[command(flatten)]
+        asked: Asked,
+    },
+    /// Make a reservation longer, on all its machines or not at all.
+    Extend {
+        /// Its id.
+        reservation: String,
+        /// By how much, such as `30m`.
+        by: Duration,
+        #[command(flatten)]
+        asked: Asked,
+    },
+    /// Give a reservation back.
+    Release {
+        /// Its id.
+        reservation: String,
+        #[command(flatten)]
+        asked: Asked,
+    },
+}
+
+/// A reservation to be.
+#[derive(Debug, clap::Args)]
+pub(crate) struct NewReservation {
+    /// The pool.
+    pub(crate) pool: String,
+    /// Whose it is.
+    #[arg(long)]
+    pub(crate) tenant: String,
+    /// The public key that is let in: a `.pub` file.
+    #[arg(long = "ssh-key", value_name = "FILE")]
+    pub(crate) ssh_key: PathBuf,
+    /// The offer, where several have machines of the pool.
+    #[arg(long)]
+    pub(crate) offer: Option<String>,
+    /// How many machines.
+    #[arg(long, default_value_t = 1)]
+    pub(crate) count: u32,
+    /// With how many one is content; all of them unless said.
+    #[arg(long, value_name = "COUNT")]
+    pub(crate) min_count: Option<u32>,
+    /// How long, such as `90m`; as the offer says it unless said.
+    #[arg(long)]
+    pub(crate) duration: Option<Duration>,
+    /// From when on, such as `2026-12-01T08:00:00Z`; from now on unless said.
+    #[arg(long, value_name = "TIME")]
+    pub(crate) start: Option<Timestamp>,
+    /// Wait in line where there are too few, for so long, such as `2h`.
+    #[arg(long, value_name = "DURATION")]
+    pub(crate) wait: Option<Duration>,
+    /// What the machines have to have, such as `os=debian`. Can be said several times.
+    #[arg(long = "label", value_name = "NAME=VALUE", value_parser = label)]
+    pub(crate) labels: Vec<(String, String)>,
+    #[command(flatten)]
+    pub(crate) asked: Asked,
+}
+
+/// Which server is asked, and how it is shown. A server lets people in and out, so nothing is reserved
+/// without one.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Asked {
+    /// The form of the result.
+    #[arg(long, value_enum, default_value_t = Format::Human)]
+    pub(crate) format: Format,
+    #[command(flatten)]
+    pub(crate) server: ServerArgs,
+}
+
+fn label(text: &str) -> Result<(String, String), String> {
+    let (name, value) = text.split_once('=').ok_or("expected `NAME=VALUE`")?;
+    Ok((name.to_owned(), value.to_owned()))
 }
 
 /// How a list of machines is written.

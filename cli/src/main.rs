@@ -90,6 +90,7 @@ fn run(args: Args, streams: &Streams) -> anyhow::Result<Exit> {
             Command::Tenant(command) => commands::people::tenant(common, &command).await,
             Command::Order(command) => commands::order::run(common, &command).await,
             Command::Pool(command) => commands::pool::run(&command).await,
+            Command::Reserve(command) => commands::reserve::run(&command).await,
             Command::Ledger(command) => commands::ledger::run(common, &command).await,
             Command::Audit(command) => commands::audit::run(common, &command).await,
             Command::Jobs(command) => commands::jobs::run(common, &command).await,

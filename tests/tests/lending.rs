@@ -160,6 +160,17 @@ fn what_we_make_is_made_anew_behind_whoever_had_it() {
 
     when(&mut client, &id, "done");
     free(&mut client, &site.prefix, 2);
+    let asked = |command: &[&str]| {
+        let url = format!("http://{}", serving.address());
+        fs::write(shop.path().join("key"), shop.key()).unwrap();
+        let server = ["--server", &url, "--key", "secret://file/key"];
+        shop.lessor(&[command, &server].concat())
+    };
+    asked(&["pool", "cordon", &site.prefix, &format!("{}-01", site.prefix)]).expect(0);
+    let pools = asked(&["pool", "list"]);
+    pools.expect(0).says("2 machines").says("1 free").says("1 cordoned");
+    asked(&["pool", "show", &site.prefix]).expect(0).says("ready");
+    asked(&["reserve", "show", &id]).expect(0).says("released").says("revoked");
     let after = containers();
     assert_eq!(after.len(), 2);
     assert!(after.iter().all(|container| !before.contains(container)), "{before:?} {after:?}");

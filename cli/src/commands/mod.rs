@@ -19,6 +19,7 @@ pub(crate) mod people;
 pub(crate) mod plan;
 pub(crate) mod pool;
 pub(crate) mod render;
+pub(crate) mod reserve;
 pub(crate) mod sandbox;
 pub(crate) mod schema;
 pub(crate) mod serve;

@@ -16,6 +16,9 @@ use crate::{Estate, Services};
 /// How often the database is asked what is due. What comes through this server is done at once.
 const ASKED_EVERY: Duration = Duration::from_secs(1);
 
+/// How long to wait where that failed.
+const TRIED_AGAIN: Duration = Duration::from_secs(5);
+
 /// How long to wait at least.
 const AT_LEAST: Duration = Duration::from_millis(20);
 
@@ -75,7 +78,7 @@ impl Rounds {
                 Ok(pause) => pause,
                 Err(error) => {
                     error!(why = format!("{error:#}"), "machines are not looked after");
-                    ASKED_EVERY
+                    TRIED_AGAIN
                 }
             };
             tokio::select! {

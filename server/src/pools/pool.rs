@@ -7,8 +7,8 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use crate::access::Permission;
-use crate::extract::{Json, Path};
-use crate::page::Page;
+use crate::extract::{Json, Path, Query};
+use crate::page::{Page, PageQuery};
 use crate::{Caller, Problem, Services};
 
 /// A pool, and how many machines there are to have.
@@ -83,19 +83,22 @@ impl PoolShown {
 }
 
 /// Pools, each with how many machines there are to have.
-#[utoipa::path(get, path = "/v1/pools", tag = "pools", responses((status = 200, body = Page<PoolShown>)))]
+#[utoipa::path(get, path = "/v1/pools", tag = "pools", params(PageQuery), responses((status = 200, body = Page<PoolShown>)))]
 pub(crate) async fn list(
     State(services): State<Services>,
     caller: Caller,
+    Query(page): Query<PageQuery>,
 ) -> Result<Answer<Page<PoolShown>>, Problem> {
     caller.in_scope(Permission::CatalogueRead)?;
-    let names: Vec<_> =
-        services.catalogue.read(&services.store).await?.specs.pool.keys().cloned().collect();
+    let (after, fetch) = (page.after()?.unwrap_or_default(), page.fetch()? as usize);
+    let specs = services.catalogue.read(&services.store).await?.specs;
+    let names = specs.pool.keys().filter(|name| **name > after).take(fetch).cloned().collect();
+    let Page { items: names, next } = page.page(names, String::clone, String::clone)?;
     let mut items = Vec::with_capacity(names.len());
     for name in &names {
         items.push(found(&services, name).await?);
     }
-    Ok(Answer(Page { items, next: None }))
+    Ok(Answer(Page { items, next }))
 }
 
 /// A pool, and how many machines there are to have.
