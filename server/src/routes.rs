@@ -217,11 +217,25 @@ pub fn openapi(compat: bool) -> Value {
             responses.insert("default".into(), problem);
         }
     });
+    name_operations(&mut api);
     api["components"]["securitySchemes"] = json!({
         "bearer": { "type": "http", "scheme": "bearer", "description": "An access token or a key" },
         "session": { "type": "apiKey", "in": "cookie", "name": auth::COOKIE },
     });
     api
+}
+
+/// Names each operation by its method and its path: `get_v1_orders_order`. Functions of different
+/// resources are called alike, and a name means one operation.
+fn name_operations(api: &mut Value) {
+    let paths = api["paths"].as_object_mut().into_iter().flatten();
+    for (path, operations) in paths {
+        let named = |c: char| if c.is_ascii_alphanumeric() { c } else { '_' };
+        let path: String = path.chars().filter(|c| !"{}".contains(*c)).map(named).collect();
+        for (method, operation) in operations.as_object_mut().into_iter().flatten() {
+            operation["operationId"] = format!("{method}{path}").into();
+        }
+    }
 }
 
 fn described() -> OpenApi {

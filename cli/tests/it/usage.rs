@@ -89,6 +89,7 @@ fn help_goes_to_stdout_and_names_the_exit_codes() {
       tenant       Who rents
       order        What customers ordered
       pool         Machines that are lent for a while
+      reserve      Machines that somebody has for a while
       ledger       The money of tenants
       audit        What was done, and whether anybody changed what is remembered of it
       jobs         What falls due by the clock: bills, and looks for what differs

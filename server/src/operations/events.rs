@@ -54,8 +54,8 @@ pub(crate) struct FollowQuery {
 #[derive(ToSchema)]
 #[expect(dead_code, reason = "describes what is written as text")]
 pub(crate) struct StreamedEvent {
-    /// Its id, for `Last-Event-ID`.
-    id: String,
+    /// Its id, for `Last-Event-ID`; the event `end` has none.
+    id: Option<String>,
     /// What happened, as webhooks call it: `order.settled`, `instance.restarted`; or `plan.` and the
     /// phase that it came to.
     event: String,

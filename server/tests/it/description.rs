@@ -150,3 +150,15 @@ async fn another_origin_is_let_in_only_where_the_operator_says_so() {
     assert_eq!(ask(&server, "https://evil.example.net").await, "");
     assert_eq!(ask(&closed, "https://panel.example.net").await, "");
 }
+
+#[test]
+fn every_operation_has_a_name_of_its_own() {
+    let api = openapi(true);
+    let paths = api["paths"].as_object().unwrap();
+    let operations = paths.values().flat_map(|path| path.as_object().unwrap().values());
+    let names: Vec<_> =
+        operations.map(|operation| operation["operationId"].as_str().unwrap()).collect();
+    let different: BTreeSet<_> = names.iter().collect();
+    assert_eq!(different.len(), names.len());
+    assert!(names.contains(&"get_v1_orders_order"));
+}
