@@ -132,6 +132,13 @@ pub struct Held {
     pub rules: Vec<HeldRule>,
 }
 
+impl Held {
+    /// What the plan would do that stands against it, in a line.
+    pub fn whys(&self) -> String {
+        self.rules.iter().map(|rule| rule.why.as_str()).collect::<Vec<_>>().join("; ")
+    }
+}
+
 /// One rule that stands against a plan.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct HeldRule {

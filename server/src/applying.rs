@@ -230,10 +230,7 @@ impl Rounds {
 /// The plan, if what was agreed to lets it through the gate.
 fn approved(plan: &Plan, kept: &KeptPlan) -> Result<ApprovedPlan, String> {
     let consent: Consent = consent_of(plan.id(), kept.consent.as_deref())?;
-    gate(plan.clone(), &consent).map_err(|held| {
-        let reasons: Vec<_> = held.rules.iter().map(|rule| rule.why.as_str()).collect();
-        format!("it is held at the gate: {}", reasons.join("; "))
-    })
+    gate(plan.clone(), &consent).map_err(|held| format!("it is held at the gate: {}", held.whys()))
 }
 
 /// What a run came to. One that was stopped, or could not be remembered any more, goes on later.

@@ -21,7 +21,7 @@ use crate::{Caller, Problem, ProblemKind, Services};
 /// The bounds that durations are counted between, in seconds.
 const BOUNDS: [f64; 10] = [0.002, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1.0, 5.0, 30.0];
 
-/// The bounds that the ends of reservations are counted between, in seconds. Thirty is what is promised.
+/// The bounds that the ends of reservations are counted between, in seconds. Thirty is the goal.
 const LAGS: [f64; 8] = [0.5, 1.0, 2.0, 5.0, 10.0, 30.0, 120.0, 600.0];
 
 /// What the server counts.

@@ -104,8 +104,8 @@ impl Store {
         self.retried(|| self.apply_begin_once(begin, true)).await
     }
 
-    /// As [`Store::apply_begin`], for a run that only carries out orders: the revision stays as it
-    /// is, so that what operators planned meanwhile still fits.
+    /// As [`Store::apply_begin`], for a run that only carries out orders, or makes machines anew that
+    /// were lent: the revision stays as it is, so that what operators planned meanwhile still fits.
     ///
     /// # Errors
     /// As of [`Store::apply_begin`].

@@ -346,9 +346,17 @@ impl Client {
     /// # Errors
     /// See [`Client::call`].
     pub fn order(&mut self, tenant: &str, name: &str, offer: &str) -> io::Result<Answer> {
-        let body = serde_json::json!({ "tenant": tenant, "name": name, "offer": offer });
-        let key = format!("order-{tenant}-{name}");
+        let (key, body) = ordering(tenant, name, offer);
         self.call(("POST", "/v1/orders"), &[("idempotency-key", &key)], Some(&body))
+    }
+
+    /// As [`Client::order`], and [patiently](Client::call_patiently).
+    ///
+    /// # Errors
+    /// See [`Client::call`].
+    pub fn order_patiently(&mut self, tenant: &str, name: &str, offer: &str) -> io::Result<Answer> {
+        let (key, body) = ordering(tenant, name, offer);
+        self.call_patiently(("POST", "/v1/orders"), &[("idempotency-key", &key)], Some(&body))
     }
 
     /// What the server logged lately, for who did not get what was expected.
@@ -415,6 +423,12 @@ impl Answer {
         let body = serde_json::from_slice(&body).unwrap_or_default();
         Ok(Answer { status: status.ok_or_else(broken)?, headers, body })
     }
+}
+
+/// What tells an order from others, and the order.
+fn ordering(tenant: &str, name: &str, offer: &str) -> (String, Value) {
+    let body = serde_json::json!({ "tenant": tenant, "name": name, "offer": offer });
+    (format!("order-{tenant}-{name}"), body)
 }
 
 /// Asks again and again until it is so.

@@ -97,8 +97,9 @@ async fn nobody_comes_into_what_another_reservation_left() {
     expect(keeper.grant(&next).await, "refused", "not this reservation's");
     machine.sh("echo secret >/home/lsr-a/diary");
 
-    let wish = MachineWish { accounts: vec![Wanted { account: next, proven: false }] };
-    let kept = keep(&*keeper, &wish).await.unwrap();
+    let accounts = vec![Wanted { account: next, proven: false }];
+    let wish = MachineWish { accounts, ..MachineWish::default() };
+    let kept = keep(&*keeper, &wish, &keeper.look().await.unwrap()).await;
 
     let done: Vec<_> = kept.done.iter().map(ToString::to_string).collect();
     assert_eq!(done, ["revoke `lsr-a`", "grant `lsr-a`"], "{kept:?}");

@@ -140,6 +140,7 @@ fn what_we_make_is_made_anew_behind_whoever_had_it() {
     let key = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIKzl8Z4XbG4mAbLWmQ5T5wXhK9xUu0C0m2q1Zb2nq4cd";
     let body = |count: u32| json!({ "tenant": "acme", "count": count, "key": key });
     let before = containers();
+    let revision = client.get("/readyz")["revision"].clone();
 
     assert_eq!(reserve(&mut client, &site.prefix, &body(3)).status, 422, "there are two");
     let placed = reserve(&mut client, &site.prefix, &body(2));
@@ -174,6 +175,7 @@ fn what_we_make_is_made_anew_behind_whoever_had_it() {
     let after = containers();
     assert_eq!(after.len(), 2);
     assert!(after.iter().all(|container| !before.contains(container)), "{before:?} {after:?}");
+    assert_eq!(client.get("/readyz")["revision"], revision, "nobody applied anything");
     shop.lessor(&["plan", "--detailed-exitcode"]).expect(0);
     shop.lessor(&["ledger", "verify"]).expect(0);
 }

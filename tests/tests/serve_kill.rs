@@ -179,11 +179,7 @@ fn order_until_killed(
 
 /// The id of an order that was placed; `None` when nobody answered.
 fn placed(client: &mut Client, name: &str) -> Option<String> {
-    let mut answer = client.order("acme", name, "small").ok()?;
-    let began = Instant::now();
-    while answer.status == 503 && began.elapsed() < PATIENCE {
-        answer = client.order("acme", name, "small").ok()?;
-    }
+    let answer = client.order_patiently("acme", name, "small").ok()?;
     assert_eq!(answer.status, 201, "{answer:?}\n{}", client.log());
     Some(answer.body["id"].as_str().unwrap().to_owned())
 }

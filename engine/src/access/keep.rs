@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::{AccessError, AccountName, Act, Granted, Keeper, MachineWish, next};
+use super::{AccessError, AccountName, Act, Granted, Keeper, MachineWish, Seen, next};
 
 /// What was done on a machine.
 #[derive(Debug, Default)]
@@ -24,17 +24,13 @@ impl Kept {
     }
 }
 
-/// Looks at a machine and makes it as wished.
+/// Makes a machine, as it was seen, as it is wished.
 ///
 /// Everybody who is to go goes, even if one could not be made to; but nobody comes to a machine where
 /// somebody is left who should not be. Once a machine cannot be reached, nothing else is begun.
-///
-/// # Errors
-/// When it could not be looked at; then nothing was done.
-pub async fn keep(keeper: &dyn Keeper, wish: &MachineWish) -> Result<Kept, AccessError> {
-    let seen = keeper.look().await?;
+pub async fn keep(keeper: &dyn Keeper, wish: &MachineWish, seen: &Seen) -> Kept {
     let mut kept = Kept::default();
-    for act in next(wish, &seen) {
+    for act in next(wish, seen) {
         if !kept.may_begin(&act) {
             kept.left.push(act);
             continue;
@@ -47,7 +43,7 @@ pub async fn keep(keeper: &dyn Keeper, wish: &MachineWish) -> Result<Kept, Acces
             Err(error) => kept.failed.push((act, error)),
         }
     }
-    Ok(kept)
+    kept
 }
 
 async fn carry_out(keeper: &dyn Keeper, act: &Act) -> Result<Option<Granted>, AccessError> {
@@ -72,7 +68,7 @@ mod tests {
     use async_trait::async_trait;
     use futures_util::FutureExt as _;
 
-    use super::super::{Account, AccountMark, Probe, Proof, Sanitise, Seen, SeenAccount, Wanted};
+    use super::super::{Account, AccountMark, Probe, Proof, Sanitise, SeenAccount, Wanted};
     use super::*;
 
     /// A machine where some accounts cannot be changed.
@@ -138,7 +134,7 @@ mod tests {
             },
             proven: false,
         };
-        MachineWish { accounts: names.iter().map(wanted).collect() }
+        MachineWish { accounts: names.iter().map(wanted).collect(), ..MachineWish::default() }
     }
 
     fn failed() -> AccessError {
@@ -159,7 +155,8 @@ mod tests {
             (vec![("c", gone())], "revoke a, revoke b, grant c", 1),
         ] {
             let machine = Pretend::with(&["a", "b"], &stuck);
-            let kept = keep(&machine, &wish(&["c", "d"])).now_or_never().unwrap().unwrap();
+            let wish = wish(&["c", "d"]);
+            let kept = keep(&machine, &wish, &machine.seen).now_or_never().unwrap();
             assert_eq!(machine.calls.lock().unwrap().join(", "), calls, "{stuck:?}");
             assert_eq!((kept.left.len(), kept.failed.len()), (left, stuck.len()), "{kept:?}");
             assert_eq!(kept.is_complete(), stuck.is_empty());

@@ -1,6 +1,6 @@
 //! What is to be done on a machine.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 use super::{Account, AccountName, Seen, SeenAccount};
@@ -10,6 +10,9 @@ use super::{Account, AccountName, Seen, SeenAccount};
 pub struct MachineWish {
     /// These accounts and no other of ours; each name once.
     pub accounts: Vec<Wanted>,
+    /// But what other reservations have there stays as it is, where these are their ids: somebody else
+    /// sees to it.
+    pub stays: BTreeSet<String>,
 }
 
 /// An account that shall be there.
@@ -64,7 +67,8 @@ pub fn next(wish: &MachineWish, seen: &Seen) -> Vec<Act> {
     let wanted: BTreeMap<_, _> = wish.accounts.iter().map(|one| (&one.account.name, one)).collect();
     let stays =
         |one: &SeenAccount| wanted.get(&one.name).is_some_and(|w| w.account.mark == one.mark);
-    let goes = there.values().filter(|one| !stays(one)).map(|one| Act::Revoke(one.name.clone()));
+    let leaves = |one: &&&SeenAccount| !stays(one) && !wish.stays.contains(one.mark.reservation());
+    let goes = there.values().filter(leaves).map(|one| Act::Revoke(one.name.clone()));
     let comes = wanted.values().filter_map(|wanted| {
         let account = wanted.account.clone();
         match there.get(&account.name).filter(|one| stays(one)) {
@@ -103,7 +107,7 @@ mod tests {
             };
             Wanted { account, proven: words.len() == 3 }
         };
-        MachineWish { accounts: listed(text).map(wanted).collect() }
+        MachineWish { accounts: listed(text).map(wanted).collect(), ..MachineWish::default() }
     }
 
     fn seen(text: &str) -> Seen {
@@ -141,5 +145,16 @@ mod tests {
             let shown: Vec<_> = next.iter().map(ToString::to_string).collect();
             assert_eq!(shown.join(", "), acts, "wished `{wished}`, there `{there}`");
         }
+    }
+
+    #[test]
+    fn what_others_are_seen_to_have_by_somebody_else_stays() {
+        let stays = BTreeSet::from(["r3".to_owned()]);
+        let wish = MachineWish { stays, ..wish("a r1 9") };
+
+        let next = next(&wish, &seen("b r2 9, c r3 9"));
+
+        let shown: Vec<_> = next.iter().map(ToString::to_string).collect();
+        assert_eq!(shown, ["revoke `b`", "grant `a`"]);
     }
 }

@@ -12,10 +12,8 @@ use super::Machines;
 impl Machines {
     /// Takes over the machines of files, and those that were made by them. Whether there are pools.
     pub(super) async fn declare(&self) -> anyhow::Result<bool> {
-        if self.store.revision_latest().await?.is_none() {
-            return Ok(false);
-        }
-        let ground = self.ground().await?;
+        let ground = self.latest.read(&self.store, &self.estate).await?;
+        let Some(ground) = ground else { return Ok(false) };
         let mut known = self.taken_over.lock().await;
         if ground.specs.pool.is_empty() && known.as_ref().is_some_and(Vec::is_empty) {
             return Ok(false);

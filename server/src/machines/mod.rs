@@ -18,16 +18,20 @@ pub(crate) use work::account_name;
 use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::{Context as _, anyhow};
+use anyhow::anyhow;
 use jiff::{SignedDuration, Timestamp};
 use lessor_engine::Clock as _;
 use lessor_store::{NewMachine, Store};
 use tokio::sync::Mutex;
 
 use crate::Estate;
-use crate::reconcile::Ground;
+use crate::reconcile::{Ground, LatestGround};
 
 pub use rounds::Lending;
+
+/// For how long a server has a machine to itself unless it says that it is still at it. One that dies
+/// keeps others from taking access away for that long.
+const TTL: Duration = Duration::from_secs(10);
 
 /// How long to wait before something is tried again, at first. It doubles each time.
 const TRIED_AGAIN: Duration = Duration::from_secs(2);
@@ -39,29 +43,20 @@ const AT_MOST: Duration = Duration::from_mins(5);
 struct Machines {
     store: Store,
     estate: Estate,
-    /// What was applied last, as it was read before.
-    known: Mutex<Option<Arc<Ground>>>,
+    latest: LatestGround,
     /// The machines of files, as they were taken over before.
     taken_over: Mutex<Option<Vec<NewMachine>>>,
 }
 
 impl Machines {
     fn new(store: Store, estate: Estate) -> Self {
-        Machines { store, estate, known: Mutex::default(), taken_over: Mutex::default() }
+        Machines { store, estate, latest: LatestGround::default(), taken_over: Mutex::default() }
     }
 
-    /// What was applied last, read anew when it is another than before.
+    /// What was applied last.
     async fn ground(&self) -> anyhow::Result<Arc<Ground>> {
-        let latest = self.store.revision_latest().await?;
-        let latest = latest.ok_or_else(|| anyhow!("nothing was applied yet"))?;
-        let mut known = self.known.lock().await;
-        if let Some(known) = known.as_ref().filter(|known| known.still_fits(&latest)) {
-            return Ok(known.clone());
-        }
-        let read = Ground::read(&self.store, &self.estate, &latest).await;
-        let ground = Arc::new(read.context("what was applied last cannot be used")?);
-        *known = Some(ground.clone());
-        Ok(ground)
+        let ground = self.latest.read(&self.store, &self.estate).await?;
+        ground.ok_or_else(|| anyhow!("nothing was applied yet"))
     }
 
     /// When to try again what failed so often in a row.

@@ -2,7 +2,6 @@
 
 use std::time::Duration;
 
-use lessor_engine::access::{MachineWish, keep};
 use lessor_store::{ClaimedMachine, MachineEnd};
 
 use super::Machines;
@@ -27,7 +26,7 @@ impl Machines {
         let machine = &claimed.machine;
         let reached = self.reach(&machine.name, &machine.pool).await?;
         // Whoever was let in by a run that was cut off, and forgotten with its database, goes.
-        keep(&*reached.keeper, &MachineWish::default()).await?;
+        self.make_so(&machine.name, &reached, Vec::new()).await?;
         nobody_is_left(&reached).await
     }
 }

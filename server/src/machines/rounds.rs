@@ -10,7 +10,7 @@ use tokio::task::{JoinHandle, JoinSet};
 use tokio::time::{interval, sleep, timeout};
 use tracing::{debug, error, info, warn};
 
-use super::Machines;
+use super::{Machines, TTL};
 use crate::{Estate, Services};
 
 /// How often the database is asked what is due. What comes through this server is done at once.
@@ -21,10 +21,6 @@ const TRIED_AGAIN: Duration = Duration::from_secs(5);
 
 /// How long to wait at least.
 const AT_LEAST: Duration = Duration::from_millis(20);
-
-/// For how long a server has a machine to itself unless it says that it is still at it. One that dies
-/// keeps others from taking access away for that long.
-const TTL: Duration = Duration::from_secs(10);
 
 /// The same of one that is looked at: nobody waits for that.
 const LOOKS: Duration = Duration::from_mins(2);

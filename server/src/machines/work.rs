@@ -1,12 +1,13 @@
 //! What is done at one machine of a reservation.
 
+use anyhow::bail;
 use lessor_engine::access::{
     AccessError, Account, AccountMark, AccountName, MachineWish, Sanitise, Wanted, keep,
 };
-use lessor_store::{BookingAct, BookingEnd, ClaimedBooking};
+use lessor_store::{BookingAct, BookingEnd, ClaimedBooking, StoreError};
 
-use super::Machines;
 use super::reach::{Cleaning, Reached};
+use super::{Machines, TTL};
 
 /// How many letters of a reservation's id tell its account from others.
 const TOLD_BY: usize = 10;
@@ -38,19 +39,25 @@ impl Machines {
             BookingAct::Grant => {
                 let account = account(self, claimed, &reached.user_prefix)?;
                 let proven = booking.granted_at.is_some();
-                made_so(&reached, MachineWish { accounts: vec![Wanted { account, proven }] }).await
+                let wanted = Wanted { account, proven };
+                // Its window may be over by now, and somebody else in it, if we stood still.
+                self.still_ours(claimed).await?;
+                self.make_so(&booking.machine, &reached, vec![wanted]).await
             }
-            BookingAct::Revoke => made_so(&reached, MachineWish::default()).await,
-            BookingAct::Clean => self.clean(&booking.machine, &booking.pool, &reached).await,
+            BookingAct::Revoke => self.make_so(&booking.machine, &reached, Vec::new()).await,
+            BookingAct::Clean => self.clean(claimed, &reached).await,
         }
     }
 
     /// Makes a machine as it was before, and sees that it is well.
-    async fn clean(&self, machine: &str, pool: &str, reached: &Reached) -> Result<(), NotDone> {
+    async fn clean(&self, claimed: &ClaimedBooking, reached: &Reached) -> Result<(), NotDone> {
         match &reached.cleaning {
             Cleaning::Nothing => {}
-            Cleaning::There(how) => reached.keeper.sanitise(how).await?,
-            Cleaning::Anew => self.make_anew(machine, pool).await?,
+            Cleaning::There(how) => {
+                self.still_ours(claimed).await?;
+                reached.keeper.sanitise(how).await?;
+            }
+            Cleaning::Anew => self.make_anew(claimed).await?,
         }
         let is_by_script = matches!(&reached.cleaning, Cleaning::There(Sanitise::Script { .. }));
         if let Some(verify) = reached.verify.clone().filter(|_| !is_by_script) {
@@ -59,14 +66,31 @@ impl Machines {
         }
         nobody_is_left(reached).await
     }
-}
 
-/// Lets in who is wished, and nobody else.
-async fn made_so(reached: &Reached, wish: MachineWish) -> Result<(), NotDone> {
-    let kept = keep(&*reached.keeper, &wish).await?;
-    match kept.failed.into_iter().next() {
-        None => Ok(()),
-        Some((act, error)) => Err(NotDone::of(&error, Some(&act.to_string()))),
+    /// Lets in who is wanted, and puts out everybody who is not to be in by now.
+    pub(super) async fn make_so(
+        &self,
+        machine: &str,
+        reached: &Reached,
+        accounts: Vec<Wanted>,
+    ) -> Result<(), NotDone> {
+        let seen = reached.keeper.look().await?;
+        // Asked behind the look: nobody has an account before it is written down that they are to. So
+        // whoever stood still for a while puts out nobody who came meanwhile.
+        let stays = self.store.machine_insiders(machine).await?;
+        let kept = keep(&*reached.keeper, &MachineWish { accounts, stays }, &seen).await;
+        match kept.failed.into_iter().next() {
+            None => Ok(()),
+            Some((act, error)) => Err(NotDone::of(&error, Some(&act.to_string()))),
+        }
+    }
+
+    /// Sees that nobody else has taken over what is to be done.
+    pub(super) async fn still_ours(&self, claimed: &ClaimedBooking) -> anyhow::Result<()> {
+        if self.store.booking_renew(claimed, TTL).await? {
+            return Ok(());
+        }
+        bail!("another server took it over, or it is not to be done any more")
     }
 }
 
@@ -125,6 +149,12 @@ impl From<AccessError> for NotDone {
 impl From<anyhow::Error> for NotDone {
     fn from(error: anyhow::Error) -> Self {
         NotDone { why: format!("{error:#}"), is_unsafe: false }
+    }
+}
+
+impl From<StoreError> for NotDone {
+    fn from(error: StoreError) -> Self {
+        anyhow::Error::from(error).into()
     }
 }
 

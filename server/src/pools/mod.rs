@@ -9,8 +9,9 @@ pub(crate) mod pool;
 pub(crate) mod reservations;
 pub(crate) mod reserve;
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use lessor_engine::Clock as _;
-use lessor_specs::kinds::Pool;
 use lessor_specs::{Address, Kind, Specs};
 use lessor_store::{MachineBooking as Booking, Reservation};
 use serde::Serialize;
@@ -31,7 +32,7 @@ pub struct ReservationShown {
     /// Which pools its machines come from.
     pools: Vec<String>,
     /// What its machines have to have.
-    labels: std::collections::BTreeMap<String, String>,
+    labels: BTreeMap<String, String>,
     /// How many machines: wanted while it waits, had from then on.
     count: u32,
     /// With how many it is content.
@@ -75,11 +76,12 @@ pub struct ReservedShown {
     pool: String,
     /// How far it is: `booked`, `granting`, `granted`, `revoking`, `cleaning`, `quarantined` or `done`.
     phase: String,
-    /// Its host name or address; `null` where it is a container: then that of whoever runs it.
+    /// Its host name or address, while its window is open and where one reservation is asked for;
+    /// `null` where it is a container: then that of whoever runs it.
     host: Option<String>,
     /// The port of its ssh server; `null` where there is none.
     port: Option<u16>,
-    /// Whom to log in as, once it is `granted`.
+    /// Whom to log in as, once it is `granted`; as `host`.
     user: Option<String>,
     /// What went wrong last.
     problem: Option<String>,
@@ -117,56 +119,94 @@ impl ReservationShown {
     }
 }
 
+/// What a tenant is told of something that failed: what a machine says of itself is its operator's to
+/// know.
+const FAILED: &str = "it did not work yet, and is tried again";
+
 /// A reservation with its machines, and how one gets there.
 pub(crate) async fn shown(
     services: &Services,
     reservation: &Reservation,
 ) -> Result<ReservationShown, Problem> {
+    let now = services.store.now();
     let bookings = services.store.booking_list(&reservation.id).await?;
-    let catalogue = services.catalogue.read(&services.store).await?;
-    let mut machines = Vec::with_capacity(bookings.len());
-    for booking in &bookings {
-        machines.push(reserved(services, &catalogue.specs, reservation, booking).await?);
+    let mut machines: Vec<_> = bookings.iter().map(ReservedShown::of).collect();
+    // Where a machine is, nobody has to know before, or any longer.
+    if reservation.is_within(now) {
+        let specs = services.catalogue.read(&services.store).await?.specs;
+        let ports = ports(services, &bookings).await?;
+        for machine in &mut machines {
+            (machine.host, machine.port) = reached_at(services, &specs, &ports, machine).await?;
+            let pool = specs.pool.get(&machine.pool);
+            let user = pool.and_then(|pool| account_name(pool.user_prefix(), &reservation.id).ok());
+            machine.user = user.map(|user| user.to_string());
+        }
     }
-    Ok(ReservationShown::of(reservation, machines, services.store.now()))
+    Ok(ReservationShown::of(reservation, machines, now))
 }
 
-async fn reserved(
+/// Many reservations, each with its machines.
+pub(crate) async fn all_shown(
     services: &Services,
-    specs: &Specs,
-    reservation: &Reservation,
-    booking: &Booking,
-) -> Result<ReservedShown, Problem> {
-    // Where a machine is, nobody has to know before, or any longer.
-    let is_within = reservation.is_within(services.store.now());
-    let (host, port) =
-        if is_within { reached_at(services, specs, &booking.machine).await? } else { (None, None) };
-    let pool = specs.pool.get(&booking.pool).filter(|_| is_within);
-    let user = pool.and_then(|pool: &Pool| account_name(pool.user_prefix(), &reservation.id).ok());
-    Ok(ReservedShown {
-        machine: booking.machine.clone(),
-        pool: booking.pool.clone(),
-        phase: booking.phase.to_string(),
-        host,
-        port,
-        user: user.map(|user| user.to_string()),
-        problem: booking.why.clone(),
-    })
+    reservations: &[Reservation],
+) -> Result<Vec<ReservationShown>, Problem> {
+    let now = services.store.now();
+    let ids: Vec<_> = reservations.iter().map(|one| one.id.as_str()).collect();
+    let bookings = services.store.booking_list_of(&ids).await?;
+    let shown = reservations.iter().map(|reservation| {
+        let own = bookings.get(&reservation.id).into_iter().flatten();
+        ReservationShown::of(reservation, own.map(ReservedShown::of).collect(), now)
+    });
+    Ok(shown.collect())
+}
+
+impl ReservedShown {
+    /// Without how one gets there.
+    fn of(booking: &Booking) -> Self {
+        ReservedShown {
+            machine: booking.machine.clone(),
+            pool: booking.pool.clone(),
+            phase: booking.phase.to_string(),
+            host: None,
+            port: None,
+            user: None,
+            problem: booking.why.as_ref().map(|_| FAILED.to_owned()),
+        }
+    }
+}
+
+/// The ports of machines that we make, by machine.
+async fn ports(
+    services: &Services,
+    bookings: &[Booking],
+) -> Result<BTreeMap<String, u16>, Problem> {
+    let pools: BTreeSet<_> = bookings.iter().map(|booking| booking.pool.as_str()).collect();
+    let mut ports = BTreeMap::new();
+    for pool in pools {
+        let pool = Address::new(Kind::Pool, pool).to_string();
+        for (holder, port) in services.store.claim_list_in(&pool).await? {
+            let holder = holder.split(':').next().and_then(|holder| holder.parse().ok());
+            let machine = holder.map(|holder: Address| holder.name().to_owned());
+            ports.extend(machine.zip(port.parse().ok()));
+        }
+    }
+    Ok(ports)
 }
 
 /// Where the ssh server of a machine is.
 async fn reached_at(
     services: &Services,
     specs: &Specs,
-    machine: &str,
+    ports: &BTreeMap<String, u16>,
+    machine: &ReservedShown,
 ) -> Result<(Option<String>, Option<u16>), Problem> {
-    if let Some(entry) = specs.machine.get(machine) {
+    let name = &machine.machine;
+    if let Some(entry) = specs.machine.get(name) {
         return Ok((Some(entry.host.clone()), Some(entry.port)));
     }
-    if let Some(login) = services.store.machine_login(machine).await? {
-        return Ok((Some(login.host), Some(login.port)));
+    if specs.made_by(name).is_some() {
+        return Ok((None, ports.get(name).copied()));
     }
-    let claims = services.store.claim_of(&Address::new(Kind::Machine, machine)).await?;
-    let port = claims.iter().find_map(|(_, port)| port.parse().ok());
-    Ok((None, port))
+    let login = services.store.machine_login(name).await?;
+    Ok(login.map_or((None, None), |login| (Some(login.host), Some(login.port))))
 }

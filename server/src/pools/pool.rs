@@ -158,9 +158,7 @@ pub(super) async fn known(services: &Services, pool: &str) -> Result<(), Problem
 
 async fn found(services: &Services, name: &str) -> Result<PoolShown, Problem> {
     let specs = services.catalogue.read(&services.store).await?.specs;
-    let lends =
-        |machine: &lessor_specs::kinds::MachineOffer| machine.pools.iter().any(|p| p == name);
-    let offers = specs.offer.iter().filter(|(_, offer)| offer.machine.as_ref().is_some_and(lends));
+    let offers = specs.offer.iter().filter(|(_, offer)| offer.lends(name));
     let offers = offers.map(|(offer, _)| offer.clone()).collect();
     let found = services.store.pool_availability(name).await?;
     Ok(PoolShown::of(name, offers, &found))

@@ -10,7 +10,7 @@ use serde_json::Value;
 use utoipa::ToSchema;
 
 use super::reserve::seconds;
-use super::{ReservationShown, shown};
+use super::{ReservationShown, all_shown, shown};
 use crate::access::Permission;
 use crate::extract::{Json, Path, Query, etag};
 use crate::orders::show::seen_tenant;
@@ -74,7 +74,8 @@ impl ReservationEventShown {
     }
 }
 
-/// Reservations, the newest first.
+/// Reservations, the newest first. How one gets into the machines of one is told where it is asked for
+/// alone.
 #[utoipa::path(get, path = "/v1/reservations", tag = "reservations", params(ReservationQuery), responses((status = 200, body = Page<ReservationShown>)))]
 pub(crate) async fn list(
     State(services): State<Services>,
@@ -90,11 +91,7 @@ pub(crate) async fn list(
     let filter = ReservationFilter { tenant, phase, open: false, before: page.after()? };
     let found = services.store.reservation_list(&filter, page.fetch()?).await?;
     let Page { items, next } = page.page(found, |one| one.id.clone(), Clone::clone)?;
-    let mut page = Page { items: Vec::with_capacity(items.len()), next };
-    for reservation in &items {
-        page.items.push(shown(&services, reservation).await?);
-    }
-    Ok(Answer(page))
+    Ok(Answer(Page { items: all_shown(&services, &items).await?, next }))
 }
 
 /// A reservation, with its machines and how one gets there.

@@ -108,9 +108,7 @@ pub(crate) async fn create(
 
 /// The offer that is meant: the one that is named, or the only one of a pool.
 fn offer_of<'s>(specs: &'s Specs, pool: &str, named: Option<&str>) -> Result<&'s str, Problem> {
-    let lends =
-        |machine: &lessor_specs::kinds::MachineOffer| machine.pools.iter().any(|p| p == pool);
-    let offers = specs.offer.iter().filter(|(_, offer)| offer.machine.as_ref().is_some_and(lends));
+    let offers = specs.offer.iter().filter(|(_, offer)| offer.lends(pool));
     let mut offers = offers.map(|(name, _)| name.as_str());
     let found = match named {
         Some(named) => offers.find(|name| *name == named),

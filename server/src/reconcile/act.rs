@@ -1,6 +1,6 @@
 //! Carrying out what a look found to do.
 
-use lessor_engine::{Consent, Held, Outcome, Stop, gate};
+use lessor_engine::{Consent, Outcome, Stop, gate};
 use lessor_plans::Origin;
 use lessor_specs::OrderPhase;
 use lessor_store::{Begin, Leases};
@@ -57,7 +57,7 @@ impl Reconciler {
         let approved = match gate(look.plan.clone(), &consent) {
             Ok(approved) => approved,
             Err(held) => {
-                let why = reasons(&held);
+                let why = held.whys();
                 warn!(plan.id = %held.plan, %why, "orders are held at the gate");
                 return Ok(Carried::Held(why));
             }
@@ -96,8 +96,4 @@ impl Reconciler {
         }
         Ok(())
     }
-}
-
-fn reasons(held: &Held) -> String {
-    held.rules.iter().map(|rule| rule.why.as_str()).collect::<Vec<_>>().join("; ")
 }

@@ -9,6 +9,7 @@ use lessor_providers::{Around, Secrets};
 use lessor_specs::load::{load, parse};
 use lessor_specs::{Loaded, Specs, Tree};
 use lessor_store::{Revision, Store};
+use tokio::sync::Mutex;
 
 use super::{Estate, NotPlanned};
 
@@ -36,6 +37,29 @@ pub(crate) fn connect(
     let secrets = Arc::new(Secrets::resolve(specs.secrets(), &estate.dir));
     let registry = Around::new(&estate.dir, &estate.installation, &secrets).registry(specs)?;
     Ok((secrets, registry))
+}
+
+/// What operators applied last, read anew when it is another than before.
+#[derive(Default)]
+pub(crate) struct LatestGround(Mutex<Option<Arc<Ground>>>);
+
+impl LatestGround {
+    /// What was applied last; `None` when nothing was.
+    pub(crate) async fn read(
+        &self,
+        store: &Store,
+        estate: &Estate,
+    ) -> anyhow::Result<Option<Arc<Ground>>> {
+        let Some(latest) = store.revision_latest().await? else { return Ok(None) };
+        let mut known = self.0.lock().await;
+        if let Some(ground) = known.as_ref().filter(|ground| ground.still_fits(&latest)) {
+            return Ok(Some(ground.clone()));
+        }
+        let ground = Ground::read(store, estate, &latest).await.with_context(|| {
+            format!("revision {}, which was applied last, cannot be used", latest.number)
+        })?;
+        Ok(Some(known.insert(Arc::new(ground)).clone()))
+    }
 }
 
 impl Ground {

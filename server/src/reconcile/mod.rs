@@ -32,7 +32,7 @@ use tokio::sync::watch;
 
 use act::Carried;
 
-pub(crate) use ground::{Ground, connect};
+pub(crate) use ground::{Ground, LatestGround, connect};
 pub(crate) use look::{Asked, look};
 pub(crate) use make::{NotPlanned, make};
 pub use rounds::Reconciling;
@@ -62,7 +62,7 @@ pub struct Reconciler {
     store: Store,
     estate: Estate,
     /// What was applied last, as it was read before.
-    ground: Option<Arc<Ground>>,
+    ground: LatestGround,
     /// What others hold, as it was remembered before.
     taken: BTreeMap<Address, Taken>,
     /// How often providers said no to orders that were never carried out.
@@ -103,7 +103,8 @@ impl Reconciler {
     /// Of what a store remembers.
     pub fn new(store: Store, estate: Estate) -> Self {
         let (taken, refusals) = (BTreeMap::new(), BTreeMap::new());
-        Reconciler { store, estate, ground: None, taken, refusals, settled: BTreeMap::new() }
+        let (ground, settled) = (LatestGround::default(), BTreeMap::new());
+        Reconciler { store, estate, ground, taken, refusals, settled }
     }
 
     /// Looks, carries out what orders cause, and says of each order how far it is. What is left is
@@ -112,7 +113,9 @@ impl Reconciler {
     /// # Errors
     /// When the database does not answer, or what was applied cannot be used.
     pub async fn turn(&mut self, stop: &watch::Receiver<Stop>) -> anyhow::Result<Turn> {
-        let Some(ground) = self.ground().await? else { return Ok(Turn::NothingApplied) };
+        let Some(ground) = self.ground.read(&self.store, &self.estate).await? else {
+            return Ok(Turn::NothingApplied);
+        };
         let leases = match self.lease(&ground).await {
             Ok(leases) => leases,
             Err(error @ StoreError::Leased { .. }) => return Ok(Turn::Busy(error.to_string())),
@@ -140,7 +143,9 @@ impl Reconciler {
     /// # Errors
     /// As of [`Reconciler::turn`].
     pub async fn plan(&mut self, scope: Scope) -> anyhow::Result<Option<Plan>> {
-        let Some(ground) = self.ground().await? else { return Ok(None) };
+        let Some(ground) = self.ground.read(&self.store, &self.estate).await? else {
+            return Ok(None);
+        };
         Ok(Some(look(&self.store, &self.estate, &ground, scope.into()).await?.plan))
     }
 
@@ -179,20 +184,6 @@ impl Reconciler {
             }
         }
         Ok(done)
-    }
-
-    /// The last applied revision, read anew when it is another than before.
-    async fn ground(&mut self) -> anyhow::Result<Option<Arc<Ground>>> {
-        let Some(latest) = self.store.revision_latest().await? else { return Ok(None) };
-        if let Some(ground) = self.ground.as_ref().filter(|ground| ground.still_fits(&latest)) {
-            return Ok(Some(ground.clone()));
-        }
-        let ground = Ground::read(&self.store, &self.estate, &latest).await;
-        let ground = Arc::new(ground.with_context(|| {
-            format!("revision {}, which was applied last, cannot be used", latest.number)
-        })?);
-        self.ground = Some(ground.clone());
-        Ok(Some(ground))
     }
 
     /// Takes all connections, if nobody else has one.

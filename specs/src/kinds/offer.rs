@@ -32,6 +32,11 @@ pub struct Offer {
 }
 
 impl Offer {
+    /// Whether machines of a pool are lent by it.
+    pub fn lends(&self, pool: &str) -> bool {
+        self.machine.as_ref().is_some_and(|machine| machine.pools.iter().any(|one| one == pool))
+    }
+
     /// Whether an instance of it may run at a host that stands in `own`, when `wanted` is asked for.
     pub(crate) fn is_sold_at(&self, own: Option<&str>, wanted: Option<&str>) -> bool {
         match (wanted, own) {

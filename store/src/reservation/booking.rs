@@ -1,5 +1,6 @@
 //! One machine within a reservation, and taking the turn at it.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::str::FromStr;
 use std::time::Duration;
@@ -147,6 +148,43 @@ impl Store {
             .map_err(|error| self.error(&error))?;
         let bookings = rows.iter().map(Booking::read).collect::<Result<_, _>>();
         bookings.map_err(|error| self.error(&error.into()))
+    }
+
+    /// The machines of many reservations, by reservation and in order of name.
+    pub async fn booking_list_of(
+        &self,
+        reservations: &[&str],
+    ) -> Result<BTreeMap<String, Vec<Booking>>, StoreError> {
+        let mut found = BTreeMap::<_, Vec<_>>::new();
+        for ids in reservations.chunks(rows_at_once(1)) {
+            let list = with_rows("", 1, ids.len());
+            let text =
+                format!("SELECT * FROM booking WHERE reservation IN{list} ORDER BY machine, id");
+            let mut query = sqlx::query(sqlx::AssertSqlSafe(text));
+            for id in ids {
+                query = query.bind(*id);
+            }
+            let rows = query.fetch_all(self.pool()).await.map_err(|error| self.error(&error))?;
+            for row in &rows {
+                let booking = Booking::read(row).map_err(|error| self.error(&error.into()))?;
+                found.entry(booking.reservation.clone()).or_default().push(booking);
+            }
+        }
+        Ok(found)
+    }
+
+    /// The reservations whose tenants are let in on a machine, or are to be.
+    pub async fn machine_insiders(&self, machine: &str) -> Result<BTreeSet<String>, StoreError> {
+        let rows = sqlx::query(
+            "SELECT reservation FROM booking
+             WHERE machine = $1 AND phase IN ('granting', 'granted')",
+        )
+        .bind(machine)
+        .fetch_all(self.pool())
+        .await
+        .map_err(|error| self.error(&error))?;
+        let ids = rows.iter().map(|row| row::text(row, "reservation")).collect::<Result<_, _>>();
+        ids.map_err(|error: Misread| self.error(&error.into()))
     }
 
     /// When something is next to be done with a reservation or a machine of one; `None` when nothing

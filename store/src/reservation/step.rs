@@ -62,9 +62,9 @@ impl Store {
         }
         self.machine_follow(&mut work, claimed, end, now).await?;
         if let Some(what) = happened(claimed, end) {
+            // What a machine says of itself is its operator's to know: it stands with the machine.
             let data = json!({
                 "booking": claimed.booking.id, "machine": claimed.booking.machine,
-                "why": stepped.why,
             });
             let (by, event) = (Actor::lessor(), (what, data));
             self.reservation_happen(&mut work, &mut reservation, event, &by, now).await?;

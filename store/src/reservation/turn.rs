@@ -33,8 +33,8 @@ pub(super) struct Ending {
 
 impl Store {
     /// Begins every window that is due, says so of every one that is over soon, and ends every one that
-    /// is over: by the clock of the database, and as of the moment it was due, however late this is. Answers with how many those were; there
-    /// may be more.
+    /// is over: by the clock of the database, and as of the moment it was due, however late this is.
+    /// Answers with how many those were; there may be more.
     pub async fn reservation_turn(&self) -> Result<usize, StoreError> {
         let rows = sqlx::query(
             "SELECT id FROM reservation

@@ -28,12 +28,21 @@ async fn who_lost_the_turn_writes_nothing_and_whoever_is_late_lets_nobody_in() {
         let other = claim(store).await.remove(0);
         assert!(claim(store).await.is_empty());
         assert!(!store.booking_step(&frozen, &BookingEnd::Done).await.unwrap());
+        let mut renewed = Vec::new();
+        for one in [&frozen, &other] {
+            renewed.push(store.booking_renew(one, Duration::from_secs(9)).await.unwrap());
+        }
+        let id = reserved.reservation.id.clone();
+        assert_eq!(store.machine_insiders("lab-01").await.unwrap(), [id].into());
 
         // The window ends in the middle of the try.
         go_by(&database, 61).await;
         let revoke = claim(store).await.remove(0);
 
         assert_eq!((other.act, revoke.act), (BookingAct::Grant, BookingAct::Revoke));
+        renewed.push(store.booking_renew(&other, Duration::from_secs(9)).await.unwrap());
+        assert_eq!(renewed, [false, true, false]);
+        assert!(store.machine_insiders("lab-01").await.unwrap().is_empty());
         assert!(!store.booking_step(&other, &BookingEnd::Done).await.unwrap());
         assert!(store.booking_step(&revoke, &BookingEnd::Done).await.unwrap());
         assert_eq!(work(store).await, "clean lab-01");
