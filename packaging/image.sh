@@ -57,7 +57,8 @@ tar -C "$root" --sort=name --mtime="@$SOURCE_DATE_EPOCH" --owner=0 --group=0 --n
 
 cp "$packaging/Dockerfile" "$directory/root.tar" "$work"
 rm -r "$root"
-docker build --quiet --tag "$image" \
+# Without the cache: its layers go with the image of another build that made them.
+docker build --quiet --no-cache --tag "$image" \
   --build-arg VERSION="$version" \
   --build-arg REVISION="$(git -C "$packaging" rev-parse HEAD 2>/dev/null || echo unknown)" \
   --build-arg CREATED="$(date --utc --date="@$SOURCE_DATE_EPOCH" +%FT%TZ)" \

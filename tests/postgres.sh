@@ -46,15 +46,20 @@ make() {
   as_server "$commands/initdb" --pgdata "$data" --username lessor --pwfile "$directory/password" \
     --auth scram-sha-256 --encoding UTF8 --locale C.UTF-8 --locale-provider icu \
     --icu-locale en-US >/dev/null
-  # Nothing here outlives the machine, so nothing waits for the disk, unless what that costs is measured.
-  local waits=off
-  [ -z "${DURABLE:-}" ] || waits=on
+  # Nothing here outlives the machine, so nothing waits for the disk, unless what that costs is
+  # measured; then statements are counted as well.
+  local waits=off counted=
+  if [ -n "${DURABLE:-}" ]; then
+    waits=on
+    counted=pg_stat_statements
+  fi
   cat >>"$data/postgresql.conf" <<CONF
 listen_addresses = '127.0.0.1'
 unix_socket_directories = ''
 max_connections = 400
 fsync = $waits
 full_page_writes = $waits
+shared_preload_libraries = '$counted'
 ssl = on
 ssl_cert_file = '$directory/server.crt'
 ssl_key_file = '$directory/server.key'

@@ -108,6 +108,9 @@ pub(crate) struct NewReservation {
     /// The public key that is let in: a `.pub` file.
     #[arg(long = "ssh-key", value_name = "FILE")]
     pub(crate) ssh_key: PathBuf,
+    /// Have a password made that is let in as well, where the offer allows it. It is printed once.
+    #[arg(long)]
+    pub(crate) password: bool,
     /// The offer, where several have machines of the pool.
     #[arg(long)]
     pub(crate) offer: Option<String>,

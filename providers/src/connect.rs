@@ -113,7 +113,7 @@ pub enum ConnectError {
         found: SecretRef,
     },
     /// Nothing behind it runs commands.
-    #[error("no command can be run behind `{name}`: it is pretend, or of another sort")]
+    #[error("no command can be run behind `{name}`: it is of another sort")]
     RunsNothing {
         /// The connection.
         name: String,
@@ -185,17 +185,26 @@ pub fn watch(connection: &Connection<'_>) -> Result<Option<Watch>, ConnectError>
     })
 }
 
-/// As [`connect()`], for who runs commands in containers.
+/// As [`connect()`], for who gets into containers.
 ///
 /// # Errors
 /// See [`ConnectError`].
-pub(crate) fn docker(connection: &Connection<'_>) -> Result<Arc<Docker>, ConnectError> {
+pub(crate) fn engine(connection: &Connection<'_>) -> Result<Engine, ConnectError> {
     match driver(connection)? {
-        Driver::Docker(docker) => Ok(docker),
-        Driver::Memory(_) | Driver::Proxmox(_) | Driver::PfSense(_) => {
+        Driver::Docker(docker) => Ok(Engine::Docker(docker)),
+        Driver::Memory(memory) => Ok(Engine::Memory(memory)),
+        Driver::Proxmox(_) | Driver::PfSense(_) => {
             Err(ConnectError::RunsNothing { name: connection.name.into() })
         }
     }
+}
+
+/// What runs containers.
+pub(crate) enum Engine {
+    /// A Docker Engine.
+    Docker(Arc<Docker>),
+    /// A pretend one.
+    Memory(Arc<Memory>),
 }
 
 /// As [`connect()`], for who wants to get into virtual machines.

@@ -33,7 +33,7 @@ pub use around::Around;
 pub use connect::{ConnectError, Connection, Entry, Watch, connect, examiner, survey, watch};
 pub use docker::Docker;
 pub use host_keys::{known_host_key, shown_host_key};
-pub use memory::{Host, Life, Memory, Said, Thing};
+pub use memory::{Guest, Host, Life, Memory, Said, Thing};
 pub use pfsense::PfSense;
 pub use proxmox::{Networks, Proxmox};
 pub use secrets::Secrets;

@@ -6,6 +6,7 @@ use std::time::Duration;
 use axum::extract::State;
 use axum::http::{Method, StatusCode, header};
 use axum::response::IntoResponse;
+use lessor_store::{Availability, MachineState};
 use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::encoding::text::encode;
 use prometheus_client::metrics::counter::Counter;
@@ -34,6 +35,19 @@ pub(crate) struct Metrics {
     jobs: Family<JobRun, Counter>,
     hears: Gauge,
     revocations: Histogram,
+    machines: Family<Lent, Gauge>,
+    waiting: Family<Pool, Gauge>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Lent {
+    pool: String,
+    state: &'static str,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Pool {
+    pool: String,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -84,7 +98,22 @@ impl Default for Metrics {
         let revocations = Histogram::new(LAGS);
         let help = "How long after its end a reservation let nobody in any more";
         registry.register("reservation_revocation_lag_seconds", help, revocations.clone());
-        Metrics { registry, requests, durations, streams, webhooks, jobs, hears, revocations }
+        let machines = Family::<Lent, Gauge>::default();
+        registry.register("pool_machines", "Machines of pools, by state", machines.clone());
+        let waiting = Family::<Pool, Gauge>::default();
+        registry.register("pool_waiting", "Reservations that wait for machines", waiting.clone());
+        Metrics {
+            registry,
+            requests,
+            durations,
+            streams,
+            webhooks,
+            jobs,
+            hears,
+            revocations,
+            machines,
+            waiting,
+        }
     }
 }
 
@@ -102,6 +131,26 @@ impl Metrics {
     /// Counts a reservation that lets nobody in any more, so many seconds after its end.
     pub(crate) fn count_revocation(&self, lag: f64) {
         self.revocations.observe(lag);
+    }
+
+    /// Takes over how many machines each pool has in which state.
+    fn set_pools(&self, pools: &[(String, Availability)]) {
+        self.machines.clear();
+        self.waiting.clear();
+        for (pool, found) in pools {
+            let states = [
+                (MachineState::Free, found.free),
+                (MachineState::Reserved, found.reserved),
+                (MachineState::Cleaning, found.cleaning),
+                (MachineState::Quarantined, found.quarantined),
+                (MachineState::Cordoned, found.cordoned),
+            ];
+            for (state, count) in states {
+                let lent = Lent { pool: pool.clone(), state: state.as_str() };
+                self.machines.get_or_create(&lent).set(count.into());
+            }
+            self.waiting.get_or_create(&Pool { pool: pool.clone() }).set(found.waiting.into());
+        }
     }
 
     /// Counts a call. Routes are few and known, so nobody can make us count more things.
@@ -137,6 +186,10 @@ pub(crate) async fn show(
     let streams = services.streams.count();
     services.metrics.streams.set(i64::try_from(streams).unwrap_or(i64::MAX));
     services.metrics.hears.set(i64::from(services.hears.load(Ordering::Relaxed)));
+    // What this server counted is told also while the database cannot be asked.
+    if let Ok(pools) = pools(&services).await {
+        services.metrics.set_pools(&pools);
+    }
     let mut text = String::new();
     encode(&mut text, &services.metrics.registry).map_err(|error| {
         error!(%error, "could not write the metrics");
@@ -144,4 +197,13 @@ pub(crate) async fn show(
     })?;
     let media_type = "application/openmetrics-text; version=1.0.0; charset=utf-8";
     Ok(([(header::CONTENT_TYPE, media_type)], text))
+}
+
+async fn pools(services: &Services) -> Result<Vec<(String, Availability)>, Problem> {
+    let specs = services.catalogue.read(&services.store).await?.specs;
+    let mut pools = Vec::with_capacity(specs.pool.len());
+    for name in specs.pool.keys() {
+        pools.push((name.clone(), services.store.pool_availability(name).await?));
+    }
+    Ok(pools)
 }

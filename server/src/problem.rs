@@ -240,6 +240,7 @@ impl From<StoreError> for Problem {
             | StoreError::Contended { .. }
             | StoreError::RevisionMoved { .. }
             | StoreError::ClaimTaken { .. }
+            | StoreError::MachineReserved { .. }
             | StoreError::Leased { .. } => {
                 warn!(code, %error, "others were in the way of a call");
                 Problem::new(ProblemKind::Unavailable)

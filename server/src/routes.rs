@@ -16,7 +16,7 @@ use utoipa_axum::routes;
 
 use crate::extract::BODY_LIMIT;
 use crate::money::{give, show as money};
-use crate::old_paths::{machines, users as old_users};
+use crate::old_paths::{lab, machines, users as old_users};
 use crate::operations::plans::{decide, drift, make, show as plans};
 use crate::operations::{events, jobs, stats};
 use crate::orders::{change, instances, place, quote, show};
@@ -142,6 +142,12 @@ fn old() -> OpenApiRouter<Services> {
         .routes(routes!(old_users::provision))
         .routes(routes!(old_users::stats))
         .routes(routes!(old_users::port))
+        .routes(routes!(lab::available))
+        .routes(routes!(lab::reservations))
+        .routes(routes!(lab::machines, lab::register))
+        .routes(routes!(lab::unregister))
+        .routes(routes!(lab::reserve))
+        .routes(routes!(lab::release_all))
 }
 
 /// What needs a caller, with the old paths where they are wanted.

@@ -6,7 +6,7 @@ use std::str::FromStr;
 
 use jiff::{SignedDuration, Timestamp};
 use lessor_engine::{ApplyId, Clock as _};
-use lessor_plans::{Claim, ClaimKey, Digest, Forget, Keep, Plan};
+use lessor_plans::{Change, Claim, ClaimKey, Digest, Forget, Keep, Plan};
 use lessor_specs::Tree;
 use sqlx::{Any, Transaction};
 
@@ -30,6 +30,8 @@ pub struct Begin<'a> {
     pub keeps: &'a [Keep],
     /// What need not be remembered any more.
     pub forget: &'a Forget,
+    /// What it changes.
+    pub changes: &'a [Change],
 }
 
 /// How a run ended.
@@ -89,6 +91,7 @@ impl<'a> Begin<'a> {
             claims: &plan.claims,
             keeps: &plan.keeps,
             forget: &plan.forget,
+            changes: &plan.changes,
         }
     }
 }
@@ -98,8 +101,8 @@ impl Store {
     /// the specs, gives out what the plan gives out and remembers what it keeps.
     ///
     /// # Errors
-    /// [`StoreError::RevisionMoved`] or [`StoreError::ClaimTaken`] when the plan came too late;
-    /// then, as after every error, nothing is changed.
+    /// [`StoreError::RevisionMoved`], [`StoreError::ClaimTaken`] or [`StoreError::MachineReserved`] when
+    /// the plan came too late; then, as after every error, nothing is changed.
     pub async fn apply_begin(&self, begin: Begin<'_>) -> Result<ApplyId, StoreError> {
         self.retried(|| self.apply_begin_once(begin, true)).await
     }
@@ -123,6 +126,7 @@ impl Store {
         // Orders are given nothing meanwhile.
         self.placement_advance(&mut work).await?;
         let revision = if is_news {
+            self.machines_withdraw(&mut work, begin.changes, now).await?;
             self.revision_advance(&mut work, &begin, now).await?
         } else {
             self.revision_expect(&mut work, &begin).await?
@@ -254,6 +258,7 @@ mod tests {
             claims: &none,
             keeps: &[],
             forget: &Forget::default(),
+            changes: &[],
         };
         store.apply_begin(begin).await.unwrap();
         let claim = |number: u32| {

@@ -1,9 +1,11 @@
 //! The time of the database.
 
-use std::sync::{Mutex, PoisonError};
+use std::fmt;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant, SystemTime};
 
 use jiff::{SignedDuration, Timestamp, Unit};
+use lessor_engine::Clock;
 
 /// For how long a reading of a server's clock is carried on by ours. Two clocks part by some
 /// microseconds in that time.
@@ -16,12 +18,13 @@ const SLEPT: Duration = Duration::from_millis(100);
 /// What time it is for the database: this machine's for a file, the server's for a server.
 ///
 /// A server is not asked each time. What it said last is carried on, for as long as that is exact.
-#[derive(Debug)]
 pub(crate) enum DatabaseClock {
     /// This machine's.
     Ours,
     /// A server's, as it was read last.
     Theirs(Mutex<Reading>),
+    /// Of somebody who says what time it is.
+    Said(Arc<dyn Clock>),
 }
 
 /// What a server's clock said.
@@ -40,17 +43,23 @@ impl DatabaseClock {
             DatabaseClock::Theirs(reading) => {
                 reading.lock().unwrap_or_else(PoisonError::into_inner).now()
             }
+            DatabaseClock::Said(clock) => to_the_microsecond(clock.now()),
         }
     }
 
     /// Whether it should be read again before it is relied on.
     pub(crate) fn is_old(&self) -> bool {
         match self {
-            DatabaseClock::Ours => false,
+            DatabaseClock::Ours | DatabaseClock::Said(_) => false,
             DatabaseClock::Theirs(reading) => {
                 reading.lock().unwrap_or_else(PoisonError::into_inner).is_old()
             }
         }
+    }
+
+    /// Whether it is a server's, and asked there.
+    pub(crate) fn is_theirs(&self) -> bool {
+        matches!(self, DatabaseClock::Theirs(_))
     }
 
     /// Goes on from what a server said. Our own clock needs no telling.
@@ -58,6 +67,12 @@ impl DatabaseClock {
         if let DatabaseClock::Theirs(reading) = self {
             *reading.lock().unwrap_or_else(PoisonError::into_inner) = said;
         }
+    }
+}
+
+impl fmt::Debug for DatabaseClock {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("DatabaseClock").field(&self.now()).finish()
     }
 }
 

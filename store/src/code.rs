@@ -40,6 +40,7 @@ impl StoreError {
             StoreError::Fenced { .. } | StoreError::JobLost { .. } => Code::TakenOver,
             StoreError::RevisionMoved { .. }
             | StoreError::ClaimTaken { .. }
+            | StoreError::MachineReserved { .. }
             | StoreError::Declined(_)
             | StoreError::Exists { .. }
             | StoreError::Absent { .. }

@@ -100,6 +100,12 @@ pub enum StoreError {
         /// What was wanted.
         value: String,
     },
+    /// Somebody reserved a machine since the plan was made that removes it, or makes it anew.
+    #[error("`machine.{machine}` was reserved since the plan was made")]
+    MachineReserved {
+        /// The machine.
+        machine: String,
+    },
     /// Others keep the database busy for longer than is worth waiting.
     #[error("the database `{location}` is busy")]
     Busy {
@@ -192,6 +198,7 @@ impl StoreError {
             StoreError::Older { location, .. } => older_hint(location),
             StoreError::RevisionMoved { .. }
             | StoreError::ClaimTaken { .. }
+            | StoreError::MachineReserved { .. }
             | StoreError::Fenced { .. } => "run `lessor plan` again and compare".into(),
             StoreError::Busy { .. } | StoreError::Contended { .. } => {
                 "try again in a moment".into()
@@ -204,7 +211,12 @@ impl StoreError {
 
     /// Whether the world moved since the plan was made.
     pub fn is_stale(&self) -> bool {
-        matches!(self, StoreError::RevisionMoved { .. } | StoreError::ClaimTaken { .. })
+        matches!(
+            self,
+            StoreError::RevisionMoved { .. }
+                | StoreError::ClaimTaken { .. }
+                | StoreError::MachineReserved { .. }
+        )
     }
 
     /// Whether somebody else was faster, and another try may well go through.

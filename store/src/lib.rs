@@ -88,10 +88,10 @@ pub use order::{
 pub use plan::{Deed, KeptPlan, PlanEvent, PlanPhase, PlanSource};
 pub use reservation::{
     Availability, Booking as MachineBooking, BookingAct, BookingEnd, BookingPhase, ClaimedBooking,
-    ClaimedMachine, Machine, MachineEnd, MachineLogin, MachineOrigin, MachinePhase, NewMachine,
-    PoolRelease, Reservation, ReservationEvent, ReservationFilter, ReservationHappening,
-    ReservationLimits, ReservationNeed, ReservationPhase, ReservationRequest, ReservationTerms,
-    Reserved, Window,
+    ClaimedMachine, Machine, MachineEnd, MachineLogin, MachineOrigin, MachinePhase, MachinePlace,
+    MachineState, NewMachine, PoolRelease, Reservation, ReservationEvent, ReservationFilter,
+    ReservationHappening, ReservationLimits, ReservationNeed, ReservationPhase, ReservationRequest,
+    ReservationTerms, Reserved, Window,
 };
 pub use revision::{Revision, read_tree};
 pub use row::{Columns, Misread};

@@ -253,6 +253,9 @@ fn running() {
         let order = format!("/v1/orders/{}", placed.body["id"].as_str().unwrap());
         until("it runs", Duration::from_mins(1), || client.get(&order)["phase"] == "active");
         let took = began.elapsed();
+        // A shell that is told to end before it listens is killed after ten seconds, and its host is
+        // in use until then.
+        thread::sleep(Duration::from_secs(1));
         // A tenant's network has room for thirteen.
         client.call(("DELETE", &order), &[], None).unwrap();
         until("it is gone", Duration::from_mins(1), || {

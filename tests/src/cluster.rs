@@ -39,6 +39,19 @@ impl Cluster {
         script("restart", self.directory.path(), "");
     }
 
+    /// How many statements were carried out until now. Only one that is durable counts them.
+    ///
+    /// # Panics
+    /// When it does not.
+    pub fn statements(&self) -> u64 {
+        let mut psql = Command::new("psql");
+        let counted = "CREATE EXTENSION IF NOT EXISTS pg_stat_statements SCHEMA pg_catalog;
+            SELECT sum(calls) FROM pg_stat_statements";
+        let output = psql.args([&self.url, "-qAtc", counted]).output().unwrap();
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        String::from_utf8(output.stdout).unwrap().trim().parse().unwrap()
+    }
+
     /// Leaves nothing in it.
     pub fn clear(&self) {
         let mut psql = Command::new("psql");

@@ -34,6 +34,17 @@ pub fn run_child(program: &Path, arguments: &[&str], prepare: impl FnOnce(&mut C
     Cost { cpu_ms: numbers.next().unwrap(), peak_mb: numbers.next().unwrap() }
 }
 
+/// The user and system time of this process until now, in milliseconds.
+pub fn cpu_ms() -> f64 {
+    let used = getrusage(UsageWho::RUSAGE_SELF).unwrap();
+    millis(used.user_time()) + millis(used.system_time())
+}
+
+#[expect(clippy::cast_precision_loss, reason = "time is far below what a float holds")]
+fn millis(time: TimeVal) -> f64 {
+    time.tv_sec() as f64 * 1_000.0 + time.tv_usec() as f64 / 1_000.0
+}
+
 /// Runs one child, and says what it used.
 ///
 /// # Panics
@@ -45,7 +56,6 @@ pub fn run_one(command: &[String]) -> String {
     let status = status.unwrap();
     assert!(status.success(), "{command:?}: {status}");
     let used = getrusage(UsageWho::RUSAGE_CHILDREN).unwrap();
-    let ms = |time: TimeVal| time.tv_sec() as f64 * 1_000.0 + time.tv_usec() as f64 / 1_000.0;
-    let cpu_ms = ms(used.user_time()) + ms(used.system_time());
+    let cpu_ms = millis(used.user_time()) + millis(used.system_time());
     format!("{cpu_ms} {}", used.max_rss() as f64 / 1_024.0)
 }

@@ -3,6 +3,8 @@
 
 #![expect(clippy::expect_used, reason = "a test that cannot go on says so by stopping")]
 
+use std::fs::Permissions;
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::{Arc, OnceLock};
@@ -146,11 +148,17 @@ impl Machine {
 
     /// What logs in over ssh with one of the keys.
     fn ssh_command(&self, key: &str, user: &str, command: &[&str]) -> Command {
+        let mut ssh = self.ssh_to();
+        ssh.args(["-o", "BatchMode=yes", "-o", "IdentitiesOnly=yes", "-i"]).arg(self.key(key));
+        ssh.arg(format!("{user}@127.0.0.1")).args(command);
+        ssh
+    }
+
+    /// What goes there over ssh, whoever it is.
+    fn ssh_to(&self) -> Command {
         let mut ssh = Command::new("ssh");
         ssh.args(["-o", "StrictHostKeyChecking=no", "-o", "UserKnownHostsFile=/dev/null"]);
-        ssh.args(["-o", "BatchMode=yes", "-o", "LogLevel=ERROR", "-F", "none"]);
-        ssh.args(["-o", "IdentitiesOnly=yes", "-p", &self.port.expect("it has ssh").to_string()]);
-        ssh.arg("-i").arg(self.key(key)).arg(format!("{user}@127.0.0.1")).args(command);
+        ssh.args(["-o", "LogLevel=ERROR", "-F", "none", "-p", &self.port().to_string()]);
         quiet(&mut ssh);
         ssh
     }
@@ -158,6 +166,18 @@ impl Machine {
     /// Logs in over ssh with one of the keys, `root` or `owner`, and runs a command.
     pub fn ssh(&self, key: &str, user: &str, command: &[&str]) -> Ran {
         ran(self.ssh_command(key, user, command))
+    }
+
+    /// Logs in over ssh with a password, and runs a command.
+    pub fn ssh_by_password(&self, password: &str, user: &str, command: &[&str]) -> Ran {
+        let asked = self.keys.path().join("password");
+        std::fs::write(&asked, "#!/bin/sh\necho \"$SAID\"\n").unwrap();
+        std::fs::set_permissions(&asked, Permissions::from_mode(0o700)).unwrap();
+        let mut ssh = self.ssh_to();
+        ssh.args(["-o", "PubkeyAuthentication=no", "-o", "NumberOfPasswordPrompts=1"]);
+        ssh.arg(format!("{user}@127.0.0.1")).args(command);
+        ssh.env("SSH_ASKPASS", asked).env("SSH_ASKPASS_REQUIRE", "force").env("SAID", password);
+        ran(ssh)
     }
 
     /// As [`Machine::ssh`], of what goes on.

@@ -83,7 +83,7 @@ pub struct Answer {
     pub status: u16,
     /// The headers, in lower case.
     pub headers: BTreeMap<String, String>,
-    /// The body; `null` when it is no JSON.
+    /// The body; a string when it is no JSON.
     pub body: Value,
 }
 
@@ -101,10 +101,25 @@ impl Shop {
     /// # Panics
     /// When they cannot be applied.
     pub fn of(installation: &str, specs: &str, url: Option<String>) -> Shop {
+        Shop::with(installation, specs, &[], url)
+    }
+
+    /// As [`Shop::of`], with other files beside the specs, by name.
+    ///
+    /// # Panics
+    /// When they cannot be applied.
+    pub fn with(
+        installation: &str,
+        specs: &str,
+        files: &[(&str, &str)],
+        url: Option<String>,
+    ) -> Shop {
         let home = tempfile::Builder::new().prefix("lessor-test-").tempdir().unwrap();
         let configuration = format!("installation = \"{installation}\"\n");
         fs::write(home.path().join("lessor.toml"), configuration).unwrap();
-        fs::write(home.path().join("specs.toml"), specs).unwrap();
+        for (name, text) in [("specs.toml", specs)].iter().chain(files) {
+            fs::write(home.path().join(name), text).unwrap();
+        }
         let file = || format!("sqlite:{}", home.path().join("shop.db").display());
         let (database, started) = (url.unwrap_or_else(file), AtomicU32::new(0));
         let mut shop = Shop { home, database, key: String::new(), started };
@@ -420,7 +435,8 @@ impl Answer {
         let length = headers.get("content-length").map_or("0", String::as_str);
         let mut body = vec![0; length.parse().map_err(io::Error::other)?];
         stream.read_exact(&mut body)?;
-        let body = serde_json::from_slice(&body).unwrap_or_default();
+        let body = serde_json::from_slice(&body)
+            .unwrap_or_else(|_| String::from_utf8_lossy(&body).into_owned().into());
         Ok(Answer { status: status.ok_or_else(broken)?, headers, body })
     }
 }

@@ -19,7 +19,7 @@ pub(crate) async fn run(command: &ReserveCommand) -> anyhow::Result<Exit> {
     match command {
         ReserveCommand::Place { new } => {
             let placed = new.asked.client()?.json(place(new)?).await?;
-            show(new.asked.format, [reservation_row(placed)])
+            show(new.asked.format, [placed_row(placed)])
         }
         ReserveCommand::List { tenant, asked } => {
             let call = || Call::get("/v1/reservations").asking("tenant", tenant.as_deref());
@@ -57,10 +57,18 @@ fn place(new: &NewReservation) -> anyhow::Result<Call> {
         "duration": new.duration.map(|duration| duration.to_string()),
         "start": new.start.map(|start| start.to_string()),
         "queue": new.wait.is_some(), "wait": new.wait.map(|wait| wait.to_string()),
-        "labels": labels, "key": key.trim(),
+        "labels": labels, "key": key.trim(), "password": new.password,
     });
     let call = Call::new(Method::POST, "/v1/pools/{pool}/reservations").at(&new.pool);
     Ok(call.once().body(body))
+}
+
+/// As any other, with the password that is told now and never again.
+fn placed_row(placed: Value) -> Row {
+    let password = placed["password"].as_str().map(|password| format!("password {password}"));
+    let cells = ["id", "tenant", "offer", "count", "phase", "start_at", "end_at"];
+    let cells = cells.map(|field| text(&placed, field)).into_iter().chain(password);
+    row(cells.collect::<Vec<_>>(), placed)
 }
 
 fn reservation_row(reservation: Value) -> Row {

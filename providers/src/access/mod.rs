@@ -23,8 +23,10 @@ use lessor_engine::access::Keeper;
 use lessor_plans::InstallationId;
 use lessor_specs::HostKey;
 
+use crate::connect::{self, Engine};
+use crate::memory::PretendMachine;
 pub use crate::ssh::{Credential, Kept};
-use crate::{ConnectError, Connection, connect};
+use crate::{ConnectError, Connection};
 use keep::Guest;
 use line::Line;
 
@@ -108,10 +110,10 @@ impl Default for Patience {
 pub fn keeper(machine: Machine<'_>) -> Result<Arc<dyn Keeper>, ConnectError> {
     let line: Box<dyn Line> = match machine.way {
         Way::Ssh(login) => Box::new(over_ssh::OverSsh::new(login, machine.patience)),
-        Way::Container(connection, thing) => {
-            let docker = connect::docker(&connection)?;
-            Box::new(in_container::InContainer::new(docker, thing))
-        }
+        Way::Container(connection, thing) => match connect::engine(&connection)? {
+            Engine::Docker(docker) => Box::new(in_container::InContainer::new(docker, thing)),
+            Engine::Memory(memory) => return Ok(Arc::new(PretendMachine::new(memory, thing))),
+        },
         Way::Agent(guest) => Box::new(by_agent::ByAgent::new(guest_of(&guest)?)),
     };
     let guest = machine.guest.as_ref().map(guest_of).transpose()?;

@@ -73,6 +73,25 @@ pub struct Life {
     pub ill: Option<String>,
     /// How often it was started anew.
     pub restarts: u64,
+    /// Who has an account on it.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub guests: Vec<Guest>,
+}
+
+/// An account on a container.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Guest {
+    /// What it is called.
+    pub name: String,
+    /// Its comment: whose it is.
+    pub mark: String,
+    /// Its number.
+    pub uid: u32,
+    /// From which day on nobody is let in, in days since 1970.
+    pub last_day: i64,
+    /// The key that is let in.
+    pub key: String,
 }
 
 /// Something that a container wrote.
@@ -122,6 +141,11 @@ impl Thing {
         self.life.as_ref().and_then(|life| life.ill.as_deref())
     }
 
+    /// Who has an account on it.
+    pub fn guests(&self) -> &[Guest] {
+        self.life.as_ref().map_or(&[], |life| &life.guests)
+    }
+
     /// How often it was started anew.
     pub fn restarts(&self) -> u64 {
         self.life.as_ref().map_or(0, |life| life.restarts)
@@ -161,6 +185,11 @@ impl Host {
         if let Some(thing) = self.container(name) {
             thing.life.get_or_insert_default().ill = ill.map(str::to_owned);
         }
+    }
+
+    /// The accounts on a container, if there is one.
+    pub(super) fn guests(&mut self, name: &str) -> Option<&mut Vec<Guest>> {
+        Some(&mut self.container(name)?.life.get_or_insert_default().guests)
     }
 
     fn container(&mut self, name: &str) -> Option<&mut Thing> {

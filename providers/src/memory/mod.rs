@@ -1,8 +1,10 @@
 //! A pretend Docker host: for trying things, and for tests.
 //!
 //! In reading order: what there is on it and what it lets happen ([`host`]), where it is kept
-//! ([`keep`]), the provider in front of both, and looking after one container ([`watch`]).
+//! ([`keep`]), the provider in front of both, looking after one container ([`watch`]), and who is let into
+//! one ([`guests`]).
 
+mod guests;
 mod host;
 mod keep;
 mod labels;
@@ -21,7 +23,8 @@ use lessor_plans::{
 use lessor_specs::quantity::looks_secret;
 use lessor_specs::{Address, EnvValue, Kind};
 
-pub use host::{Host, Life, Said, Thing};
+pub(crate) use guests::PretendMachine;
+pub use host::{Guest, Host, Life, Said, Thing};
 
 use crate::compare::compare;
 use crate::seen::{

@@ -102,7 +102,12 @@ impl Memory {
 }
 
 impl Owner {
-    fn container<'h>(&self, host: &'h Host, meant: &Watched) -> Result<&'h Thing, WatchError> {
+    /// A container of ours.
+    pub(super) fn container<'h>(
+        &self,
+        host: &'h Host,
+        meant: &Watched,
+    ) -> Result<&'h Thing, WatchError> {
         let thing = host.find("container", &meant.name).ok_or(WatchError::Absent)?;
         match self.mark(thing) {
             Ok(mark) if mark.address == meant.address => Ok(thing),

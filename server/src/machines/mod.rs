@@ -4,15 +4,17 @@
 //! The database says what is due and who does it ([`MachineBooking`](lessor_store::MachineBooking)); here it is done, at
 //! each machine for itself, since taking access away waits for nobody else. In reading order: when
 //! ([`rounds`]), which machines there are ([`declare`]), how one is reached ([`reach`]), what is done at it
-//! ([`work`]), making it anew ([`anew`]), and looking after those that are nobody's ([`probe`]).
+//! ([`work`]) and by which password one is let in ([`password`]), making it anew ([`anew`]), and looking after those that are nobody's ([`probe`]).
 
 mod anew;
 mod declare;
+mod password;
 mod probe;
 mod reach;
 mod rounds;
 mod work;
 
+pub(crate) use password::password_of;
 pub(crate) use work::account_name;
 
 use std::sync::Arc;

@@ -7,7 +7,7 @@ use lessor_engine::Clock as _;
 use lessor_store::{BookingAct, BookingEnd, ClaimedBooking, ClaimedMachine};
 use tokio::sync::watch;
 use tokio::task::{JoinHandle, JoinSet};
-use tokio::time::{interval, sleep, timeout};
+use tokio::time::{Instant, interval_at, sleep, timeout};
 use tracing::{debug, error, info, warn};
 
 use super::{Machines, TTL};
@@ -43,6 +43,9 @@ struct Rounds {
     machines: Arc<Machines>,
     stop: watch::Receiver<bool>,
     tasks: JoinSet<()>,
+    /// When it was last looked which machines there are.
+    declared_at: Option<Instant>,
+    has_pools: bool,
 }
 
 impl Lending {
@@ -51,7 +54,8 @@ impl Lending {
         let (stop, told) = watch::channel(false);
         let machines = Arc::new(Machines::new(services.store.clone(), estate));
         let (services, tasks) = (services.clone(), JoinSet::new());
-        let rounds = Rounds { services, machines, stop: told, tasks };
+        let rounds =
+            Rounds { services, machines, stop: told, tasks, declared_at: None, has_pools: false };
         Lending { stop, task: tokio::spawn(rounds.go_on()) }
     }
 
@@ -91,7 +95,12 @@ impl Rounds {
     async fn begin_due(&mut self) -> anyhow::Result<Duration> {
         while self.tasks.try_join_next().is_some() {}
         let store = &self.services.store;
-        if !self.machines.declare().await? {
+        // All there are are read for that: too much to be done whenever one of them is through.
+        if self.declared_at.is_none_or(|at| at.elapsed() >= ASKED_EVERY) {
+            self.has_pools = self.machines.declare().await?;
+            self.declared_at = Some(Instant::now());
+        }
+        if !self.has_pools {
             return Ok(ASKED_EVERY);
         }
         let room = AT_ONCE.saturating_sub(self.tasks.len());
@@ -141,7 +150,7 @@ async fn at_booking(services: Services, machines: Arc<Machines>, claimed: Claime
 
 /// Says again and again that we are at it, until others are.
 async fn renewed(machines: &Machines, claimed: &ClaimedBooking) {
-    let mut ticks = interval(TTL / 3);
+    let mut ticks = interval_at(Instant::now() + TTL / 3, TTL / 3);
     loop {
         ticks.tick().await;
         match machines.store.booking_renew(claimed, TTL).await {

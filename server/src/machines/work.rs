@@ -6,6 +6,7 @@ use lessor_engine::access::{
 };
 use lessor_store::{BookingAct, BookingEnd, ClaimedBooking, StoreError};
 
+use super::password::password_of;
 use super::reach::{Cleaning, Reached};
 use super::{Machines, TTL};
 
@@ -37,7 +38,7 @@ impl Machines {
         let reached = self.reach(&booking.machine, &booking.pool).await?;
         match claimed.act {
             BookingAct::Grant => {
-                let account = account(self, claimed, &reached.user_prefix)?;
+                let account = self.account(claimed, &reached.user_prefix).await?;
                 let proven = booking.granted_at.is_some();
                 let wanted = Wanted { account, proven };
                 // Its window may be over by now, and somebody else in it, if we stood still.
@@ -85,6 +86,22 @@ impl Machines {
         }
     }
 
+    /// Whom to let in.
+    async fn account(&self, claimed: &ClaimedBooking, prefix: &str) -> Result<Account, NotDone> {
+        let reservation = &claimed.reservation;
+        let installation = self.estate.installation.clone();
+        let mark = AccountMark::new(installation, &reservation.id).map_err(NotDone::from)?;
+        let key = reservation.ssh_key.as_deref().unwrap_or_default();
+        let ssh_key = key.parse().map_err(NotDone::from)?;
+        let name = account_name(prefix, &reservation.id).map_err(NotDone::from)?;
+        let expires_at = claimed.booking.window.end;
+        let password = match reservation.password {
+            true => Some(password_of(&self.store, &reservation.id).await?),
+            false => None,
+        };
+        Ok(Account { name, mark, ssh_key, expires_at, password })
+    }
+
     /// Sees that nobody else has taken over what is to be done.
     pub(super) async fn still_ours(&self, claimed: &ClaimedBooking) -> anyhow::Result<()> {
         if self.store.booking_renew(claimed, TTL).await? {
@@ -102,22 +119,6 @@ pub(super) async fn nobody_is_left(reached: &Reached) -> Result<(), NotDone> {
     }
     let names: Vec<_> = probe.seen.accounts.iter().map(|one| one.name.to_string()).collect();
     Err(NotDone { why: format!("accounts are left on it: {}", names.join(", ")), is_unsafe: true })
-}
-
-/// Whom to let in.
-fn account(
-    machines: &Machines,
-    claimed: &ClaimedBooking,
-    prefix: &str,
-) -> Result<Account, NotDone> {
-    let reservation = &claimed.reservation;
-    let installation = machines.estate.installation.clone();
-    let mark = AccountMark::new(installation, &reservation.id).map_err(NotDone::from)?;
-    let key = reservation.ssh_key.as_deref().unwrap_or_default();
-    let ssh_key = key.parse().map_err(NotDone::from)?;
-    let name = account_name(prefix, &reservation.id).map_err(NotDone::from)?;
-    let expires_at = claimed.booking.window.end;
-    Ok(Account { name, mark, ssh_key, expires_at, password: None })
 }
 
 /// What the account of a reservation is called: on all its machines alike, and like no other.

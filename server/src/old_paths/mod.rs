@@ -3,6 +3,7 @@
 //! Each asks as its client asks, does what a call of `/v1` does, and answers as its client expects.
 //! `compat = false` in `lessor.toml` takes them away.
 
+pub(crate) mod lab;
 pub(crate) mod machines;
 pub(crate) mod users;
 

@@ -7,7 +7,7 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::IntoResponse;
 use lessor_specs::{HostKey, Kind, name_problem};
-use lessor_store::{Machine, MachineLogin, NewMachine};
+use lessor_store::{Machine, MachineLogin, MachineState, NewMachine};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
@@ -15,7 +15,7 @@ use super::pool::known;
 use crate::access::Permission;
 use crate::extract::{Json, Path, Query};
 use crate::page::{Page, PageQuery};
-use crate::{Caller, Problem, Services};
+use crate::{Caller, Problem, ProblemKind, Services};
 
 /// A machine, as it stands. What lets us in is never shown.
 #[derive(Serialize, ToSchema)]
@@ -26,8 +26,9 @@ pub struct MachineShown {
     pool: String,
     /// Who says that it is there: `file` or `call`.
     origin: &'static str,
-    /// How it is: `ready`, `cleaning`, or `quarantined` while nobody gets it.
-    phase: &'static str,
+    /// What can be done with it: it is `free`, `reserved`, in `cleaning`, `quarantined` while it was not
+    /// found well, or `cordoned`.
+    state: &'static str,
     /// Whether it is kept out of new reservations.
     cordoned: bool,
     /// Whether it goes once it is nobody's.
@@ -52,35 +53,35 @@ pub struct MachineShown {
 pub(crate) struct NewMachineBody {
     /// Its name.
     #[schema(min_length = 1, max_length = 40)]
-    name: String,
+    pub(crate) name: String,
     /// Its host name or address.
     #[schema(min_length = 1, max_length = 253)]
-    host: String,
+    pub(crate) host: String,
     /// Where its ssh server listens; 22 unless said.
     #[serde(default = "ssh")]
     #[schema(minimum = 1, maximum = 65535)]
-    port: u16,
+    pub(crate) port: u16,
     /// Who we are there: `root` unless said, or somebody who may do everything by `sudo -n`.
     #[serde(default = "root")]
-    user: String,
+    pub(crate) user: String,
     /// The fingerprint of its ssh key: `SHA256:…`.
-    host_key: String,
+    pub(crate) host_key: String,
     /// Our password there, or our private key. It is never shown again.
     #[schema(write_only, min_length = 1, max_length = 16384)]
-    credential: String,
+    pub(crate) credential: String,
     /// By what those who reserve choose it.
     #[serde(default)]
-    labels: BTreeMap<String, String>,
+    pub(crate) labels: BTreeMap<String, String>,
 }
 
 impl MachineShown {
     /// As the API shows it.
-    pub fn of(machine: &Machine) -> Self {
+    pub fn of((machine, state): &(Machine, MachineState)) -> Self {
         MachineShown {
             name: machine.name.clone(),
             pool: machine.pool.clone(),
             origin: machine.origin.as_str(),
-            phase: machine.phase.as_str(),
+            state: state.as_str(),
             cordoned: machine.cordoned || machine.withheld,
             leaving: machine.leaving,
             labels: machine.labels.clone(),
@@ -105,7 +106,7 @@ pub(crate) async fn list(
     let after = page.after()?;
     let store = &services.store;
     let machines = store.machine_list(Some(&pool), after.as_deref(), page.fetch()?).await?;
-    Ok(Answer(page.page(machines, |machine| machine.name.clone(), MachineShown::of)?))
+    Ok(Answer(page.page(machines, |(machine, _)| machine.name.clone(), MachineShown::of)?))
 }
 
 /// Registers a machine that is there, or says anew how it is reached. Nobody gets it before it was
@@ -119,14 +120,25 @@ pub(crate) async fn register(
 ) -> Result<impl IntoResponse, Problem> {
     caller.on_platform(Permission::PoolsWrite)?;
     known(&services, &pool).await?;
+    let registered = put(&services, &caller, &pool, new).await?;
+    Ok((StatusCode::CREATED, Answer(MachineShown::of(&registered))))
+}
+
+/// Registers a machine of a pool that is there, for a caller who may.
+pub(crate) async fn put(
+    services: &Services,
+    caller: &Caller,
+    pool: &str,
+    new: NewMachineBody,
+) -> Result<(Machine, MachineState), Problem> {
     check(&new)?;
     let NewMachineBody { name, host, port, user, host_key, credential, labels } = new;
-    let machine = NewMachine { name, pool, labels, withheld: false };
+    let machine = NewMachine { name, pool: pool.to_owned(), labels, withheld: false };
     let login = MachineLogin { host, port, user, host_key: Some(host_key), credential };
     let store = &services.store;
-    let machine = store.machine_register(&machine, &login, &caller.actor()).await?;
+    store.machine_register(&machine, &login, &caller.actor()).await?;
     services.machines_moved.notify_one();
-    Ok((StatusCode::CREATED, Answer(MachineShown::of(&machine))))
+    store.machine_show(&machine.name).await?.ok_or_else(Problem::not_found)
 }
 
 /// Forgets a machine that was registered. Who has it keeps it until then; nobody gets it any more.
@@ -139,11 +151,22 @@ pub(crate) async fn unregister(
     caller.on_platform(Permission::PoolsWrite)?;
     known(&services, &pool).await?;
     of_pool(&services, &pool, &machine).await?;
-    if !services.store.machine_unregister(&machine, &caller.actor()).await? {
-        let detail = "files declare it: remove its entry, and apply";
-        return Err(Problem::new(crate::ProblemKind::NotNow).detail(detail));
-    }
+    forget(&services, &caller, &machine).await?;
     Ok(StatusCode::NO_CONTENT)
+}
+
+/// Forgets a machine that is there, for a caller who may.
+pub(crate) async fn forget(
+    services: &Services,
+    caller: &Caller,
+    machine: &str,
+) -> Result<(), Problem> {
+    if services.store.machine_unregister(machine, &caller.actor()).await? {
+        services.machines_moved.notify_one();
+        return Ok(());
+    }
+    let detail = "files declare it: remove its entry, and apply";
+    Err(Problem::new(ProblemKind::NotNow).detail(detail))
 }
 
 /// A machine, if it is one of the pool.
@@ -152,7 +175,7 @@ pub(super) async fn of_pool(
     pool: &str,
     machine: &str,
 ) -> Result<Machine, Problem> {
-    let found = services.store.machine_show(machine).await?;
+    let found = services.store.machine_show(machine).await?.map(|(machine, _)| machine);
     found.filter(|found| found.pool == pool).ok_or_else(Problem::not_found)
 }
 

@@ -14,6 +14,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use lessor_engine::Clock as _;
 use lessor_specs::{Address, Kind, Specs};
 use lessor_store::{MachineBooking as Booking, Reservation};
+use secrecy::{ExposeSecret as _, SecretString};
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -57,6 +58,9 @@ pub struct ReservationShown {
     hourly: Option<String>,
     /// The currency of that.
     currency: Option<String>,
+    /// The password of its account on each machine, beside the key: told to whoever asked for one,
+    /// and never again.
+    password: Option<String>,
     /// Why it is over, when nobody wished so.
     problem: Option<String>,
     /// When it was asked for.
@@ -112,6 +116,7 @@ impl ReservationShown {
             machines,
             hourly: hourly.map(|(_, hourly)| hourly.to_string()),
             currency: hourly.map(|(currency, _)| currency.to_string()),
+            password: None,
             problem: reservation.why.clone(),
             placed_at: reservation.placed_at.to_string(),
             ended_at: reservation.ended_at.map(|at| at.to_string()),
@@ -158,6 +163,13 @@ pub(crate) async fn all_shown(
         ReservationShown::of(reservation, own.map(ReservedShown::of).collect(), now)
     });
     Ok(shown.collect())
+}
+
+impl ReservationShown {
+    /// With its password, for whoever reserves.
+    pub(super) fn telling(self, password: &SecretString) -> Self {
+        ReservationShown { password: Some(password.expose_secret().to_owned()), ..self }
+    }
 }
 
 impl ReservedShown {

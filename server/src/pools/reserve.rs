@@ -16,6 +16,7 @@ use utoipa::ToSchema;
 use super::{ReservationShown, shown};
 use crate::access::Permission;
 use crate::extract::{Idempotent, Path, etag};
+use crate::machines::password_of;
 use crate::orders::tenant_of;
 use crate::{Caller, Problem, Services};
 
@@ -49,6 +50,9 @@ pub(crate) struct NewReservation {
     /// What the machines have to have.
     #[serde(default)]
     labels: BTreeMap<String, String>,
+    /// Whether a password is made that may log in as well, where the offer allows it.
+    #[serde(default)]
+    password: bool,
     /// The public key that may log in, as in `authorized_keys`.
     #[schema(max_length = 8192)]
     key: String,
@@ -92,6 +96,7 @@ pub(crate) async fn create(
         start: body.start.as_deref().map(start).transpose()?,
         wait_s: body.queue.then(|| body.wait.map_or(WAIT, seconds)),
         ssh_key: Some(body.key),
+        password: body.password,
         key: Some(RequestKey { scope, key, digest }),
         by: caller.actor(),
     };
@@ -102,8 +107,11 @@ pub(crate) async fn create(
     let repeated = HeaderName::from_static("idempotency-replayed");
     let repeated = [(repeated, if reserved.repeated { "true" } else { "false" })];
     let version = etag(i64::try_from(reservation.version).unwrap_or(i64::MAX));
-    let body = Answer(shown(&services, reservation).await?);
-    Ok((StatusCode::CREATED, location, repeated, version, body))
+    let mut body = shown(&services, reservation).await?;
+    if reservation.password {
+        body = body.telling(&password_of(&services.store, &reservation.id).await?);
+    }
+    Ok((StatusCode::CREATED, location, repeated, version, Answer(body)))
 }
 
 /// The offer that is meant: the one that is named, or the only one of a pool.

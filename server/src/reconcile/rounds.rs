@@ -6,7 +6,6 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use lessor_engine::{Clock as _, Stop};
-use lessor_store::Order;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, sleep, timeout};
@@ -29,6 +28,9 @@ const LOOKED_EVERY: Duration = Duration::from_mins(1);
 /// How long to wait before orders that could not be carried out are tried again, at first. It
 /// doubles each time, up to [`LOOKED_EVERY`].
 const TRIED_AGAIN: Duration = Duration::from_secs(1);
+
+/// How long a look that came to nothing keeps from the next one at most. It is as long as it took.
+const LONGEST_REST: Duration = Duration::from_secs(1);
 
 /// How long to wait at least.
 const AT_LEAST: Duration = Duration::from_millis(20);
@@ -54,6 +56,8 @@ struct Rounds {
     left: Open,
     /// When the next turn is taken, whatever happens.
     next: Instant,
+    /// When the next turn is taken at the earliest.
+    rests_until: Instant,
     pause: Duration,
     is_waiting_for_apply: bool,
 }
@@ -68,6 +72,7 @@ impl Reconciling {
             stop: told,
             left: Open::new(),
             next: Instant::now(),
+            rests_until: Instant::now(),
             pause: TRIED_AGAIN,
             is_waiting_for_apply: false,
         };
@@ -89,10 +94,12 @@ impl Reconciling {
 impl Rounds {
     async fn go_on(mut self) {
         while *self.stop.borrow() == Stop::No {
-            match self.is_due().await {
-                Ok(true) => self.turn().await,
-                Ok(false) => {}
-                Err(error) => warn!(%error, "could not read orders"),
+            if Instant::now() >= self.rests_until {
+                match self.is_due().await {
+                    Ok(true) => self.turn().await,
+                    Ok(false) => {}
+                    Err(error) => warn!(%error, "could not read orders"),
+                }
             }
             tokio::select! {
                 () = self.services.orders_moved.notified() => {}
@@ -104,6 +111,10 @@ impl Rounds {
 
     /// How long to wait if nobody says anything.
     fn pause_now(&self) -> Duration {
+        let rest = self.rests_until.saturating_duration_since(Instant::now());
+        if !rest.is_zero() {
+            return rest;
+        }
         let hears = self.services.hears.load(Ordering::Relaxed);
         let asked = if hears { ASKED_ANYWAY } else { ASKED_EVERY };
         // Whatever the database is to say, there is a time for the next turn.
@@ -112,13 +123,22 @@ impl Rounds {
     }
 
     async fn is_due(&self) -> Result<bool, lessor_store::StoreError> {
-        let open = self.services.store.order_list_open().await?;
-        let has_moved = |order: &Order| self.left.get(&order.id) != Some(&order.version);
-        Ok(Instant::now() >= self.next || open.iter().any(has_moved))
+        if Instant::now() >= self.next {
+            return Ok(true);
+        }
+        let open = self.services.store.order_versions_open().await?;
+        Ok(open.iter().any(|(id, version)| self.left.get(id) != Some(version)))
     }
 
     async fn turn(&mut self) {
+        let began = Instant::now();
         let turn = self.reconciler.turn(&self.stop).await;
+        // Orders that come while nothing can be done for them are looked at together, and not each
+        // for itself: looking takes what serving those who order needs.
+        let is_idle = matches!(&turn, Ok(Turn::Done(done)) if done.steps == 0);
+        if is_idle {
+            self.rests_until = Instant::now() + began.elapsed().min(LONGEST_REST);
+        }
         let is_soon = match turn {
             Ok(Turn::Done(done)) => {
                 debug!(steps = done.steps, settled = done.settled.len(), "took a turn");

@@ -41,7 +41,7 @@ async fn without_the_old_paths_nothing_is_there_and_nothing_is_said_of_them() {
     let with = with["paths"].as_object().unwrap();
     let paths = api["paths"].as_object().unwrap();
     let old: Vec<_> = with.keys().filter(|path| !paths.contains_key(*path)).collect();
-    assert_eq!(old.len(), 9, "{old:?}");
+    assert_eq!(old.len(), 15, "{old:?}");
     for path in old {
         let found = server.call(&admin, "GET", path, None).await;
         assert_eq!(found.status, 404, "{path} {found:?}");

@@ -146,6 +146,7 @@ impl Server {
             claims: &claims,
             keeps: &[],
             forget: &forget,
+            changes: &[],
         };
         self.store().apply_begin(begin).await.unwrap();
     }

@@ -104,7 +104,12 @@ fn about_pool(route: &Route) -> Option<About> {
 fn about_old(route: &Route) -> Option<About> {
     let machine = || json!({ "tenant": "TENANT", "offer": "small", "name": "NEW" });
     Some(match (route.method.as_str(), route.path.as_str()) {
-        ("GET", "/countries" | "/osystems" | "/parametrs") => About::Nobody,
+        (
+            "GET",
+            "/countries" | "/osystems" | "/parametrs" | "/available" | "/reserve" | "/release_all",
+        ) => About::Nobody,
+        ("GET", "/reservations") => About::Owned("/reservations?tenant=TENANT", None),
+        ("GET" | "POST", "/machines") | ("DELETE", "/machines/{name}") => About::Platform,
         ("GET", "/get_balance") => About::Owned("/get_balance?tenant=TENANT", None),
         ("POST", "/calc_price") => About::Owned("/calc_price", Some(machine())),
         ("POST", "/create_machine") => About::Owned("/create_machine", Some(machine())),
@@ -240,6 +245,7 @@ async fn reservation(server: &Server, tenant: &str) -> String {
             max_total_s: None,
             cleaning_s: 0,
             queue: false,
+            password: false,
             hourly: None,
             limits,
         },
@@ -250,6 +256,7 @@ async fn reservation(server: &Server, tenant: &str) -> String {
         start: None,
         wait_s: None,
         ssh_key: Some(LOGIN_KEY.into()),
+        password: false,
         key: None,
         by: Actor::command(),
     };
@@ -430,6 +437,7 @@ async fn what_each_role_may_do_in_its_own_tenant_is_this() {
     POST   /calc_price                                   200 200 200 200 200 403 403
     POST   /create_machine                               201 201 201 403 201 403 403
     GET    /get_balance                                  200 200 200 200 200 403 403
+    GET    /reservations                                 200 200 200 200 200 403 403
     GET    /v1/api-keys                                  200 200 403 403 200 403 403
     POST   /v1/api-keys                                  201 201 403 403 201 403 403
     DELETE /v1/api-keys/{key}                            204 204 403 403 204 403 403

@@ -72,6 +72,18 @@ open = true
 order = "user-container"
 "#;
 
+/// Machines that are registered by calls.
+const LAB: &str = r#"
+[pool.metal]
+access = "ssh"
+[offer.lab]
+price = {}
+[offer.lab.machine]
+pools = ["metal"]
+[policy.signup]
+open = true
+"#;
+
 async fn machines(backend: Backend) -> Server {
     let server = Server::new(backend).await;
     server.apply(MACHINES).await;
@@ -187,5 +199,46 @@ async fn a_user_is_provisioned_once_with_a_container_and_a_port() {
         200 {"port":null,"username":"zoe"}
         200 {"active":0,"containers":2,"orders":{"pending":2},"tenants":3,"users":3}
         "#));
+    }
+}
+
+#[tokio::test]
+async fn a_client_of_a_lab_registers_looks_and_is_told_where_to_go_instead_of_changing_by_a_get() {
+    for backend in BACKENDS {
+        let server = Server::new(backend).await;
+        server.apply(LAB).await;
+        let admin = server.platform(PlatformRole::Admin).await;
+        let alice = server.person("alice").await;
+        let key = "SHA256:uNiVztksCsDhcc0u9e8BrrQXVUDcEjQ6vNVzQ5e6PGA";
+        let machine = json!({ "name": "metal-1", "host": "192.0.2.1", "password": "hunter2" });
+        let mut known = machine.clone();
+        known["host_key"] = json!(key);
+        let mut elsewhere = known.clone();
+        elsewhere["pool"] = json!("wood");
+        // Nobody listens there.
+        let silent = json!({ "name": "m", "host": "127.0.0.1", "port": 1, "password": "x" });
+        let mut told = Vec::new();
+        for (who, body) in [(&alice, &known), (&admin, &elsewhere), (&admin, &silent)] {
+            told.push(server.told(who, "POST", "/machines", Some(body.clone())).await);
+        }
+        told.push(server.told(&admin, "POST", "/machines", Some(known)).await);
+        for (who, path) in [
+            (&admin, "/machines"),
+            (&alice, "/machines"),
+            (&alice, "/available"),
+            (&admin, "/reservations"),
+            (&alice, "/reservations"),
+        ] {
+            told.push(server.told(who, "GET", path, None).await);
+        }
+        for path in ["/machines/metal-1", "/machines/metal-1"] {
+            told.push(server.told(&admin, "DELETE", path, None).await);
+        }
+        for path in ["/reserve?minutes=60", "/release_all"] {
+            let answer = server.call(&alice, "GET", path, None).await;
+            let (allow, link) = (answer.header("allow"), answer.header("link"));
+            told.push(format!("{} allow: {allow:?} link: {link}", answer.shown()));
+        }
+        allow_duplicates!(assert_snapshot!(told.join("\n"), @""));
     }
 }

@@ -279,7 +279,7 @@ async fn nothing_is_left_of_an_order_that_ended_without_data_to_keep() {
         assert_eq!(shop.seen(&order).await, "terminated\n", "{done:?}");
         // The tenant's network was its last thing, and can be given to another.
         assert_eq!(shop.store().claim_list().await.unwrap(), [].into());
-        assert!(shop.store().order_list_open().await.unwrap().is_empty());
+        assert!(shop.store().order_versions_open().await.unwrap().is_empty());
     }
 }
 

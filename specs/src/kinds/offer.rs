@@ -186,6 +186,10 @@ pub struct ReservationRules {
     /// Whether one may wait for a free machine.
     #[serde(default)]
     pub queue: bool,
+    /// Whether one may have a password made beside the key.
+    // One without it is sold in the version it always was.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub password: bool,
 }
 
 impl ReservationRules {

@@ -10,7 +10,7 @@ use sqlx::any::AnyRow;
 use sqlx::{Any, Executor};
 
 use super::Order;
-use crate::row;
+use crate::row::{self, Misread};
 use crate::work::Work;
 use crate::{Store, StoreError};
 
@@ -37,11 +37,21 @@ impl Store {
         Ok(OrderSight { orders, open, claims })
     }
 
-    /// Orders that are not at rest, the oldest first: under way, or over with something left.
-    pub async fn order_list_open(&self) -> Result<Vec<Order>, StoreError> {
-        self.order_list_open_by(self.pool()).await
+    /// The version of each order that is not at rest: under way, or over with something left.
+    pub async fn order_versions_open(&self) -> Result<BTreeMap<String, u64>, StoreError> {
+        let rows = sqlx::query(
+            "SELECT id, version FROM orders
+             WHERE cleared_at IS NULL AND phase NOT IN ('active', 'suspended')",
+        )
+        .fetch_all(self.pool())
+        .await
+        .map_err(|error| self.error(&error))?;
+        let versions =
+            rows.iter().map(|row| Ok((row::text(row, "id")?, row::count(row, "version")?)));
+        versions.collect::<Result<_, Misread>>().map_err(|error| self.error(&error.into()))
     }
 
+    /// Orders that are not at rest, the oldest first.
     async fn order_list_open_by<'c>(
         &self,
         by: impl Executor<'c, Database = Any>,
@@ -114,7 +124,7 @@ impl Store {
             let quota = row::Columns::text(row, "quota")?;
             Ok((row::text(row, "id")?, Tenant { quota, ..Tenant::default() }))
         };
-        let tenants = rows.iter().map(tenant).collect::<Result<_, row::Misread>>();
+        let tenants = rows.iter().map(tenant).collect::<Result<_, Misread>>();
         tenants.map_err(|error| self.error(&error.into()))
     }
 }

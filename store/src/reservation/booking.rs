@@ -20,6 +20,9 @@ const COLUMNS: usize = 11;
 /// How often it is looked for more where others are faster.
 const ROUNDS: usize = 16;
 
+/// How long what failed is put off at most.
+pub(super) const LONGEST_PAUSE: Duration = Duration::from_mins(5);
+
 /// A machine within a reservation.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Booking {
@@ -221,7 +224,7 @@ impl Store {
         // What others are faster at is theirs, and there may be more behind it.
         for _ in 0..ROUNDS {
             let wanted = limit.saturating_sub(claimed.len());
-            let due = if wanted > 0 { self.bookings_due(wanted).await? } else { Vec::new() };
+            let due = if wanted > 0 { self.bookings_due(wanted, ttl).await? } else { Vec::new() };
             if due.is_empty() {
                 break;
             }
@@ -234,23 +237,33 @@ impl Store {
     }
 
     /// Where something is to be done: each with what it is a part of.
-    async fn bookings_due(&self, limit: usize) -> Result<Vec<(String, String)>, StoreError> {
+    ///
+    /// A turn or a pause that ends later than any can was written before the clock was set back.
+    async fn bookings_due(
+        &self,
+        limit: usize,
+        ttl: Duration,
+    ) -> Result<Vec<(String, String)>, StoreError> {
+        let now = self.now();
         let rows = sqlx::query(
             "SELECT b.id AS id, b.reservation AS reservation FROM booking AS b
              WHERE b.phase IN ('granting', 'revoking', 'cleaning', 'quarantined')
-                 AND b.next_at <= $1 AND coalesce(b.leased_until, 0) <= $1
+                 AND (b.next_at <= $1 OR b.next_at > $3 OR (b.phase = 'revoking' AND b.tries = 0))
+                 AND (coalesce(b.leased_until, 0) <= $1 OR b.leased_until > $4)
                  AND (b.phase <> 'granting' OR b.granted_at IS NOT NULL OR (
                      EXISTS (
                          SELECT 1 FROM machine AS m WHERE m.name = b.machine AND m.phase = 'ready'
                      ) AND NOT EXISTS (
                          SELECT 1 FROM booking AS o WHERE o.machine = b.machine AND o.id <> b.id
-                             AND o.phase NOT IN ('booked', 'done')
+                             AND o.phase <> 'done' AND o.phase <> 'booked'
                      )
                  ))
              ORDER BY CASE WHEN b.phase = 'revoking' THEN 0 ELSE 1 END, b.next_at, b.id LIMIT $2",
         )
-        .bind(self.now().as_microsecond())
+        .bind(now.as_microsecond())
         .bind(row::column(limit))
+        .bind(later(now, LONGEST_PAUSE).as_microsecond())
+        .bind(later(now, ttl).as_microsecond())
         .fetch_all(self.pool())
         .await
         .map_err(|error| self.error(&error))?;
@@ -267,8 +280,7 @@ impl Store {
     ) -> Result<bool, StoreError> {
         let mut work = self.begin().await?;
         let now = self.time(&mut work).await?;
-        let ttl = SignedDuration::try_from(ttl).unwrap_or(SignedDuration::MAX);
-        let until = now.checked_add(ttl).unwrap_or(Timestamp::MAX);
+        let until = later(now, ttl);
         let renewed = sqlx::query(
             "UPDATE booking SET leased_until = $1
              WHERE id = $2 AND token = $3 AND phase = $4 AND leased_until IS NOT NULL",
@@ -294,19 +306,20 @@ impl Store {
         // Who ends the reservation, or makes it longer, comes before or behind.
         let reservation = self.reservation_lock(&mut work, reservation).await?;
         let now = self.time(&mut work).await?;
-        let ttl = SignedDuration::try_from(ttl).unwrap_or(SignedDuration::MAX);
-        let until = now.checked_add(ttl).unwrap_or(Timestamp::MAX);
+        let until = later(now, ttl);
         let claimed = async {
             let row = sqlx::query(
                 "UPDATE booking SET leased_until = $1, token = token + 1, tries = tries + 1
                  WHERE id = $2 AND phase IN ('granting', 'revoking', 'cleaning', 'quarantined')
-                     AND next_at <= $3 AND coalesce(leased_until, 0) <= $3
+                     AND (next_at <= $3 OR next_at > $4 OR (phase = 'revoking' AND tries = 0))
+                     AND (coalesce(leased_until, 0) <= $3 OR leased_until > $1)
                      AND (phase <> 'granting' OR end_at > $3)
                  RETURNING *",
             )
             .bind(until.as_microsecond())
             .bind(id)
             .bind(now.as_microsecond())
+            .bind(later(now, LONGEST_PAUSE).as_microsecond())
             .fetch_optional(&mut *work)
             .await?;
             let Some(row) = row else { return Ok(None) };
@@ -366,6 +379,11 @@ impl Store {
         }
         Ok(())
     }
+}
+
+pub(super) fn later(now: Timestamp, pause: Duration) -> Timestamp {
+    let pause = SignedDuration::try_from(pause).unwrap_or(SignedDuration::MAX);
+    now.checked_add(pause).unwrap_or(Timestamp::MAX)
 }
 
 async fn bookings_insert(work: &mut Work, bookings: &[Booking]) -> Result<(), sqlx::Error> {

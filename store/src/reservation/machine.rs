@@ -112,39 +112,6 @@ impl Machine {
 }
 
 impl Store {
-    /// The machines of a pool, or of all, behind `after`, in order of name.
-    pub async fn machine_list(
-        &self,
-        pool: Option<&str>,
-        after: Option<&str>,
-        limit: u32,
-    ) -> Result<Vec<Machine>, StoreError> {
-        // No pool is called by an empty word.
-        let rows = sqlx::query(
-            "SELECT * FROM machine WHERE (pool = $1 OR $1 = '') AND name > $2
-             ORDER BY name LIMIT $3",
-        )
-        .bind(pool.unwrap_or_default())
-        .bind(after.unwrap_or_default())
-        .bind(i64::from(limit))
-        .fetch_all(self.pool())
-        .await
-        .map_err(|error| self.error(&error))?;
-        let machines = rows.iter().map(Machine::read).collect::<Result<_, _>>();
-        machines.map_err(|error| self.error(&error.into()))
-    }
-
-    /// A machine; `None` when there is no such machine.
-    pub async fn machine_show(&self, name: &str) -> Result<Option<Machine>, StoreError> {
-        let found = sqlx::query("SELECT * FROM machine WHERE name = $1")
-            .bind(name)
-            .fetch_optional(self.pool())
-            .await
-            .map_err(|error| self.error(&error))?;
-        let machine = found.as_ref().map(Machine::read).transpose();
-        machine.map_err(|error| self.error(&error.into()))
-    }
-
     /// Keeps a machine back, or no longer. Who has it keeps it, and who is to have it gets it.
     /// `None` when there is no such machine.
     pub async fn machine_cordon(
@@ -194,7 +161,7 @@ impl Store {
                      SELECT m.name FROM machine AS m
                      WHERE m.next_at <= $2 AND coalesce(m.leased_until, 0) <= $2 AND NOT EXISTS (
                          SELECT 1 FROM booking AS b WHERE b.machine = m.name
-                             AND b.phase NOT IN ('booked', 'done')
+                             AND b.phase <> 'done' AND b.phase <> 'booked'
                      )
                      ORDER BY m.next_at, m.name LIMIT $3
                  ) AND coalesce(leased_until, 0) <= $2
@@ -245,7 +212,7 @@ impl Store {
                  tries = CASE WHEN $4 = 1 THEN 0 ELSE tries END,
                  probed_at = CASE WHEN $4 = 1 THEN $5 ELSE probed_at END
              WHERE name = $6 AND token = $7 AND NOT EXISTS (
-                 SELECT 1 FROM booking WHERE machine = $6 AND phase NOT IN ('booked', 'done')
+                 SELECT 1 FROM booking WHERE machine = $6 AND phase <> 'done' AND phase <> 'booked'
              )",
         )
         .bind(phase.as_str())

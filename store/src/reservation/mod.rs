@@ -4,7 +4,7 @@
 //! ([`machine`], [`register`]) and which of them are given ([`room`]); reserving ([`place`]), waiting
 //! ([`queue`]), and what is done with a reservation ([`change`]); what falls due by the clock ([`turn`])
 //! and carrying it out at each machine ([`booking`], [`step`]); what it takes of quotas ([`quota`]) and
-//! costs ([`money`]), and how much there is ([`availability`]).
+//! costs ([`money`]), how much there is ([`availability`]), and what runs take away ([`withdraw`]).
 //!
 //! A window is half-open, `[start, end)`, and each machine is kept free behind it for as long as its
 //! cleaning takes. The database has the last word on that, and its clock on what is over. Whoever
@@ -25,6 +25,7 @@ mod register;
 mod room;
 mod step;
 mod turn;
+mod withdraw;
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -35,7 +36,7 @@ use lessor_specs::kinds::{Offer, Quota};
 use lessor_specs::{Currency, Duration, Money};
 use serde::{Deserialize, Serialize};
 
-pub use availability::Availability;
+pub use availability::{Availability, MachineState};
 pub use booking::{Booking, BookingAct, BookingPhase, ClaimedBooking};
 pub use change::PoolRelease;
 pub use event::{ReservationEvent, ReservationHappening};
@@ -43,7 +44,7 @@ pub use machine::{ClaimedMachine, Machine, MachineEnd, MachineOrigin, MachinePha
 pub use place::{ReservationRequest, Reserved};
 pub use quota::ReservationNeed;
 pub use read::ReservationFilter;
-pub use register::{MachineLogin, NewMachine};
+pub use register::{MachineLogin, MachinePlace, NewMachine};
 pub use step::BookingEnd;
 
 /// Machines that somebody has for a while, or is to have.
@@ -65,6 +66,8 @@ pub struct Reservation {
     pub terms: ReservationTerms,
     /// Whose key is let in.
     pub ssh_key: Option<String>,
+    /// Whether a password is let in as well.
+    pub password: bool,
     /// How many machines: wanted while it waits, and had from then on.
     pub count: u32,
     /// With how many it is content.
@@ -137,6 +140,9 @@ pub struct ReservationTerms {
     pub cleaning_s: i64,
     /// Whether one may wait.
     pub queue: bool,
+    /// Whether one may have a password.
+    #[serde(default)]
+    pub password: bool,
     /// What each machine costs for an hour; `None` when it is free.
     pub hourly: Option<(Currency, Money)>,
     /// What a tenant may have.
@@ -180,6 +186,7 @@ impl ReservationTerms {
             max_total_s: rules.longest_in_all().map(seconds),
             cleaning_s: rules.cleaning.map_or(0, seconds),
             queue: rules.queue,
+            password: rules.password,
             hourly,
             limits,
         })

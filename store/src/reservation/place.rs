@@ -52,6 +52,8 @@ pub struct ReservationRequest {
     pub wait_s: Option<i64>,
     /// Whose key is let in.
     pub ssh_key: Option<String>,
+    /// Whether a password is let in as well.
+    pub password: bool,
     /// What tells this request from others, so that it is carried out once however often it comes.
     pub key: Option<RequestKey>,
     /// Who reserves.
@@ -259,6 +261,9 @@ fn reservation_of(
     if waits.is_some_and(|waits| !(1..=LONGEST_WAIT).contains(&waits)) {
         return Err(unfit("queue", "expected to wait for a second to thirty days"));
     }
+    if request.password && !terms.password {
+        return Err(unfit("password", "this offer lets in keys only"));
+    }
     let reservation = Reservation {
         id: ident("rsv", now),
         number,
@@ -268,6 +273,7 @@ fn reservation_of(
         labels: request.labels.clone(),
         terms: terms.clone(),
         ssh_key: request.ssh_key.clone(),
+        password: request.password,
         count: request.count,
         min_count,
         seconds,

@@ -41,6 +41,7 @@ impl Reservation {
             labels: json(row, "labels")?,
             terms: json(row, "terms")?,
             ssh_key: row.text("ssh_key")?,
+            password: row::number(row, "password")? == 1,
             count: row::count(row, "count")?,
             min_count: row::count(row, "min_count")?,
             seconds: row::number(row, "seconds")?,
@@ -167,9 +168,9 @@ impl Store {
 
 async fn reservation_insert(work: &mut Work, reservation: &Reservation) -> Result<(), sqlx::Error> {
     sqlx::query(
-        "INSERT INTO reservation (id, number, tenant, offer, pools, labels, terms, ssh_key, count,
-             min_count, seconds, wait_until, phase, placed_by, placed_at, version)
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16)",
+        "INSERT INTO reservation (id, number, tenant, offer, pools, labels, terms, ssh_key,
+             password, count, min_count, seconds, wait_until, phase, placed_by, placed_at, version)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17)",
     )
     .bind(&reservation.id)
     .bind(reservation.number)
@@ -179,6 +180,7 @@ async fn reservation_insert(work: &mut Work, reservation: &Reservation) -> Resul
     .bind(text_of(&reservation.labels))
     .bind(text_of(&reservation.terms))
     .bind(&reservation.ssh_key)
+    .bind(i64::from(reservation.password))
     .bind(i64::from(reservation.count))
     .bind(i64::from(reservation.min_count))
     .bind(reservation.seconds)

@@ -39,6 +39,17 @@ pub struct MachineLogin {
     pub credential: String,
 }
 
+/// Where a machine is that was registered by a call.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct MachinePlace {
+    /// Its host name or address.
+    pub host: String,
+    /// Its port.
+    pub port: u16,
+    /// The user.
+    pub user: String,
+}
+
 impl std::fmt::Debug for MachineLogin {
     /// Without what lets us in.
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -163,6 +174,21 @@ impl Store {
             })
         });
         login.transpose().map_err(|error: Misread| self.error(&error.into()))
+    }
+
+    /// Where the machines are that were registered by calls, by name.
+    pub async fn machine_places(&self) -> Result<BTreeMap<String, MachinePlace>, StoreError> {
+        let rows = sqlx::query("SELECT name, host, port, login FROM registered_machine")
+            .fetch_all(self.pool())
+            .await
+            .map_err(|error| self.error(&error))?;
+        let places = rows.iter().map(|row| {
+            let (host, port) = (row::text(row, "host")?, row::count(row, "port")?);
+            let user = row::text(row, "login")?;
+            Ok((row::text(row, "name")?, MachinePlace { host, port, user }))
+        });
+        let places = places.collect::<Result<_, Misread>>();
+        places.map_err(|error| self.error(&error.into()))
     }
 
     /// The names of machines that somebody has, or is to have: what files say less of takes none of

@@ -69,14 +69,16 @@ impl Store {
         let named = with_rows("", 1, pools.len());
         let (at, free_at) = (pools.len() + 1, pools.len() + 2);
         let (later, most) = (pools.len() + 3, pools.len() + 4);
-        // Who begins now gets none that is not given back yet, however long it was to be by now.
+        // Who begins now gets none that is not given back yet, however long it was to be by now; and
+        // nobody gets one before the window of who has it, where the clock was set back since.
         let text = format!(
             "SELECT m.name AS name, m.pool AS pool, m.labels AS labels FROM machine AS m
              WHERE m.pool IN{named} AND m.cordoned = 0 AND m.withheld = 0 AND m.leaving = 0
                  AND (m.phase = 'ready' OR (m.phase = 'cleaning' AND ${later} = 1))
                  AND NOT EXISTS (
                      SELECT 1 FROM booking AS b
-                     WHERE b.machine = m.name AND b.phase <> 'done' AND b.start_at < ${free_at}
+                     WHERE b.machine = m.name AND b.phase <> 'done'
+                         AND (b.start_at < ${free_at} OR b.phase <> 'booked')
                          AND (b.free_at > ${at} OR (${later} = 0 AND b.start_at <= ${at}))
                  )
              ORDER BY m.turn, m.name LIMIT ${most}"

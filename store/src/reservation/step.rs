@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 use serde_json::json;
 
-use super::booking::{BookingAct, BookingPhase, ClaimedBooking};
+use super::booking::{BookingAct, BookingPhase, ClaimedBooking, LONGEST_PAUSE, later};
 use super::event::ReservationHappening;
 use super::machine::MachinePhase;
 use crate::row;
@@ -19,7 +19,7 @@ pub enum BookingEnd {
     Failed {
         /// What went wrong.
         why: String,
-        /// When to try again.
+        /// When to try again; within five minutes in any case.
         again_at: Timestamp,
         /// Whether nobody gets the machine until it was cleaned. So it is in any case where nobody is
         /// to be let in any more.
@@ -126,7 +126,7 @@ fn stepped(claimed: &ClaimedBooking, end: &BookingEnd, now: Timestamp) -> Steppe
         BookingEnd::Done => Stepped { phase, next_at: now, why: None, tries: 0 },
         BookingEnd::Failed { why, again_at, .. } => Stepped {
             phase,
-            next_at: *again_at,
+            next_at: (*again_at).min(later(now, LONGEST_PAUSE)),
             why: Some(row::storable(why)),
             tries: claimed.booking.tries,
         },

@@ -2,9 +2,11 @@
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use lessor_engine::{ApplyId, Entry, Journal as _, Phase};
+use jiff::{SignedDuration, Timestamp};
+use lessor_engine::{ApplyId, Clock, Entry, Journal as _, Phase};
 use lessor_plans::{Act, Claim, ClaimKey, Digest, Forget, Keep};
 use lessor_specs::{Address, Tree};
 use lessor_store::{Begin, Holder, LeaseTerms, Leases, Store};
@@ -26,7 +28,18 @@ pub(crate) enum Backend {
 /// A database that is gone after the test.
 pub(crate) struct Database {
     pub(crate) store: Store,
+    /// What it goes by, where time is simulated.
+    clock: Option<Arc<SetClock>>,
     kept: Kept,
+}
+
+/// A clock that goes on when it is told to, forth or back.
+struct SetClock(Mutex<Timestamp>);
+
+impl Clock for SetClock {
+    fn now(&self) -> Timestamp {
+        *self.0.lock().unwrap()
+    }
 }
 
 /// Where a database is kept.
@@ -41,7 +54,24 @@ impl Database {
             Backend::Sqlite => Kept::File(tempfile::tempdir().unwrap()),
             Backend::Postgres => Kept::Server(Postgres::new()),
         };
-        Database { store: Store::open(&kept.url()).await.unwrap(), kept }
+        Database { store: Store::open(&kept.url()).await.unwrap(), clock: None, kept }
+    }
+
+    /// One whose time stands still but for what a test lets pass. It is noon on 2026-12-01, a Tuesday.
+    pub(crate) async fn simulated(backend: Backend) -> Self {
+        let Database { store, kept, .. } = Database::new(backend).await;
+        let clock = Arc::new(SetClock(Mutex::new("2026-12-01T12:00:00Z".parse().unwrap())));
+        Database { store: store.by_clock(clock.clone()), clock: Some(clock), kept }
+    }
+
+    /// Lets so many minutes pass.
+    pub(crate) fn pass(&self, minutes: i64) {
+        self.set(self.store.now() + SignedDuration::from_mins(minutes));
+    }
+
+    /// Says what time it is.
+    pub(crate) fn set(&self, now: Timestamp) {
+        *self.clock.as_ref().unwrap().0.lock().unwrap() = now;
     }
 
     pub(crate) fn url(&self) -> String {
@@ -50,7 +80,11 @@ impl Database {
 
     /// As another process has it: with connections of its own.
     pub(crate) async fn another(&self) -> Store {
-        Store::open(&self.url()).await.unwrap()
+        let store = Store::open(&self.url()).await.unwrap();
+        match &self.clock {
+            Some(clock) => store.by_clock(clock.clone()),
+            None => store,
+        }
     }
 
     /// The server that keeps it.
@@ -184,6 +218,7 @@ impl Plan {
             claims: &self.claims,
             keeps: &self.keeps,
             forget: &self.forget,
+            changes: &[],
         }
     }
 }

@@ -33,6 +33,7 @@ mod orders;
 mod postgres;
 mod races;
 mod reserving;
+mod reserving_clock;
 mod reserving_machines;
 mod reserving_queue;
 mod reserving_races;

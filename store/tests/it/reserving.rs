@@ -6,9 +6,8 @@ use std::time::Duration;
 use jiff::{SignedDuration, Timestamp};
 use lessor_engine::Clock as _;
 use lessor_store::{
-    Actor, BookingEnd, BookingPhase, ClaimedBooking, MachineBooking, MachineEnd, NewMachine,
-    ReservationFilter, ReservationLimits, ReservationPhase, ReservationRequest, ReservationTerms,
-    Reserved, Store,
+    Actor, BookingEnd, ClaimedBooking, MachineBooking, MachineEnd, NewMachine, ReservationLimits,
+    ReservationPhase, ReservationRequest, ReservationTerms, Reserved, Store,
 };
 
 use sqlx::{AnyConnection, Connection as _};
@@ -53,6 +52,7 @@ pub(crate) fn terms() -> ReservationTerms {
         max_total_s: Some(24 * 3_600),
         cleaning_s: 300,
         queue: true,
+        password: false,
         hourly: Some((eur(), money("0.6"))),
         limits: ReservationLimits::default(),
     }
@@ -72,6 +72,7 @@ pub(crate) fn wish(tenant: &str, count: u32) -> ReservationRequest {
         start: None,
         wait_s: None,
         ssh_key: Some("ssh-ed25519 AAAA student".into()),
+        password: false,
         key: None,
         by: Actor::command(),
     }
@@ -83,33 +84,6 @@ pub(crate) async fn place(store: &Store, request: &ReservationRequest) -> Reserv
 
 pub(crate) fn machines(bookings: &[MachineBooking]) -> String {
     bookings.iter().map(|one| one.machine.as_str()).collect::<Vec<_>>().join(" ")
-}
-
-/// Lets time go by for everything that is reserved.
-pub(crate) async fn go_by(database: &Database, minutes: i64) {
-    let micros = minutes * 60_000_000;
-    let less = |columns: &[&str]| {
-        let less = columns.iter().map(|column| format!("{column} = {column} - {micros}"));
-        less.collect::<Vec<_>>().join(", ")
-    };
-    let reservation = less(&["start_at", "end_at", "wait_until", "placed_at"]);
-    // The earliest first, so that none comes upon another.
-    let mut bookings = Vec::new();
-    let all = ReservationFilter::default();
-    for reservation in database.store.reservation_list(&all, 1_000).await.unwrap() {
-        bookings.extend(database.store.booking_list(&reservation.id).await.unwrap());
-    }
-    bookings.retain(|booking| booking.phase != BookingPhase::Done);
-    bookings.sort_by_key(|booking| booking.window.start);
-    let booking = less(&["start_at", "end_at", "free_at", "next_at", "leased_until", "granted_at"]);
-    let moved =
-        bookings.iter().map(|one| format!("UPDATE booking SET {booking} WHERE id = '{}'", one.id));
-    let mut connection = connect(database).await;
-    let statements = moved.chain([format!("UPDATE reservation SET {reservation}")]);
-    for statement in statements {
-        sqlx::query(sqlx::AssertSqlSafe(statement)).execute(&mut connection).await.unwrap();
-    }
-    connection.close().await.unwrap();
 }
 
 pub(crate) async fn connect(database: &Database) -> AnyConnection {
@@ -157,7 +131,7 @@ pub(crate) fn free() -> ReservationTerms {
 #[tokio::test]
 async fn two_machines_for_an_hour_are_charged_let_in_and_given_back_by_the_minute() {
     for backend in BACKENDS {
-        let database = Database::new(backend).await;
+        let database = Database::simulated(backend).await;
         let store = &database.store;
         open_pool(store, 3).await;
         pay(store, "acme", "10").await;
@@ -167,7 +141,7 @@ async fn two_machines_for_an_hour_are_charged_let_in_and_given_back_by_the_minut
         let mut told = vec![machines(&placed.bookings), work(store).await];
         told.push(wallet(store, "acme").await);
         let left = placed.reservation.remaining_s(store.now());
-        go_by(&database, 10).await;
+        database.pass(10);
         let released = store.reservation_release(id, &Actor::command()).await.unwrap();
         told.push(wallet(store, "acme").await);
         told.push(work(store).await);
@@ -198,7 +172,7 @@ async fn two_machines_for_an_hour_are_charged_let_in_and_given_back_by_the_minut
 #[tokio::test]
 async fn what_begins_later_is_promised_until_then_and_free_again_when_it_is_canceled() {
     for backend in BACKENDS {
-        let database = Database::new(backend).await;
+        let database = Database::simulated(backend).await;
         let store = &database.store;
         open_pool(store, 1).await;
         pay(store, "acme", "1").await;
@@ -218,7 +192,7 @@ async fn what_begins_later_is_promised_until_then_and_free_again_when_it_is_canc
         told.push(events(store, &placed.reservation.id).await);
 
         let second = place(store, &ReservationRequest { start, ..wish("acme", 1) }).await;
-        go_by(&database, 121).await;
+        database.pass(121);
         told.push(work(store).await);
         told.push(wallet(store, "acme").await);
 
@@ -240,7 +214,7 @@ async fn what_begins_later_is_promised_until_then_and_free_again_when_it_is_canc
 #[tokio::test]
 async fn what_cannot_be_reserved_is_declined_and_counts_nothing() {
     for backend in BACKENDS {
-        let database = Database::new(backend).await;
+        let database = Database::simulated(backend).await;
         let store = &database.store;
         open_pool(store, 3).await;
         pay(store, "acme", "1").await;
@@ -264,6 +238,7 @@ async fn what_cannot_be_reserved_is_declined_and_counts_nothing() {
             wish("acme", 2),
             wish("acme", 4),
             ReservationRequest { labels: gpu, terms: free(), ..wish("acme", 2) },
+            ReservationRequest { password: true, ..base() },
             ReservationRequest { terms: limits(0, 9, 9), ..base() },
             ReservationRequest { terms: limits(9, 0, 9), ..base() },
         ];
@@ -282,6 +257,7 @@ async fn what_cannot_be_reserved_is_declined_and_counts_nothing() {
         `acme` has EUR 1.000000 left, and EUR 1.200000 is needed
         there are 3 such machines in all, and 4 are wanted
         there are 1 such machines in all, and 2 are wanted
+        this offer lets in keys only
         `acme` may have 0 of reservations, and would have 1
         `acme` may have 0 of machines, and would have 1
         ");
@@ -303,7 +279,7 @@ async fn what_cannot_be_reserved_is_declined_and_counts_nothing() {
 #[tokio::test]
 async fn an_extension_is_charged_and_let_in_for_longer_unless_somebody_comes_behind() {
     for backend in BACKENDS {
-        let database = Database::new(backend).await;
+        let database = Database::simulated(backend).await;
         let store = &database.store;
         open_pool(store, 1).await;
         pay(store, "acme", "2").await;
@@ -323,13 +299,13 @@ async fn an_extension_is_charged_and_let_in_for_longer_unless_somebody_comes_beh
         told.push(extend(120).await);
         told.push(extend(24 * 3_600).await);
         told.push(extend(0).await);
-        go_by(&database, 91).await;
+        database.pass(91);
         told.push(extend(30).await);
         told.push(work(store).await);
         told.push(wallet(store, "acme").await);
         told.push(events(store, &first.id).await);
         // Who had it last is out before the next is in.
-        go_by(&database, 6).await;
+        database.pass(6);
         told.push(work(store).await);
 
         same_snapshot!(told.join("\n"), @"

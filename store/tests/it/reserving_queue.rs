@@ -3,13 +3,13 @@
 use lessor_store::{Actor, ReservationPhase, ReservationRequest};
 
 use crate::fixture::{BACKENDS, Database};
-use crate::reserving::{free, go_by, later, open_pool, phase, place, wish, work};
+use crate::reserving::{free, later, open_pool, phase, place, wish, work};
 use crate::shop::{assert_ledger, declined, pay};
 
 #[tokio::test]
 async fn who_waits_is_served_in_order_and_nobody_small_passes_somebody_large() {
     for backend in BACKENDS {
-        let database = Database::new(backend).await;
+        let database = Database::simulated(backend).await;
         let store = &database.store;
         open_pool(store, 3).await;
         let waits = |tenant: &str, count| ReservationRequest {
@@ -33,7 +33,7 @@ async fn who_waits_is_served_in_order_and_nobody_small_passes_somebody_large() {
         let refused = declined(store.reservation_place(&pushy).await).to_string();
         let soon = ReservationRequest { start: Some(later(store, 1)), ..pushy };
         declined(store.reservation_place(&soon).await);
-        go_by(&database, 2).await;
+        database.pass(2);
         served.push(serve().await);
         store.reservation_release(&held[0].reservation.id, &Actor::command()).await.unwrap();
         work(store).await;
@@ -61,7 +61,7 @@ async fn who_waits_is_served_in_order_and_nobody_small_passes_somebody_large() {
 #[tokio::test]
 async fn who_cannot_pay_when_it_is_their_turn_makes_way_for_the_next() {
     for backend in BACKENDS {
-        let database = Database::new(backend).await;
+        let database = Database::simulated(backend).await;
         let store = &database.store;
         open_pool(store, 1).await;
         pay(store, "rich", "5").await;

@@ -14,7 +14,7 @@ use sqlx::Row as _;
 
 use crate::fixture::{BACKENDS, Backend, Database};
 use crate::races::{CLIENTS, Chance, all_at_once};
-use crate::reserving::{connect, free, go_by, open_pool, place, wish, work};
+use crate::reserving::{connect, free, open_pool, place, wish, work};
 use crate::shop::{assert_ledger, declined, key, pay};
 
 /// How many pairs of bookings have one machine at one time.
@@ -88,7 +88,7 @@ fn made(results: Vec<Result<Reserved, StoreError>>) -> Vec<Reserved> {
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn no_machine_is_had_by_two_at_once() {
     for backend in BACKENDS {
-        let database = Database::new(backend).await;
+        let database = Database::simulated(backend).await;
         open_pool(&database.store, 10).await;
         pay(&database.store, "acme", "100").await;
 
@@ -109,7 +109,7 @@ async fn no_machine_is_had_by_two_at_once() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn of_what_a_tenant_may_have_no_more_is_reserved() {
     for backend in BACKENDS {
-        let database = Database::new(backend).await;
+        let database = Database::simulated(backend).await;
         open_pool(&database.store, 70).await;
         let limited = |reservations, machines, hours| ReservationTerms {
             limits: ReservationLimits { reservations, machines, machine_hours_per_week: hours },
@@ -138,7 +138,7 @@ async fn of_what_a_tenant_may_have_no_more_is_reserved() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn hours_of_a_week_are_had_once() {
     for backend in BACKENDS {
-        let database = Database::new(backend).await;
+        let database = Database::simulated(backend).await;
         open_pool(&database.store, 64).await;
         // From a Monday on, so that all of it lies in one week.
         let week = 7 * 24 * 3_600;
@@ -160,7 +160,7 @@ async fn hours_of_a_week_are_had_once() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn one_key_is_one_reservation() {
     for backend in BACKENDS {
-        let database = Database::new(backend).await;
+        let database = Database::simulated(backend).await;
         open_pool(&database.store, 64).await;
         let request = |with_key: bool| {
             move |_| ReservationRequest {
@@ -184,7 +184,7 @@ async fn one_key_is_one_reservation() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn who_asked_first_is_served_first_whoever_serves() {
     for backend in BACKENDS {
-        let database = Database::new(backend).await;
+        let database = Database::simulated(backend).await;
         let store = &database.store;
         open_pool(store, 4).await;
         let all = ReservationRequest { terms: free(), ..wish("first", 4) };
@@ -224,7 +224,7 @@ async fn who_asked_first_is_served_first_whoever_serves() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn whoever_wants_a_machine_longer_and_whoever_has_it_next_are_never_both_right() {
     for backend in BACKENDS {
-        let database = Database::new(backend).await;
+        let database = Database::simulated(backend).await;
         let stores = [database.store.clone(), database.another().await];
         let store = &database.store;
         open_pool(store, 1).await;
@@ -313,7 +313,7 @@ async fn counted(store: &Store, tenant: &str) -> (i64, i64, i64) {
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn whatever_is_reserved_at_once_nothing_overlaps_and_every_sum_is_right() {
     for backend in BACKENDS {
-        let database = Database::new(backend).await;
+        let database = Database::simulated(backend).await;
         let stores = Arc::new([database.store.clone(), database.another().await]);
         open_pool(&database.store, 10).await;
         for tenant in ["acme", "globex"] {
@@ -341,7 +341,7 @@ async fn whatever_is_reserved_at_once_nothing_overlaps_and_every_sum_is_right() 
         // And so it is when all of it is over.
         work(&database.store).await;
         for _ in 0..10 {
-            go_by(&database, 150).await;
+            database.pass(150);
             work(&database.store).await;
         }
         let open = ReservationFilter { open: true, ..ReservationFilter::default() };
@@ -355,7 +355,7 @@ async fn whatever_is_reserved_at_once_nothing_overlaps_and_every_sum_is_right() 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn one_at_a_time_works_on_a_machine() {
     for backend in BACKENDS {
-        let database = Database::new(backend).await;
+        let database = Database::simulated(backend).await;
         let stores = [database.store.clone(), database.another().await];
         open_pool(&database.store, 10).await;
         let ten = ReservationRequest { terms: free(), ..wish("acme", 10) };

@@ -6,13 +6,13 @@ use jiff::{SignedDuration, Timestamp};
 use lessor_store::{Actor, Reservation, ReservationPhase, ReservationRequest, Window};
 
 use crate::fixture::{BACKENDS, Database};
-use crate::reserving::{events, free, go_by, later, open_pool, phase, place, terms, wish, work};
+use crate::reserving::{events, free, later, open_pool, phase, place, terms, wish, work};
 use crate::shop::{assert_ledger, pay, wallet};
 
 #[tokio::test]
 async fn a_window_that_went_by_while_nobody_was_there_is_not_paid_for_and_lets_nobody_in() {
     for backend in BACKENDS {
-        let database = Database::new(backend).await;
+        let database = Database::simulated(backend).await;
         let store = &database.store;
         open_pool(store, 2).await;
         pay(store, "acme", "2").await;
@@ -21,7 +21,7 @@ async fn a_window_that_went_by_while_nobody_was_there_is_not_paid_for_and_lets_n
         let now = place(store, &wish("acme", 1)).await;
         assert_eq!(wallet(store, "acme").await, "EUR 1.400000 held 0.600000 free 0.800000");
 
-        go_by(&database, 120).await;
+        database.pass(120);
         let worked = work(store).await;
 
         assert_eq!(worked, "", "nobody was ever let in");
@@ -39,7 +39,7 @@ async fn a_window_that_went_by_while_nobody_was_there_is_not_paid_for_and_lets_n
 #[tokio::test]
 async fn whose_window_is_over_soon_is_told_so_once_for_each_end() {
     for backend in BACKENDS {
-        let database = Database::new(backend).await;
+        let database = Database::simulated(backend).await;
         let store = &database.store;
         open_pool(store, 1).await;
         let reserved = place(store, &ReservationRequest { terms: free(), ..wish("acme", 1) }).await;
@@ -47,12 +47,12 @@ async fn whose_window_is_over_soon_is_told_so_once_for_each_end() {
         work(store).await;
         let due = store.booking_due().await.unwrap().unwrap();
         for minutes in [54, 2, 1] {
-            go_by(&database, minutes).await;
+            database.pass(minutes);
             work(store).await;
         }
         store.reservation_extend(id, 900, &Actor::command()).await.unwrap();
         for minutes in [0, 14] {
-            go_by(&database, minutes).await;
+            database.pass(minutes);
             work(store).await;
         }
 
@@ -75,6 +75,7 @@ fn what_is_left_of_a_reservation_is_counted_by_the_clock_alone() {
         labels: BTreeMap::new(),
         terms: terms(),
         ssh_key: None,
+        password: false,
         count: 1,
         min_count: 1,
         seconds: 3_600,

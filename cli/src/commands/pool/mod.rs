@@ -71,9 +71,11 @@ fn pool_row(pool: Value) -> Row {
 }
 
 fn machine_row(machine: Value) -> Row {
-    let cordoned = if machine["cordoned"] == true { "cordoned" } else { "" };
-    let [name, phase, problem] = ["name", "phase", "problem"].map(|field| text(&machine, field));
-    row([name, phase, cordoned.into(), problem], machine)
+    // One that is kept back may still be somebody's.
+    let is_kept_back = machine["cordoned"] == true && machine["state"] != "cordoned";
+    let cordoned = if is_kept_back { "cordoned" } else { "" };
+    let [name, state, problem] = ["name", "state", "problem"].map(|field| text(&machine, field));
+    row([name, state, cordoned.into(), problem], machine)
 }
 
 fn release_row(released: Value) -> Row {
