@@ -105,7 +105,10 @@ fn machines(client: &mut Client, pool: &str) -> Vec<Value> {
 }
 
 fn all_are(client: &mut Client, pool: &str, state: &str) {
-    until(state, PATIENCE, || machines(client, pool).iter().all(|one| one["state"] == state));
+    until(state, PATIENCE, || {
+        let machines = machines(client, pool);
+        !machines.is_empty() && machines.iter().all(|one| one["state"] == state)
+    });
 }
 
 /// Reserves all of a pool and has it.

@@ -7,7 +7,8 @@ use std::time::Duration;
 use axum::body::Body;
 use axum::http::{Request, StatusCode};
 use insta::assert_snapshot;
-use jiff::Timestamp;
+use jiff::SignedDuration;
+use lessor_engine::Clock as _;
 use lessor_server::{Access, Route, routes_listed};
 use lessor_store::{
     Actor, KeyOwner, MachineEnd, MachineLogin, NewMachine, NewWebhook, PlatformRole,
@@ -230,7 +231,8 @@ async fn reservation(server: &Server, tenant: &str) -> String {
     };
     store.machine_register(&machine, &login, &Actor::command()).await.unwrap();
     for claimed in store.machine_claim(9, Duration::from_secs(9)).await.unwrap() {
-        let well = MachineEnd::Well { next_at: Timestamp::MAX };
+        let next_at = server.store().now() + SignedDuration::from_hours(24);
+        let well = MachineEnd::Well { next_at };
         store.machine_step(&claimed, &well).await.unwrap();
     }
     let limits = ReservationLimits::default();

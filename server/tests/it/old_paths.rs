@@ -239,6 +239,20 @@ async fn a_client_of_a_lab_registers_looks_and_is_told_where_to_go_instead_of_ch
             let (allow, link) = (answer.header("allow"), answer.header("link"));
             told.push(format!("{} allow: {allow:?} link: {link}", answer.shown()));
         }
-        allow_duplicates!(assert_snapshot!(told.join("\n"), @""));
+        allow_duplicates!(assert_snapshot!(told.join("\n"), @r#"
+        403 {"detail":"this needs `pools:write` on the platform","status":403,"title":"this caller may not do that","type":"/problems/forbidden"}
+        422 {"errors":[{"detail":"expected the name of a pool whose machines are entered by ssh","pointer":"/pool"}],"status":422,"title":"the input is not valid","type":"/problems/invalid"}
+        422 {"errors":[{"detail":"it shows no key: no ssh with `127.0.0.1:1`: Connection refused (os error 111)","pointer":"/host"}],"status":422,"title":"the input is not valid","type":"/problems/invalid"}
+        201 {"host_key":"SHA256:uNiVztksCsDhcc0u9e8BrrQXVUDcEjQ6vNVzQ5e6PGA","name":"metal-1","pool":"metal","status":"quarantined"}
+        200 [{"host":"192.0.2.1","name":"metal-1","pool":"metal","port":22,"status":"quarantined","user":"root"}]
+        403 {"detail":"this needs `pools:read` on the platform","status":403,"title":"this caller may not do that","type":"/problems/forbidden"}
+        200 []
+        200 []
+        422 {"errors":[{"detail":"expected the name of a tenant","parameter":"tenant"}],"status":422,"title":"the input is not valid","type":"/problems/invalid"}
+        200 {"name":"metal-1","status":"deleted"}
+        404 {"status":404,"title":"there is nothing here","type":"/problems/not-found"}
+        405 {"detail":"a GET changes nothing; call `POST /v1/pools/{pool}/reservations`","status":405,"title":"this cannot be done here","type":"/problems/method-not-allowed"} allow: "" link: </v1/pools/metal/reservations>; rel="successor-version"
+        405 {"detail":"a GET changes nothing; call `POST /v1/pools/{pool}/actions`","status":405,"title":"this cannot be done here","type":"/problems/method-not-allowed"} allow: "" link: </v1/pools/metal/actions>; rel="successor-version"
+        "#));
     }
 }

@@ -7,8 +7,8 @@ use jiff::SignedDuration;
 use lessor_engine::Clock as _;
 use lessor_plans::{Action, Change, Origin, Reason};
 use lessor_store::{
-    Actor, Begin, BookingAct, BookingEnd, Decline, MachineLogin, MachinePhase, NewMachine,
-    ReservationPhase, ReservationRequest,
+    Actor, Begin, BookingAct, BookingEnd, Decline, MachineLogin, MachinePhase, MachineState,
+    NewMachine, ReservationPhase, ReservationRequest,
 };
 
 use crate::fixture::{BACKENDS, Database, Plan};
@@ -187,6 +187,11 @@ async fn how_many_machines_there_are_to_have_is_told_of_ten_thousand() {
 
         assert_eq!((found.machines, found.free, found.reserved), (10_000, 5_999, 4_000));
         assert_eq!((found.cordoned, found.next_free.len()), (1, 10));
+        let machines = store.machine_list(Some("lab"), None, 20_000).await.unwrap();
+        let free = machines.iter().filter(|(_, state)| *state == MachineState::Free).count();
+        assert_eq!((machines.len(), free), (10_000, 5_999));
+        let (machine, state) = &machines[0];
+        assert_eq!(store.machine_show(&machine.name).await.unwrap().unwrap().1, *state);
     }
 }
 
