@@ -70,8 +70,10 @@ const FAULTS: [Fault; 4] = [
         says: "took too long",
     },
     Fault {
-        does: |machine| drop(docker(&["network", "disconnect", "bridge", &machine.name])),
-        undoes: |machine| drop(docker(&["network", "connect", "bridge", &machine.name])),
+        does: |machine| {
+            machine.sh("echo 'Port 2222' >/etc/ssh/sshd_config.d/port.conf && kill -HUP 1");
+        },
+        undoes: |machine| drop(machine.sh("rm /etc/ssh/sshd_config.d/port.conf && kill -HUP 1")),
         says: "127.0.0.1",
     },
     Fault {
