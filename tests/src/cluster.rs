@@ -45,7 +45,7 @@ impl Cluster {
     /// When it does not.
     pub fn statements(&self) -> u64 {
         let mut psql = Command::new("psql");
-        let counted = "CREATE EXTENSION IF NOT EXISTS pg_stat_statements SCHEMA pg_catalog;
+        let counted = "CREATE EXTENSION IF NOT EXISTS pg_stat_statements;
             SELECT sum(calls) FROM pg_stat_statements";
         let output = psql.args([&self.url, "-qAtc", counted]).output().unwrap();
         assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));

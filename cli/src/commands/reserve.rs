@@ -79,7 +79,12 @@ fn reservation_row(reservation: Value) -> Row {
 fn machine_row(machine: Value) -> Row {
     let [name, phase, problem] = ["machine", "phase", "problem"].map(|field| text(&machine, field));
     let [user, host, port] = ["user", "host", "port"].map(|field| text(&machine, field));
-    let way = if host.is_empty() { String::new() } else { format!("ssh -p {port} {user}@{host}") };
+    let way = match (host.is_empty(), user.is_empty()) {
+        (_, true) => String::new(),
+        (false, false) => format!("ssh -p {port} {user}@{host}"),
+        // A container: where whoever runs it is, its tenant knows.
+        (true, false) => format!("{user}, port {port}"),
+    };
     row([name, phase, way, problem], machine)
 }
 

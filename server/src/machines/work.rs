@@ -95,10 +95,10 @@ impl Machines {
         let ssh_key = key.parse().map_err(NotDone::from)?;
         let name = account_name(prefix, &reservation.id).map_err(NotDone::from)?;
         let expires_at = claimed.booking.window.end;
-        let password = match reservation.password {
-            true => Some(password_of(&self.store, &reservation.id).await?),
-            false => None,
-        };
+        let mut password = None;
+        if reservation.password {
+            password = Some(password_of(&self.store, &reservation.id).await?);
+        }
         Ok(Account { name, mark, ssh_key, expires_at, password })
     }
 

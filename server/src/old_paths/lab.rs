@@ -1,5 +1,7 @@
 //! Machines of a lab: which can be had, who has which, and registering some.
 
+use std::collections::BTreeMap;
+
 use axum::Json as Answer;
 use axum::extract::State;
 use axum::http::{HeaderValue, StatusCode, header};
@@ -31,7 +33,7 @@ pub(crate) struct Available {
 
 /// A machine that somebody has.
 #[derive(Serialize, ToSchema)]
-pub(crate) struct Reserved {
+pub(crate) struct Taken {
     /// The reservation.
     id: String,
     /// The machine.
@@ -135,12 +137,12 @@ pub(crate) async fn available(
 }
 
 /// The machines that are reserved, be it from later on.
-#[utoipa::path(get, path = "/reservations", tag = "old paths", params(ReservedQuery), responses((status = 200, body = Vec<Reserved>)))]
+#[utoipa::path(get, path = "/reservations", tag = "old paths", params(ReservedQuery), responses((status = 200, body = Vec<Taken>)))]
 pub(crate) async fn reservations(
     State(services): State<Services>,
     caller: Caller,
     Query(query): Query<ReservedQuery>,
-) -> Result<Answer<Vec<Reserved>>, Problem> {
+) -> Result<Answer<Vec<Taken>>, Problem> {
     let permission = Permission::ReservationsRead;
     let tenant = seen_tenant(&services, &caller, query.tenant, permission).await?;
     let filter = ReservationFilter { tenant, phase: None, open: true, before: None };
@@ -150,7 +152,7 @@ pub(crate) async fn reservations(
     let now = services.store.now();
     let reserved = found.iter().flat_map(|reservation| {
         let own = bookings.get(&reservation.id).into_iter().flatten();
-        own.map(|booking| Reserved {
+        own.map(|booking| Taken {
             id: reservation.id.clone(),
             name: booking.machine.clone(),
             tenant: reservation.tenant.clone(),
@@ -217,7 +219,7 @@ pub(crate) async fn register(
         user: new.user.unwrap_or_else(|| "root".into()),
         host_key: host_key.clone(),
         credential: new.password,
-        labels: Default::default(),
+        labels: BTreeMap::new(),
     };
     let (machine, state) = put(&services, &caller, pool, body).await?;
     let Machine { name, pool, .. } = machine;

@@ -110,11 +110,12 @@ fn about_old(route: &Route) -> Option<About> {
             "/countries" | "/osystems" | "/parametrs" | "/available" | "/reserve" | "/release_all",
         ) => About::Nobody,
         ("GET", "/reservations") => About::Owned("/reservations?tenant=TENANT", None),
-        ("GET" | "POST", "/machines") | ("DELETE", "/machines/{name}") => About::Platform,
         ("GET", "/get_balance") => About::Owned("/get_balance?tenant=TENANT", None),
         ("POST", "/calc_price") => About::Owned("/calc_price", Some(machine())),
         ("POST", "/create_machine") => About::Owned("/create_machine", Some(machine())),
-        ("POST", "/api/provision") | ("GET", "/api/admin/stats") => About::Platform,
+        ("POST", "/api/provision" | "/machines")
+        | ("GET", "/api/admin/stats" | "/machines")
+        | ("DELETE", "/machines/{name}") => About::Platform,
         ("GET", "/api/user/{username}/port") => About::Owned("/api/user/TENANT/port", None),
         _ => return None,
     })

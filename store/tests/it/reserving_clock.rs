@@ -98,7 +98,7 @@ async fn a_window_is_over_at_its_end_and_not_a_millisecond_before() {
         assert_eq!(store.machine_insiders("lab-01").await.unwrap().len(), 0);
         database.set(end + MILLISECOND);
         assert_eq!(work(store).await, "");
-        assert_eq!(events(store, &reservation.id).await.split(' ').last(), Some("cleaned"));
+        assert_eq!(events(store, &reservation.id).await.split(' ').next_back(), Some("cleaned"));
     }
 }
 
