@@ -22,6 +22,7 @@ pub mod hardware;
 pub mod hypervisor;
 pub mod keeping;
 pub mod landscape;
+pub mod lending;
 pub mod machine;
 pub mod postgres;
 pub mod proxy;

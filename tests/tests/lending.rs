@@ -9,17 +9,14 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use lessor_tests::engine::{Site, docker};
+use lessor_tests::lending::{KEY, reserve};
 use lessor_tests::machine::Machine;
 use lessor_tests::postgres::Postgres;
-use lessor_tests::serving::{Answer, Client, Shop, until};
+use lessor_tests::serving::{Client, Shop, until};
 use serde_json::{Value, json};
 
 /// For how long something is waited for that takes a few seconds.
 const PATIENCE: Duration = Duration::from_mins(1);
-
-/// Somebody's public key.
-const KEY: &str =
-    "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIKzl8Z4XbG4mAbLWmQ5T5wXhK9xUu0C0m2q1Zb2nq4cd";
 
 const OVER_SSH: &str = r#"
 [pool.metal]
@@ -84,12 +81,6 @@ price = {}
 pools = ["box"]
 [tenant.acme]
 "#;
-
-fn reserve(client: &mut Client, pool: &str, body: &Value) -> Answer {
-    let path = format!("/v1/pools/{pool}/reservations");
-    let key = format!("reserve-{}", Timestamp::now());
-    client.call(("POST", &path), &[("idempotency-key", &key)], Some(body)).unwrap()
-}
 
 fn free(client: &mut Client, pool: &str, wanted: u64) {
     let path = format!("/v1/pools/{pool}");

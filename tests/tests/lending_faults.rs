@@ -7,18 +7,14 @@ use std::fs;
 use std::os::unix::fs::symlink;
 use std::time::Duration;
 
-use jiff::Timestamp;
 use lessor_tests::engine::{SOCKET, Site, docker};
+use lessor_tests::lending::{KEY, reserve};
 use lessor_tests::machine::Machine;
-use lessor_tests::serving::{Answer, Client, Serving, Shop, until};
+use lessor_tests::serving::{Client, Serving, Shop, until};
 use serde_json::{Value, json};
 
 /// For how long something is waited for: pauses between tries double up to five minutes.
 const PATIENCE: Duration = Duration::from_mins(4);
-
-/// Somebody's public key.
-const KEY: &str =
-    "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIKzl8Z4XbG4mAbLWmQ5T5wXhK9xUu0C0m2q1Zb2nq4cd";
 
 const METAL: &str = r#"
 [pool.metal]
@@ -95,11 +91,8 @@ const FAULTS: [Fault; 4] = [
     },
 ];
 
-fn reserve(client: &mut Client, pool: &str, count: usize) -> Answer {
-    let path = format!("/v1/pools/{pool}/reservations");
-    let key = format!("reserve-{}", Timestamp::now());
-    let body = json!({ "tenant": "acme", "count": count, "key": KEY });
-    client.call(("POST", &path), &[("idempotency-key", &key)], Some(&body)).unwrap()
+fn wish(count: usize) -> Value {
+    json!({ "tenant": "acme", "count": count, "key": KEY })
 }
 
 fn machines(client: &mut Client, pool: &str) -> Vec<Value> {
@@ -116,7 +109,7 @@ fn all_are(client: &mut Client, pool: &str, state: &str) {
 /// Reserves all of a pool and has it.
 fn have(client: &mut Client, pool: &str, count: usize) -> String {
     all_are(client, pool, "free");
-    let placed = reserve(client, pool, count);
+    let placed = reserve(client, pool, &wish(count));
     assert_eq!(placed.status, 201, "{placed:?}");
     let path = format!("/v1/reservations/{}", placed.body["id"].as_str().unwrap());
     until("all are let in", PATIENCE, || {
@@ -170,7 +163,7 @@ fn a_machine_that_hangs_drops_shows_another_key_or_stays_dirty_is_nobodys_until_
         let line = shown.lines().find(|line| line.starts_with(&name)).unwrap();
         assert!(line.contains("quarantined") && line.contains(fault.says), "{shown}");
     }
-    assert_eq!(reserve(&mut client, "metal", 1).status, 409);
+    assert_eq!(reserve(&mut client, "metal", &wish(1)).status, 409);
     for (machine, fault) in &lab {
         (fault.undoes)(machine);
     }
@@ -200,7 +193,7 @@ fn a_container_whose_engine_is_down_at_the_end_is_taken_back_once_it_is_up_again
     all_are(&mut client, pool, "quarantined");
     let shown = told(&shop, &serving, &mut client, pool, 1);
     assert!(shown.contains("docker.sock"), "{shown}");
-    assert_eq!(reserve(&mut client, pool, 1).status, 409);
+    assert_eq!(reserve(&mut client, pool, &wish(1)).status, 409);
     symlink(SOCKET, &socket).unwrap();
     all_are(&mut client, pool, "free");
     let label = format!("label=lessor.installation={}", site.installation);

@@ -127,6 +127,8 @@ fn a_newcomer_can_make_the_machines_of_the_lab_and_import_more() {
             "~ pool.alpine",
             "+ machine.metal-4  10.9.0.24:22",
             "+ machine.metal-3  catalogue",
+            "granted       active",
+            "cleaned       released",
         ],
     );
 }
