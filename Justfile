@@ -19,7 +19,7 @@ lint:
 
 # The documentation of every crate, with warnings as errors.
 docs:
-    RUSTDOCFLAGS="--deny warnings" cargo doc --workspace --no-deps --document-private-items
+    RUSTDOCFLAGS="--deny warnings --allow rustdoc::private-intra-doc-links" cargo doc --workspace --no-deps --document-private-items
 
 # Licences, bans and sources of dependencies.
 deny:

@@ -91,7 +91,7 @@ impl Store {
     /// against it is forgotten.
     ///
     /// # Errors
-    /// A [`Decline`](crate::Decline) when it does not run.
+    /// A [`Decline`] when it does not run.
     pub async fn order_restart(&self, id: &str, by: &Actor) -> Result<Order, StoreError> {
         self.retried(|| self.order_restart_once(id, by)).await
     }

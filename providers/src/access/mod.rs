@@ -1,7 +1,7 @@
 //! Who may be on a machine: the [`Keeper`] of one, whatever leads to it.
 //!
 //! In reading order: what leads to a machine ([`Machine`], [`Way`]) by its entry ([`entry`]), one way of running a script there
-//! ([`line`]) over each of them ([`over_ssh`], [`in_container`], [`by_agent`]), what is done there
+//! ([`mod@line`]) over each of them ([`over_ssh`], [`in_container`], [`by_agent`]), what is done there
 //! ([`keep`], in the words of the shell in `scripts/`), and what its answers mean ([`answer`]).
 //!
 //! The scripts are for any POSIX shell; they know Debian's `useradd` and the `adduser` of busybox. Nothing

@@ -9,7 +9,7 @@
 //! A window is half-open, `[start, end)`, and each machine is kept free behind it for as long as its
 //! cleaning takes. The database has the last word on that, and its clock on what is over. Whoever
 //! changes which machine is whose moves on the count of reservations first
-//! ([`Store::reservation_advance`]), so that there is one at a time.
+//! (`Store::reservation_advance`), so that there is one at a time.
 
 mod availability;
 mod booking;
