@@ -66,9 +66,9 @@ fn place(new: &NewReservation) -> anyhow::Result<Call> {
 /// As any other, with the password that is told now and never again.
 fn placed_row(placed: Value) -> Row {
     let password = placed["password"].as_str().map(|password| format!("password {password}"));
-    let cells = ["id", "tenant", "offer", "count", "phase", "start_at", "end_at"];
-    let cells = cells.map(|field| text(&placed, field)).into_iter().chain(password);
-    row(cells.collect::<Vec<_>>(), placed)
+    let (mut cells, placed) = reservation_row(placed);
+    cells.extend(password);
+    row(cells, placed)
 }
 
 fn reservation_row(reservation: Value) -> Row {

@@ -16,7 +16,7 @@ use utoipa::ToSchema;
 use crate::access::Permission;
 use crate::extract::{Json, Path, Query};
 use crate::orders::show::seen_tenant;
-use crate::pools::machines::{NewMachineBody, forget, put};
+use crate::pools::machines::{NewMachineBody, check, forget, put};
 use crate::{Caller, Problem, ProblemKind, Services};
 
 /// How many are listed at most: these answers have no pages.
@@ -204,27 +204,38 @@ pub(crate) async fn register(
     };
     let expected = "expected the name of a pool whose machines are entered by ssh";
     let (pool, _) = pool.ok_or_else(|| Problem::field("/pool", expected))?;
-    let port = new.port.unwrap_or(22);
-    let host_key = match new.host_key {
-        Some(host_key) => host_key,
-        None => match shown_host_key(&new.host, port).await {
-            Ok(shown) => shown.to_string(),
-            Err(why) => return Err(Problem::field("/host", format!("it shows no key: {why}"))),
-        },
-    };
-    let body = NewMachineBody {
+    let mut body = NewMachineBody {
         name: new.name,
         host: new.host,
-        port,
+        port: new.port.unwrap_or(22),
         user: new.user.unwrap_or_else(|| "root".into()),
-        host_key: host_key.clone(),
+        host_key: String::new(),
         credential: new.password,
         labels: BTreeMap::new(),
     };
+    check(&body)?;
+    body.host_key = match new.host_key {
+        Some(said) => said,
+        None => key_of(&services, &body).await?,
+    };
+    let host_key = body.host_key.clone();
     let (machine, state) = put(&services, &caller, pool, body).await?;
     let Machine { name, pool, .. } = machine;
     let registered = Registered { name, pool, host_key, status: state.as_str() };
     Ok((StatusCode::CREATED, Answer(registered)))
+}
+
+/// The key by which a machine is known, or else the one that it shows. One that is known stays: that
+/// somebody registers it again does not say that another key is right.
+async fn key_of(services: &Services, new: &NewMachineBody) -> Result<String, Problem> {
+    let known = services.store.machine_login(&new.name).await?;
+    let known = known.filter(|known| (&known.host, known.port) == (&new.host, new.port));
+    if let Some(host_key) = known.and_then(|known| known.host_key) {
+        return Ok(host_key);
+    }
+    let shown = shown_host_key(&new.host, new.port).await;
+    let shown = shown.map(|shown| shown.to_string());
+    shown.map_err(|why| Problem::field("/host", format!("it shows no key: {why}")))
 }
 
 /// Forgets a machine that was registered.

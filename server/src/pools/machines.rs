@@ -132,6 +132,9 @@ pub(crate) async fn put(
     new: NewMachineBody,
 ) -> Result<(Machine, MachineState), Problem> {
     check(&new)?;
+    if let Err(why) = new.host_key.parse::<HostKey>() {
+        return Err(Problem::field("/host_key", why.to_string()));
+    }
     let NewMachineBody { name, host, port, user, host_key, credential, labels } = new;
     let machine = NewMachine { name, pool: pool.to_owned(), labels, withheld: false };
     let login = MachineLogin { host, port, user, host_key: Some(host_key), credential };
@@ -179,7 +182,8 @@ pub(super) async fn of_pool(
     found.filter(|found| found.pool == pool).ok_or_else(Problem::not_found)
 }
 
-fn check(new: &NewMachineBody) -> Result<(), Problem> {
+/// Whether all of it makes sense but the key of the host.
+pub(crate) fn check(new: &NewMachineBody) -> Result<(), Problem> {
     if let Some(why) = name_problem(Kind::Machine, &new.name) {
         return Err(Problem::field("/name", why));
     }
@@ -194,9 +198,6 @@ fn check(new: &NewMachineBody) -> Result<(), Problem> {
     }
     if !plain(&new.user, 32) {
         return Err(Problem::field("/user", "expected the name of a user"));
-    }
-    if let Err(why) = new.host_key.parse::<HostKey>() {
-        return Err(Problem::field("/host_key", why.to_string()));
     }
     if !(1..=16_384).contains(&new.credential.len()) {
         return Err(Problem::field("/credential", "expected a password, or a private key"));

@@ -122,6 +122,11 @@ impl ReservationShown {
             ended_at: reservation.ended_at.map(|at| at.to_string()),
         }
     }
+
+    /// With its password, for whoever reserves.
+    fn telling(self, password: &SecretString) -> Self {
+        ReservationShown { password: Some(password.expose_secret().to_owned()), ..self }
+    }
 }
 
 /// What a tenant is told of something that failed: what a machine says of itself is its operator's to
@@ -163,13 +168,6 @@ pub(crate) async fn all_shown(
         ReservationShown::of(reservation, own.map(ReservedShown::of).collect(), now)
     });
     Ok(shown.collect())
-}
-
-impl ReservationShown {
-    /// With its password, for whoever reserves.
-    pub(super) fn telling(self, password: &SecretString) -> Self {
-        ReservationShown { password: Some(password.expose_secret().to_owned()), ..self }
-    }
 }
 
 impl ReservedShown {
