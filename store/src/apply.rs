@@ -129,7 +129,7 @@ impl Store {
             self.machines_withdraw(&mut work, begin.changes, now).await?;
             self.revision_advance(&mut work, &begin, now).await?
         } else {
-            self.revision_expect(&mut work, &begin).await?
+            self.revision_expect(&mut work, begin.revision).await?
         };
         // What is given back may be given out again in the same breath.
         let over = self.claims_over(&mut work, &begin.forget.claims).await?;

@@ -98,12 +98,12 @@ impl Store {
     pub(crate) async fn revision_expect(
         &self,
         work: &mut Transaction<'static, Any>,
-        begin: &Begin<'_>,
+        expected: u64,
     ) -> Result<u64, StoreError> {
         let latest = self.revision_latest_by(&mut **work).await?;
         let found = latest.map_or(0, |latest| latest.number);
-        if found != begin.revision {
-            return Err(StoreError::RevisionMoved { expected: begin.revision, found });
+        if found != expected {
+            return Err(StoreError::RevisionMoved { expected, found });
         }
         Ok(found)
     }

@@ -102,7 +102,7 @@ async fn fill(store: &Store, url: &str) {
         withheld: false,
     };
     let machines: Vec<_> = (0..MACHINES).map(machine).collect();
-    store.machine_declare(&machines, &Actor::command()).await.unwrap();
+    store.machine_declare(&machines, 0, &Actor::command()).await.unwrap();
     let next_at = store.now() + SignedDuration::from_hours(1_000);
     for claimed in store.machine_claim(MACHINES, TTL).await.unwrap() {
         store.machine_step(&claimed, &MachineEnd::Well { next_at }).await.unwrap();

@@ -15,16 +15,23 @@ impl Machines {
         let ground = self.latest.read(&self.store, &self.estate).await?;
         let Some(ground) = ground else { return Ok(false) };
         let mut known = self.taken_over.lock().await;
-        if ground.specs.pool.is_empty() && known.as_ref().is_some_and(Vec::is_empty) {
+        if ground.specs.pool.is_empty()
+            && known.as_ref().is_some_and(|(_, machines)| machines.is_empty())
+        {
             return Ok(false);
         }
         let made = self.store.applied_list_of(Kind::Machine).await?;
         let made: BTreeSet<_> = made.iter().map(|address| address.name().to_owned()).collect();
         let booked = self.store.machine_list_booked().await?;
         let machines = declared(&ground.specs, &made, &booked);
-        if known.as_ref() != Some(&machines) {
-            self.store.machine_declare(&machines, &Actor::lessor()).await?;
-            *known = Some(machines);
+        let now = (ground.revision, machines);
+        if known.as_ref() != Some(&now) {
+            match self.store.machine_declare(&now.1, now.0, &Actor::lessor()).await {
+                Ok(_) => *known = Some(now),
+                // Something was applied meanwhile, and is read next time.
+                Err(error) if error.is_stale() => {}
+                Err(error) => return Err(error.into()),
+            }
         }
         Ok(true)
     }

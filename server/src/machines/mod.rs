@@ -4,7 +4,8 @@
 //! The database says what is due and who does it ([`MachineBooking`](lessor_store::MachineBooking)); here it is done, at
 //! each machine for itself, since taking access away waits for nobody else. In reading order: when
 //! ([`rounds`]), which machines there are ([`declare`]), how one is reached ([`reach`]), what is done at it
-//! ([`work`]) and by which password one is let in ([`password`]), making it anew ([`anew`]), and looking after those that are nobody's ([`probe`]).
+//! ([`work`]) and by which password one is let in ([`password`]), making it anew ([`anew`]), and looking after
+//! those that are nobody's ([`probe`]).
 
 mod anew;
 mod declare;
@@ -46,8 +47,8 @@ struct Machines {
     store: Store,
     estate: Estate,
     latest: LatestGround,
-    /// The machines of files, as they were taken over before.
-    taken_over: Mutex<Option<Vec<NewMachine>>>,
+    /// The machines of files, as they were taken over before, and of which revision.
+    taken_over: Mutex<Option<(u64, Vec<NewMachine>)>>,
 }
 
 impl Machines {

@@ -5,11 +5,11 @@ use std::fmt;
 use std::str::FromStr;
 use std::time::Duration;
 
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 use lessor_engine::Clock as _;
 
 use super::room::FreeMachine;
-use super::{Reservation, Window};
+use super::{Reservation, Window, later};
 use crate::row::{self, Columns, Misread};
 use crate::work::{Work, rows_at_once, with_rows};
 use crate::{Store, StoreError};
@@ -379,11 +379,6 @@ impl Store {
         }
         Ok(())
     }
-}
-
-pub(super) fn later(now: Timestamp, pause: Duration) -> Timestamp {
-    let pause = SignedDuration::try_from(pause).unwrap_or(SignedDuration::MAX);
-    now.checked_add(pause).unwrap_or(Timestamp::MAX)
 }
 
 async fn bookings_insert(work: &mut Work, bookings: &[Booking]) -> Result<(), sqlx::Error> {

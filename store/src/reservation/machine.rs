@@ -5,9 +5,10 @@ use std::fmt;
 use std::str::FromStr;
 use std::time::Duration;
 
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 use serde_json::json;
 
+use super::later;
 use super::read::json;
 use crate::row::{self, Columns, Misread};
 use crate::work::Work;
@@ -150,10 +151,9 @@ impl Store {
         limit: usize,
         ttl: Duration,
     ) -> Result<Vec<ClaimedMachine>, StoreError> {
-        let ttl = SignedDuration::try_from(ttl).unwrap_or(SignedDuration::MAX);
         let mut work = self.begin().await?;
         let now = self.time(&mut work).await?;
-        let until = now.checked_add(ttl).unwrap_or(Timestamp::MAX);
+        let until = later(now, ttl);
         let claimed = async {
             let rows = sqlx::query(
                 "UPDATE machine SET leased_until = $1, token = token + 1, tries = tries + 1

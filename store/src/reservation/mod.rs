@@ -271,3 +271,9 @@ impl FromStr for ReservationPhase {
 fn after(at: Timestamp, seconds: i64) -> Timestamp {
     at.checked_add(SignedDuration::from_secs(seconds)).unwrap_or(Timestamp::MAX)
 }
+
+/// So long behind a moment.
+fn later(at: Timestamp, pause: std::time::Duration) -> Timestamp {
+    let pause = SignedDuration::try_from(pause).unwrap_or(SignedDuration::MAX);
+    at.checked_add(pause).unwrap_or(Timestamp::MAX)
+}

@@ -65,22 +65,27 @@ impl Store {
     /// is not there any more goes as soon as it is nobody's. Whether anything changed.
     ///
     /// # Errors
-    /// [`StoreError::Exists`] when a call has registered another of that name.
+    /// [`StoreError::Exists`] when a call has registered another of that name, and
+    /// [`StoreError::RevisionMoved`] when they are those of a `revision` that is not the last one any
+    /// more: a run may have taken machines out of their pools since.
     pub async fn machine_declare(
         &self,
         machines: &[NewMachine],
+        revision: u64,
         by: &Actor,
     ) -> Result<bool, StoreError> {
-        self.retried(|| self.machine_declare_once(machines, by)).await
+        self.retried(|| self.machine_declare_once(machines, revision, by)).await
     }
 
     async fn machine_declare_once(
         &self,
         machines: &[NewMachine],
+        revision: u64,
         by: &Actor,
     ) -> Result<bool, StoreError> {
         let mut work = self.begin().await?;
         self.reservation_advance(&mut work).await?;
+        self.revision_expect(&mut work, revision).await?;
         let now = self.time(&mut work).await?;
         let before = self.machines_of(&mut work, MachineOrigin::File).await?;
         let mut changed = Vec::new();

@@ -3,8 +3,9 @@
 use jiff::Timestamp;
 use serde_json::json;
 
-use super::booking::{BookingAct, BookingPhase, ClaimedBooking, LONGEST_PAUSE, later};
+use super::booking::{BookingAct, BookingPhase, ClaimedBooking, LONGEST_PAUSE};
 use super::event::ReservationHappening;
+use super::later;
 use super::machine::MachinePhase;
 use crate::row;
 use crate::work::Work;

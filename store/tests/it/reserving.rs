@@ -20,7 +20,7 @@ const TURN: Duration = Duration::from_mins(1);
 /// A pool of so many machines, `lab-01` and so on, each found well. Every third has a graphics card.
 pub(crate) async fn open_pool(store: &Store, count: usize) {
     let machines: Vec<_> = (1..=count).map(machine).collect();
-    store.machine_declare(&machines, &Actor::command()).await.unwrap();
+    store.machine_declare(&machines, 0, &Actor::command()).await.unwrap();
     look_at_all(store).await;
 }
 

@@ -142,8 +142,8 @@ async fn machines_that_files_no_longer_name_go_once_nobody_has_them() {
         };
         let base = || ReservationRequest { terms: free(), ..wish("acme", 1) };
         let held = place(store, &base()).await.reservation;
-        assert!(!store.machine_declare(&[machine(1), machine(2)], &by).await.unwrap());
-        assert!(store.machine_declare(&[machine(3)], &by).await.unwrap());
+        assert!(!store.machine_declare(&[machine(1), machine(2)], 0, &by).await.unwrap());
+        assert!(store.machine_declare(&[machine(3)], 0, &by).await.unwrap());
         let while_held = names().await;
         let booked = store.machine_list_booked().await.unwrap();
         // One that is new is nobody's until it was looked at.
@@ -173,7 +173,7 @@ async fn how_many_machines_there_are_to_have_is_told_of_ten_thousand() {
         let database = Database::simulated(backend).await;
         let store = &database.store;
         let machines: Vec<_> = (1..=10_000).map(machine).collect();
-        store.machine_declare(&machines, &Actor::command()).await.unwrap();
+        store.machine_declare(&machines, 0, &Actor::command()).await.unwrap();
         database.run("UPDATE machine SET phase = 'ready'").await.unwrap();
         let base = || ReservationRequest { terms: free(), ..wish("acme", 1_000) };
         for _ in 0..4 {
@@ -219,7 +219,7 @@ async fn a_machine_that_a_call_registered_is_reached_by_what_nobody_is_shown() {
             format!("{made:?} {login:?} {:?}", store.audit_list(None, None, 99).await.unwrap());
         assert!(!shown.contains("a secret"), "{shown}");
         // Files that do not name it leave it alone, and one of theirs is not unregistered.
-        store.machine_declare(&[machine(2)], &by).await.unwrap();
+        store.machine_declare(&[machine(2)], 0, &by).await.unwrap();
         assert!(store.machine_show("own-1").await.unwrap().is_some());
         assert!(!store.machine_unregister("lab-02", &by).await.unwrap());
         assert!(store.machine_unregister("own-1", &by).await.unwrap());
@@ -302,6 +302,10 @@ async fn a_run_takes_no_machine_that_was_reserved_since_it_was_planned() {
         let fits = [change("lab-02", Action::Delete), change("lab-03", Action::Replace)];
         begin(&fits[..]).await.unwrap();
 
+        assert_eq!(free_now().await, 0);
+        // A server that read the specs before takes over nothing of them.
+        let late = store.machine_declare(&[machine(1), machine(2)], 0, &Actor::command()).await;
+        assert!(late.unwrap_err().is_stale());
         assert_eq!(free_now().await, 0);
         assert!(matches!(
             declined(store.reservation_place(&one).await),
