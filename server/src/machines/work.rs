@@ -97,7 +97,7 @@ impl Machines {
         let expires_at = claimed.booking.window.end;
         let mut password = None;
         if reservation.password {
-            password = Some(password_of(&self.store, &reservation.id).await?);
+            password = password_of(&self.store, &reservation.id).await?;
         }
         Ok(Account { name, mark, ssh_key, expires_at, password })
     }

@@ -124,8 +124,9 @@ impl ReservationShown {
     }
 
     /// With its password, for whoever reserves.
-    fn telling(self, password: &SecretString) -> Self {
-        ReservationShown { password: Some(password.expose_secret().to_owned()), ..self }
+    fn telling(self, password: Option<&SecretString>) -> Self {
+        let password = password.map(|password| password.expose_secret().to_owned());
+        ReservationShown { password, ..self }
     }
 }
 

@@ -109,7 +109,7 @@ pub(crate) async fn create(
     let version = etag(i64::try_from(reservation.version).unwrap_or(i64::MAX));
     let mut body = shown(&services, reservation).await?;
     if reservation.password {
-        body = body.telling(&password_of(&services.store, &reservation.id).await?);
+        body = body.telling(password_of(&services.store, &reservation.id).await?.as_ref());
     }
     Ok((StatusCode::CREATED, location, repeated, version, Answer(body)))
 }

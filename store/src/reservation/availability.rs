@@ -1,6 +1,5 @@
 //! How many machines of a pool there are to have, which, and when there are more.
 
-use std::fmt;
 use std::str::FromStr;
 
 use jiff::Timestamp;
@@ -234,12 +233,6 @@ impl MachineState {
             MachineState::Quarantined => "quarantined",
             MachineState::Cordoned => "cordoned",
         }
-    }
-}
-
-impl fmt::Display for MachineState {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.as_str())
     }
 }
 
