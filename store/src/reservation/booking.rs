@@ -23,6 +23,22 @@ const ROUNDS: usize = 16;
 /// How long what failed is put off at most.
 pub(super) const LONGEST_PAUSE: Duration = Duration::from_mins(5);
 
+/// Where something is to be done at the time `$1`: at most `$2`, those first where somebody is to be let
+/// in no longer. A pause behind `$3` and a turn behind `$4` are later than any can be.
+pub(super) const DUE: &str = "SELECT b.id AS id, b.reservation AS reservation FROM booking AS b
+     WHERE b.phase IN ('granting', 'revoking', 'cleaning', 'quarantined')
+         AND (b.next_at <= $1 OR b.next_at > $3 OR (b.phase = 'revoking' AND b.tries = 0))
+         AND (coalesce(b.leased_until, 0) <= $1 OR b.leased_until > $4)
+         AND (b.phase <> 'granting' OR b.granted_at IS NOT NULL OR (
+             EXISTS (
+                 SELECT 1 FROM machine AS m WHERE m.name = b.machine AND m.phase = 'ready'
+             ) AND NOT EXISTS (
+                 SELECT 1 FROM booking AS o WHERE o.machine = b.machine AND o.id <> b.id
+                     AND o.phase <> 'done' AND o.phase <> 'booked'
+             )
+         ))
+     ORDER BY CASE WHEN b.phase = 'revoking' THEN 0 ELSE 1 END, b.next_at, b.id LIMIT $2";
+
 /// A machine within a reservation.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Booking {
@@ -245,28 +261,14 @@ impl Store {
         ttl: Duration,
     ) -> Result<Vec<(String, String)>, StoreError> {
         let now = self.now();
-        let rows = sqlx::query(
-            "SELECT b.id AS id, b.reservation AS reservation FROM booking AS b
-             WHERE b.phase IN ('granting', 'revoking', 'cleaning', 'quarantined')
-                 AND (b.next_at <= $1 OR b.next_at > $3 OR (b.phase = 'revoking' AND b.tries = 0))
-                 AND (coalesce(b.leased_until, 0) <= $1 OR b.leased_until > $4)
-                 AND (b.phase <> 'granting' OR b.granted_at IS NOT NULL OR (
-                     EXISTS (
-                         SELECT 1 FROM machine AS m WHERE m.name = b.machine AND m.phase = 'ready'
-                     ) AND NOT EXISTS (
-                         SELECT 1 FROM booking AS o WHERE o.machine = b.machine AND o.id <> b.id
-                             AND o.phase <> 'done' AND o.phase <> 'booked'
-                     )
-                 ))
-             ORDER BY CASE WHEN b.phase = 'revoking' THEN 0 ELSE 1 END, b.next_at, b.id LIMIT $2",
-        )
-        .bind(now.as_microsecond())
-        .bind(row::column(limit))
-        .bind(later(now, LONGEST_PAUSE).as_microsecond())
-        .bind(later(now, ttl).as_microsecond())
-        .fetch_all(self.pool())
-        .await
-        .map_err(|error| self.error(&error))?;
+        let rows = sqlx::query(DUE)
+            .bind(now.as_microsecond())
+            .bind(row::column(limit))
+            .bind(later(now, LONGEST_PAUSE).as_microsecond())
+            .bind(later(now, ttl).as_microsecond())
+            .fetch_all(self.pool())
+            .await
+            .map_err(|error| self.error(&error))?;
         let due =
             rows.iter().map(|row| Ok((row::text(row, "reservation")?, row::text(row, "id")?)));
         due.collect::<Result<_, Misread>>().map_err(|error| self.error(&error.into()))

@@ -14,6 +14,19 @@ use crate::row::{self, Columns, Misread};
 use crate::work::Work;
 use crate::{Actor, AuditEvent, Store, StoreError};
 
+/// Takes the turn until `$1` at machines that are to be looked at by the time `$2`, at most `$3`.
+pub(super) const CLAIM: &str =
+    "UPDATE machine SET leased_until = $1, token = token + 1, tries = tries + 1
+     WHERE name IN (
+         SELECT m.name FROM machine AS m
+         WHERE m.next_at <= $2 AND coalesce(m.leased_until, 0) <= $2 AND NOT EXISTS (
+             SELECT 1 FROM booking AS b WHERE b.machine = m.name
+                 AND b.phase <> 'done' AND b.phase <> 'booked'
+         )
+         ORDER BY m.next_at, m.name LIMIT $3
+     ) AND coalesce(leased_until, 0) <= $2
+     RETURNING *";
+
 /// A machine of a pool.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Machine {
@@ -155,23 +168,12 @@ impl Store {
         let now = self.time(&mut work).await?;
         let until = later(now, ttl);
         let claimed = async {
-            let rows = sqlx::query(
-                "UPDATE machine SET leased_until = $1, token = token + 1, tries = tries + 1
-                 WHERE name IN (
-                     SELECT m.name FROM machine AS m
-                     WHERE m.next_at <= $2 AND coalesce(m.leased_until, 0) <= $2 AND NOT EXISTS (
-                         SELECT 1 FROM booking AS b WHERE b.machine = m.name
-                             AND b.phase <> 'done' AND b.phase <> 'booked'
-                     )
-                     ORDER BY m.next_at, m.name LIMIT $3
-                 ) AND coalesce(leased_until, 0) <= $2
-                 RETURNING *",
-            )
-            .bind(until.as_microsecond())
-            .bind(now.as_microsecond())
-            .bind(row::column(limit))
-            .fetch_all(&mut *work)
-            .await?;
+            let rows = sqlx::query(CLAIM)
+                .bind(until.as_microsecond())
+                .bind(now.as_microsecond())
+                .bind(row::column(limit))
+                .fetch_all(&mut *work)
+                .await?;
             let claimed = rows.iter().map(|row| {
                 Ok(ClaimedMachine {
                     machine: Machine::read(row)?,

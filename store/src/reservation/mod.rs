@@ -277,3 +277,33 @@ fn later(at: Timestamp, pause: std::time::Duration) -> Timestamp {
     let pause = SignedDuration::try_from(pause).unwrap_or(SignedDuration::MAX);
     at.checked_add(pause).unwrap_or(Timestamp::MAX)
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::Store;
+    use crate::row;
+
+    use super::{booking, machine};
+
+    /// What `SQLite` reads from one end to the other for a statement of so many values.
+    async fn scanned(store: &Store, statement: &str, values: usize) -> Vec<String> {
+        let text = format!("EXPLAIN QUERY PLAN {statement}");
+        let mut query = sqlx::query(sqlx::AssertSqlSafe(text));
+        for _ in 0..values {
+            query = query.bind(0_i64);
+        }
+        let rows = query.fetch_all(store.pool()).await.unwrap();
+        let steps = rows.iter().map(|row| row::text(row, "detail").unwrap());
+        steps.filter(|step| step.starts_with("SCAN ")).collect()
+    }
+
+    #[tokio::test]
+    async fn what_is_due_reads_all_that_is_under_way_and_not_all_for_each_of_it() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("lessor.db");
+        let store = Store::open(path.to_str().unwrap()).await.unwrap();
+
+        assert_eq!(scanned(&store, booking::DUE, 4).await, ["SCAN b USING INDEX booking_due"]);
+        assert_eq!(scanned(&store, machine::CLAIM, 3).await, [""; 0]);
+    }
+}
