@@ -6,8 +6,7 @@ use clap::{Subcommand, ValueEnum};
 use jiff::Timestamp;
 use lessor_specs::Duration;
 
-use crate::output::Format;
-use crate::remote::ServerArgs;
+use crate::administration::Where;
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum PoolCommand {
@@ -17,14 +16,14 @@ pub(crate) enum PoolCommand {
     /// List pools, each with how many machines there are to have.
     List {
         #[command(flatten)]
-        asked: Asked,
+        place: Where,
     },
     /// Show the machines of a pool, how each is, and why.
     Show {
         /// The pool.
         pool: String,
         #[command(flatten)]
-        asked: Asked,
+        place: Where,
     },
     /// Keep a machine out of new reservations. Who has it keeps it.
     Cordon {
@@ -33,7 +32,7 @@ pub(crate) enum PoolCommand {
         /// The machine.
         machine: String,
         #[command(flatten)]
-        asked: Asked,
+        place: Where,
     },
     /// Let a machine be reserved again.
     Uncordon {
@@ -42,7 +41,7 @@ pub(crate) enum PoolCommand {
         /// The machine.
         machine: String,
         #[command(flatten)]
-        asked: Asked,
+        place: Where,
     },
     /// Take back all reservations of a pool. At first only says which, with the `--token` to take back
     /// exactly those.
@@ -53,7 +52,7 @@ pub(crate) enum PoolCommand {
         #[arg(long)]
         token: Option<String>,
         #[command(flatten)]
-        asked: Asked,
+        place: Where,
     },
 }
 
@@ -70,14 +69,14 @@ pub(crate) enum ReserveCommand {
         #[arg(long)]
         tenant: Option<String>,
         #[command(flatten)]
-        asked: Asked,
+        place: Where,
     },
     /// Show a reservation, how one gets into its machines, and what happened to it.
     Show {
         /// Its id.
         reservation: String,
         #[command(flatten)]
-        asked: Asked,
+        place: Where,
     },
     /// Make a reservation longer, on all its machines or not at all.
     Extend {
@@ -86,14 +85,14 @@ pub(crate) enum ReserveCommand {
         /// By how much, such as `30m`.
         by: Duration,
         #[command(flatten)]
-        asked: Asked,
+        place: Where,
     },
     /// Give a reservation back.
     Release {
         /// Its id.
         reservation: String,
         #[command(flatten)]
-        asked: Asked,
+        place: Where,
     },
 }
 
@@ -133,18 +132,7 @@ pub(crate) struct NewReservation {
     #[arg(long = "label", value_name = "NAME=VALUE", value_parser = label)]
     pub(crate) labels: Vec<(String, String)>,
     #[command(flatten)]
-    pub(crate) asked: Asked,
-}
-
-/// Which server is asked, and how it is shown. A server lets people in and out, so nothing is reserved
-/// without one.
-#[derive(Debug, clap::Args)]
-pub(crate) struct Asked {
-    /// The form of the result.
-    #[arg(long, value_enum, default_value_t = Format::Human)]
-    pub(crate) format: Format,
-    #[command(flatten)]
-    pub(crate) server: ServerArgs,
+    pub(crate) place: Where,
 }
 
 fn label(text: &str) -> Result<(String, String), String> {

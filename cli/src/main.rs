@@ -31,6 +31,7 @@ use std::process::ExitCode;
 
 use clap::Parser as _;
 use clap::error::ErrorKind;
+use tokio::runtime::Builder;
 
 use crate::args::{Args, Command};
 use crate::exit::Exit;
@@ -65,9 +66,14 @@ fn main() -> ExitCode {
 }
 
 fn run(args: Args, streams: &Streams) -> anyhow::Result<Exit> {
-    // What waits is many calls at once, and one thread waits for all of them. To hand each answer to
-    // another would take longer than to read it.
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let mut runtime = match &args.command {
+        // Whoever calls waits for nobody else's call.
+        Command::Serve(_) => Builder::new_multi_thread(),
+        // What waits is many calls at once, and one thread waits for all of them. To hand each answer
+        // to another would take longer than to read it.
+        _ => Builder::new_current_thread(),
+    };
+    let runtime = runtime.enable_all().build()?;
     let exit = runtime.block_on(async {
         let common = &args.common;
         match args.command {
@@ -89,8 +95,8 @@ fn run(args: Args, streams: &Streams) -> anyhow::Result<Exit> {
             Command::Apikey(command) => commands::people::key(common, &command).await,
             Command::Tenant(command) => commands::people::tenant(common, &command).await,
             Command::Order(command) => commands::order::run(common, &command).await,
-            Command::Pool(command) => commands::pool::run(&command).await,
-            Command::Reserve(command) => commands::reserve::run(&command).await,
+            Command::Pool(command) => commands::pool::run(common, &command).await,
+            Command::Reserve(command) => commands::reserve::run(common, &command).await,
             Command::Ledger(command) => commands::ledger::run(common, &command).await,
             Command::Audit(command) => commands::audit::run(common, &command).await,
             Command::Jobs(command) => commands::jobs::run(common, &command).await,

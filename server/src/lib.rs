@@ -53,6 +53,8 @@ pub mod shown {
     pub use crate::people::tenants::Tenant;
     pub use crate::people::users::User;
     pub use crate::pools::machines::MachineShown;
+    pub use crate::pools::pool::{PoolShown, ReleaseShown};
+    pub use crate::pools::reservations::ReservationEventShown;
     pub use crate::pools::{ReservationShown, ReservedShown};
 }
 

@@ -16,10 +16,14 @@ use sqlx::{Any, Transaction};
 
 use crate::row::{self, Columns, Misread};
 use crate::secret::hex;
+use crate::work::insert;
 use crate::{AccountId, KeyId, Store, StoreError};
 
 /// How many rows are sealed, or verified, at a time.
 const BATCH: i64 = 1_000;
+
+/// How many values a row is written in.
+const COLUMNS: usize = 6;
 
 /// Who did something.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -191,20 +195,22 @@ impl Store {
         work: &mut Transaction<'static, Any>,
         event: AuditEvent,
     ) -> Result<(), StoreError> {
-        sqlx::query(
-            "INSERT INTO audit_event (at, actor, action, tenant, target, data)
-             VALUES ($1, $2, $3, $4, $5, $6)",
-        )
-        .bind(self.now().as_microsecond())
-        .bind(event.actor.0)
-        .bind(event.action)
-        .bind(event.tenant)
-        .bind(event.target)
-        .bind(event.data.to_string())
-        .execute(&mut **work)
-        .await
-        .map_err(|error| self.error(&error))?;
-        Ok(())
+        self.audit_insert_all(work, vec![event]).await
+    }
+
+    /// As [`Store::audit_insert`], of many things.
+    pub(crate) async fn audit_insert_all(
+        &self,
+        work: &mut Transaction<'static, Any>,
+        events: Vec<AuditEvent>,
+    ) -> Result<(), StoreError> {
+        let at = self.now().as_microsecond();
+        let text = "INSERT INTO audit_event (at, actor, action, tenant, target, data) VALUES";
+        let inserted = insert(work, text, COLUMNS, &events, |query, event| {
+            let query = query.bind(at).bind(event.actor.as_str()).bind(event.action);
+            query.bind(&event.tenant).bind(&event.target).bind(event.data.to_string())
+        });
+        inserted.await.map_err(|error| self.error(&error))
     }
 
     /// Remembers something that was done outside the database, or that changed nothing there.

@@ -2,7 +2,12 @@
 
 use std::fmt::Write as _;
 
-use sqlx::{Any, Executor as _, Transaction};
+use sqlx::any::AnyArguments;
+use sqlx::query::Query;
+use sqlx::{Any, AssertSqlSafe, Executor as _, Transaction};
+
+/// A statement with some of its values.
+pub(crate) type Bound<'q> = Query<'q, Any, AnyArguments>;
 
 /// A transaction that writes.
 pub(crate) type Work = Transaction<'static, Any>;
@@ -45,6 +50,23 @@ pub(crate) fn with_rows(statement: &str, rows: usize, columns: usize) -> String 
         text.push(')');
     }
     text
+}
+
+/// Writes rows of so many columns behind a statement, as many at a time as one takes; `bind` adds the
+/// values of one.
+pub(crate) async fn insert<'q, T>(
+    work: &mut Work,
+    statement: &str,
+    columns: usize,
+    rows: &'q [T],
+    bind: impl Fn(Bound<'q>, &'q T) -> Bound<'q>,
+) -> Result<(), sqlx::Error> {
+    for rows in rows.chunks(rows_at_once(columns)) {
+        let text = with_rows(statement, rows.len(), columns);
+        let query = sqlx::query(AssertSqlSafe(text));
+        rows.iter().fold(query, &bind).execute(&mut **work).await?;
+    }
+    Ok(())
 }
 
 #[cfg(test)]

@@ -110,7 +110,7 @@ pub async fn revoked(machine: &Machine, keeper: &dyn Keeper, uid: u32) {
     assert_eq!(machine.left_of(NAME, uid), "", "of {NAME}, number {uid}");
     assert!(took < Duration::from_secs(25), "it took {took:?}");
     keeper.revoke(&NAME.parse().unwrap()).await.unwrap();
-    assert!(keeper.probe().await.unwrap().is_empty());
+    assert!(keeper.probe().await.unwrap().seen.accounts.is_empty());
 }
 
 /// A program takes the script with it that runs it next, once.

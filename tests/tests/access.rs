@@ -262,9 +262,12 @@ async fn a_full_disk_fails_the_step_and_leaves_room_for_a_second_try() {
     let account = machine.account(NAME, "rsv_1", END);
     machine.sh("! cat /dev/zero >/home/full 2>/dev/null");
     expect(keeper.grant(&account).await, "failed: step `home`", "No space left on device");
+    expect(keeper.probe().await, "failed: step `probe`", "nothing can be written in `/home`");
     machine.sh("rm -rf /etc/skel/.??*");
     expect(keeper.grant(&account).await, "failed: step `key`", "the key could not be written");
     machine.sh("rm /home/full");
+    keeper.probe().await.unwrap();
+    assert_eq!(machine.sh("ls -A /home | grep probe || true"), "", "nothing is left of it");
     let uid = granted(&machine, &*keeper, &account).await;
     revoked(&machine, &*keeper, uid).await;
 }
@@ -346,6 +349,6 @@ async fn an_entry_says_what_leads_to_its_machine() {
     let around = Around::new(&directory, &machine.installation, &secrets);
 
     let keeper = around.keeper(&specs, "metal-1").unwrap().unwrap();
-    assert!(keeper.probe().await.unwrap().is_empty());
+    assert!(keeper.probe().await.unwrap().seen.accounts.is_empty());
     assert!(around.keeper(&specs, "metal-2").unwrap().is_none());
 }

@@ -293,3 +293,53 @@ fn a_pretend_machine_is_quarantined_while_it_is_ill_and_told_of() {
     free(&mut client, "box", 2);
     shop.lessor(&["plan", "--detailed-exitcode"]).expect(0);
 }
+
+#[test]
+fn what_is_reserved_in_the_database_of_a_server_is_let_in_by_that_server() {
+    let shop = Shop::open(PRETEND, None);
+    let serving = shop.serve();
+    let mut client = shop.client(&serving);
+    free(&mut client, "box", 2);
+    fs::write(shop.path().join("student.pub"), KEY).unwrap();
+    let key = shop.path().join("student.pub");
+    let key = ["--ssh-key", key.to_str().unwrap()];
+    let place = |more: &[&str]| {
+        let base = ["reserve", "place", "box", "--tenant", "acme", "--format", "json"];
+        shop.lessor(&[&base, more].concat())
+    };
+    let bad = shop.path().join("specs.toml");
+    let refused = [
+        (place(&["--ssh-key", bad.to_str().unwrap()]), "is no public key"),
+        (place(&[&key[..], &["--offer", "bed"]].concat()), "expected an offer of machines"),
+        (place(&[&key[..], &["--count", "3"]].concat()), "3"),
+        (shop.lessor(&["reserve", "show", "rsv_1"]), "there is no reservation `rsv_1`"),
+        (shop.lessor(&["pool", "show", "bed"]), "there is no pool `bed`"),
+        (shop.lessor(&["pool", "cordon", "box", "box-09"]), "has no machine `box-09`"),
+    ];
+    for (ran, says) in refused {
+        assert!(ran.expect(1).stderr.contains(says), "{}", ran.stderr);
+    }
+
+    let placed = place(&key);
+
+    let placed: Value = serde_json::from_str(&placed.expect(0).stdout).unwrap();
+    let id = placed["id"].as_str().unwrap();
+    when(&mut client, id, "granted");
+    shop.lessor(&["reserve", "list", "--tenant", "acme"]).expect(0).says(id);
+    shop.lessor(&["reserve", "show", id]).expect(0).says("active").says("granted").says("guest-");
+    shop.lessor(&["pool", "list"]).expect(0).says("1 free").says("1 reserved");
+    shop.lessor(&["pool", "cordon", "box", "box-02"]).expect(0);
+    shop.lessor(&["pool", "show", "box"]).expect(0).says("reserved").says("cordoned");
+    assert!(place(&key).expect(1).stderr.contains("to be had"));
+    shop.lessor(&["pool", "uncordon", "box", "box-02"]).expect(0);
+    let longer = shop.lessor(&["reserve", "extend", id, "30m", "--format", "json"]);
+    let longer: Value = serde_json::from_str(&longer.expect(0).stdout).unwrap();
+    assert_ne!(longer["end_at"], placed["end_at"]);
+    let seen = shop.lessor(&["pool", "release", "box", "--format", "json"]);
+    let seen: Value = serde_json::from_str(&seen.expect(0).stdout).unwrap();
+    assert_eq!((&seen["reservations"], &seen["done"]), (&json!([id]), &json!(false)));
+    let token = seen["token"].as_str().unwrap();
+    shop.lessor(&["pool", "release", "box", "--token", token]).expect(0).says("taken back");
+    when(&mut client, id, "done");
+    free(&mut client, "box", 2);
+}

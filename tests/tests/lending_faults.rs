@@ -48,8 +48,10 @@ pools = ["{p}"]
 [tenant.acme]
 "#;
 
-/// Cleans, unless somebody wants it to fail.
-const CLEAN: &str = "test ! -e /srv/broken || { echo 'the disk is broken' >&2; exit 1; }\n";
+/// Cleans, unless somebody wants it to fail, or wants all that came over ssh to be cut off meanwhile.
+const CLEAN: &str = "test ! -e /srv/broken || { echo 'the disk is broken' >&2; exit 1; }
+test ! -e /srv/cut || kill -KILL $(grep -la '^sshd: root' /proc/[0-9]*/cmdline | cut -d / -f 3)
+";
 
 /// What is wrong with a machine, done and undone from outside.
 struct Fault {
@@ -59,7 +61,7 @@ struct Fault {
     says: &'static str,
 }
 
-const FAULTS: [Fault; 4] = [
+const FAULTS: [Fault; 6] = [
     Fault {
         does: |machine| drop(docker(&["pause", &machine.name])),
         undoes: |machine| drop(docker(&["unpause", &machine.name])),
@@ -89,7 +91,25 @@ const FAULTS: [Fault; 4] = [
         undoes: |machine| drop(machine.sh("rm /srv/broken")),
         says: "the disk is broken",
     },
+    Fault {
+        does: |machine| drop(machine.sh("touch /srv/cut")),
+        undoes: |machine| drop(machine.sh("rm /srv/cut")),
+        says: "lost at step `script`",
+    },
+    Fault {
+        // What goes with an account makes room, so that it has to be filled again.
+        does: |machine| {
+            machine
+                .sh("while test ! -e /srv/roomy; do cat /dev/zero >>/home/full; sleep 0.1; done \
+                >/dev/null 2>&1 &");
+        },
+        undoes: |machine| drop(machine.sh("touch /srv/roomy && sleep 1 && rm /home/full")),
+        says: "nothing can be written in `/home`",
+    },
 ];
+
+/// Homes on a disk of their own, which is soon full.
+const SMALL: [&str; 2] = ["--tmpfs", "/home:size=64k,mode=755"];
 
 fn wish(count: usize) -> Value {
     json!({ "tenant": "acme", "count": count, "key": KEY })
@@ -131,10 +151,9 @@ fn told(shop: &Shop, serving: &Serving, client: &mut Client, pool: &str, ill: us
     shown.expect(0).stdout.clone()
 }
 
-#[test]
-fn a_machine_that_hangs_drops_shows_another_key_or_stays_dirty_is_nobodys_until_it_is_well() {
-    let lab: Vec<_> = FAULTS.iter().map(|fault| (Machine::with_sshd(&[]), fault)).collect();
-    let entries = lab.iter().enumerate().map(|(number, (machine, _))| {
+/// A lab of machines that are reached over ssh, and its server.
+fn opened(lab: &[&Machine]) -> (Shop, Serving) {
+    let entries = lab.iter().enumerate().map(|(number, machine)| {
         format!(
             "[machine.metal-{number}]\npool = \"metal\"\nhost = \"127.0.0.1\"\nport = {}\n\
              key = \"secret://file/key-{number}\"\nhost_key = \"{}\"\n",
@@ -144,10 +163,18 @@ fn a_machine_that_hangs_drops_shows_another_key_or_stays_dirty_is_nobodys_until_
     });
     let specs = format!("{METAL}{}", entries.collect::<String>());
     let shop = Shop::with("test-faults", &specs, &[("clean.sh", CLEAN)], None);
-    for (number, (machine, _)) in lab.iter().enumerate() {
+    for (number, machine) in lab.iter().enumerate() {
         fs::copy(machine.key("root"), shop.path().join(format!("key-{number}"))).unwrap();
     }
     let serving = shop.serve();
+    (shop, serving)
+}
+
+#[test]
+fn a_machine_that_hangs_drops_shows_another_key_is_full_or_stays_dirty_is_nobodys_until_it_is_well()
+{
+    let lab: Vec<_> = FAULTS.iter().map(|fault| (Machine::with_sshd(&SMALL), fault)).collect();
+    let (shop, serving) = opened(&lab.iter().map(|(machine, _)| machine).collect::<Vec<_>>());
     let mut client = shop.client(&serving);
     let path = have(&mut client, "metal", lab.len());
 
@@ -169,6 +196,33 @@ fn a_machine_that_hangs_drops_shows_another_key_or_stays_dirty_is_nobodys_until_
     }
     all_are(&mut client, "metal", "free");
     for (machine, _) in &lab {
+        assert_eq!(machine.sh("getent passwd | grep -c lessor/1 || true").trim(), "0");
+    }
+}
+
+#[test]
+fn who_cannot_be_let_in_because_a_disk_is_full_gets_another_machine_within_seconds() {
+    let (full, other) = (Machine::with_sshd(&SMALL), Machine::with_sshd(&SMALL));
+    let (shop, serving) = opened(&[&full, &other]);
+    let mut client = shop.client(&serving);
+    all_are(&mut client, "metal", "free");
+    full.sh("! cat /dev/zero >/home/full 2>/dev/null");
+
+    let path = have(&mut client, "metal", 1);
+
+    let found = client.get(&path);
+    assert_eq!(found["machines"].as_array().unwrap().len(), 1, "{found}");
+    assert_eq!(found["machines"][0]["machine"], "metal-1");
+    let quarantined = |client: &mut Client| machines(client, "metal")[0]["state"] == "quarantined";
+    until("it is quarantined", PATIENCE, || quarantined(&mut client));
+    let shown = told(&shop, &serving, &mut client, "metal", 1);
+    assert!(shown.contains("/home"), "{shown}");
+    let events = client.get(&format!("{path}/events"))["items"].to_string();
+    assert!(events.contains("swapped"), "{events}");
+    full.sh("rm /home/full");
+    client.call(("DELETE", &path), &[], None).unwrap();
+    all_are(&mut client, "metal", "free");
+    for machine in [&full, &other] {
         assert_eq!(machine.sh("getent passwd | grep -c lessor/1 || true").trim(), "0");
     }
 }

@@ -33,7 +33,8 @@ pub trait Keeper: Send + Sync {
     /// Makes the machine as if nobody had been on it.
     async fn sanitise(&self, how: &Sanitise) -> Result<(), AccessError>;
 
-    /// Sees that the machine can be reached and is the one that is meant. Changes nothing.
+    /// Sees that the machine can be reached, is the one that is meant, and has room for somebody's home.
+    /// Nothing is left of that.
     async fn probe(&self) -> Result<Probe, AccessError>;
 }
 
@@ -80,13 +81,6 @@ pub enum Proof {
 pub struct Probe {
     /// Our accounts there.
     pub seen: Seen,
-}
-
-impl Probe {
-    /// Whether nobody of ours is there.
-    pub fn is_empty(&self) -> bool {
-        self.seen.accounts.is_empty()
-    }
 }
 
 /// Why something was not done on a machine. A machine may be as before, as wished, or half done then;

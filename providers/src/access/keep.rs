@@ -31,6 +31,7 @@ const GRANT: &str = script!("grant.sh");
 const PROVEN: &str = script!("proven.sh");
 const REVOKE: &str = script!("revoke.sh");
 const SANITISE: &str = script!("sanitise.sh");
+const PROBE: &str = script!("probe.sh");
 
 /// What the key ends with that an account is proved with. The scripts know it.
 const ONCE: &str = "lessor-proof";
@@ -105,6 +106,7 @@ impl Keeper for MachineKeeper {
     }
 
     async fn probe(&self) -> Result<Probe, AccessError> {
+        self.run(PROBE, &[], "").await?;
         Ok(Probe { seen: self.look().await? })
     }
 }

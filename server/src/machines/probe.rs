@@ -5,7 +5,7 @@ use std::time::Duration;
 use lessor_store::{ClaimedMachine, MachineEnd};
 
 use super::Machines;
-use super::work::{NotDone, nobody_is_left};
+use super::work::NotDone;
 
 /// How often a machine is looked at that is well.
 const LOOKED_AT: Duration = Duration::from_mins(1);
@@ -27,6 +27,6 @@ impl Machines {
         let reached = self.reach(&machine.name, &machine.pool).await?;
         // Whoever was let in by a run that was cut off, and forgotten with its database, goes.
         self.make_so(&machine.name, &reached, Vec::new()).await?;
-        nobody_is_left(&reached).await
+        self.nobody_is_left(&machine.name, &reached).await
     }
 }

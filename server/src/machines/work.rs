@@ -13,6 +13,9 @@ use super::{Machines, TTL};
 /// How many letters of a reservation's id tell its account from others.
 const TOLD_BY: usize = 10;
 
+/// How often it is tried in vain to let somebody in before the machine counts as not well.
+const LET_IN_TRIES: u32 = 2;
+
 /// Why something was not done.
 pub(super) struct NotDone {
     why: String,
@@ -28,7 +31,7 @@ impl Machines {
             Err(NotDone { why, is_unsafe }) => BookingEnd::Failed {
                 why,
                 again_at: self.again(claimed.booking.tries),
-                quarantine: is_unsafe,
+                quarantine: is_unsafe || keeps_out(claimed),
             },
         }
     }
@@ -65,7 +68,7 @@ impl Machines {
             let verify = Sanitise::Script { program: String::new(), verify: Some(verify) };
             reached.keeper.sanitise(&verify).await?;
         }
-        nobody_is_left(reached).await
+        self.nobody_is_left(&claimed.booking.machine, reached).await
     }
 
     /// Lets in who is wanted, and puts out everybody who is not to be in by now.
@@ -102,6 +105,25 @@ impl Machines {
         Ok(Account { name, mark, ssh_key, expires_at, password })
     }
 
+    /// Looks whether a machine can be had: whether it is well, and nobody has an account there who is not
+    /// to have one.
+    pub(super) async fn nobody_is_left(
+        &self,
+        machine: &str,
+        reached: &Reached,
+    ) -> Result<(), NotDone> {
+        let probe = reached.keeper.probe().await?;
+        let stays = self.store.machine_insiders(machine).await?;
+        let left = probe.seen.accounts.iter();
+        let left = left.filter(|one| !stays.contains(one.mark.reservation()));
+        let names: Vec<_> = left.map(|one| one.name.to_string()).collect();
+        if names.is_empty() {
+            return Ok(());
+        }
+        let why = format!("accounts are left on it: {}", names.join(", "));
+        Err(NotDone { why, is_unsafe: true })
+    }
+
     /// Sees that nobody else has taken over what is to be done.
     pub(super) async fn still_ours(&self, claimed: &ClaimedBooking) -> anyhow::Result<()> {
         if self.store.booking_renew(claimed, TTL).await? {
@@ -111,14 +133,12 @@ impl Machines {
     }
 }
 
-/// Looks whether a machine can be had.
-pub(super) async fn nobody_is_left(reached: &Reached) -> Result<(), NotDone> {
-    let probe = reached.keeper.probe().await?;
-    if probe.is_empty() {
-        return Ok(());
-    }
-    let names: Vec<_> = probe.seen.accounts.iter().map(|one| one.name.to_string()).collect();
-    Err(NotDone { why: format!("accounts are left on it: {}", names.join(", ")), is_unsafe: true })
+/// Whether a machine was tried often enough that let nobody in yet: whoever is to be let in gets another
+/// one, if there is one.
+fn keeps_out(claimed: &ClaimedBooking) -> bool {
+    let booking = &claimed.booking;
+    let is_new = claimed.act == BookingAct::Grant && booking.granted_at.is_none();
+    is_new && booking.tries >= LET_IN_TRIES
 }
 
 /// What the account of a reservation is called: on all its machines alike, and like no other.

@@ -151,8 +151,12 @@ async fn answer(services: &Services, placed: &Placed) -> Result<Response, Proble
     let repeated = HeaderName::from_static("idempotency-replayed");
     let repeated = [(repeated, if placed.repeated { "true" } else { "false" })];
     let version = etag(i64::try_from(order.version).unwrap_or(i64::MAX));
-    let body = Answer(shown(services, order).await?);
-    Ok((StatusCode::CREATED, location, repeated, version, body).into_response())
+    let body = match &placed.quote {
+        Some(quote) => OrderShown::of(order, Some(quote)),
+        // It is free, or was placed before.
+        None => shown(services, order).await?,
+    };
+    Ok((StatusCode::CREATED, location, repeated, version, Answer(body)).into_response())
 }
 
 fn dry_run(query: &TryQuery) -> Result<bool, Problem> {

@@ -12,14 +12,14 @@ pub(crate) mod reserve;
 use std::collections::{BTreeMap, BTreeSet};
 
 use lessor_engine::Clock as _;
+use lessor_specs::kinds::Pool;
 use lessor_specs::{Address, Kind, Specs};
-use lessor_store::{MachineBooking as Booking, Reservation};
-use secrecy::{ExposeSecret as _, SecretString};
+use lessor_store::{MachineBooking as Booking, Reservation, Store, StoreError};
+use secrecy::ExposeSecret as _;
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use crate::machines::account_name;
-use crate::{Problem, Services};
+use crate::machines::{account_name, password_of};
 
 /// A reservation, as it stands.
 #[derive(Serialize, ToSchema)]
@@ -92,12 +92,7 @@ pub struct ReservedShown {
 }
 
 impl ReservationShown {
-    /// As the API shows it.
-    pub(crate) fn of(
-        reservation: &Reservation,
-        machines: Vec<ReservedShown>,
-        now: jiff::Timestamp,
-    ) -> Self {
+    fn of(reservation: &Reservation, machines: Vec<ReservedShown>, now: jiff::Timestamp) -> Self {
         let window = reservation.window;
         let hourly = reservation.terms.hourly;
         ReservationShown {
@@ -123,53 +118,72 @@ impl ReservationShown {
         }
     }
 
-    /// With its password, for whoever reserves.
-    fn telling(self, password: Option<&SecretString>) -> Self {
-        let password = password.map(|password| password.expose_secret().to_owned());
-        ReservationShown { password, ..self }
+    /// As the API shows one that is asked for alone: with how one gets into its machines.
+    ///
+    /// # Errors
+    /// See [`StoreError`].
+    pub async fn whole(
+        store: &Store,
+        specs: &Specs,
+        reservation: &Reservation,
+    ) -> Result<Self, StoreError> {
+        let now = store.now();
+        let mut bookings = store.booking_list(&reservation.id).await?;
+        bookings.retain(|booking| booking.replaced_by.is_none());
+        let mut machines: Vec<_> = bookings.iter().map(ReservedShown::of).collect();
+        // Where a machine is, nobody has to know before, or any longer.
+        if reservation.is_within(now) {
+            let ports = ports(store, &bookings).await?;
+            for machine in &mut machines {
+                (machine.host, machine.port) = reached_at(store, specs, &ports, machine).await?;
+                let pool = specs.pool.get(&machine.pool);
+                let name = |pool: &Pool| account_name(pool.user_prefix(), &reservation.id).ok();
+                machine.user = pool.and_then(name).map(|user| user.to_string());
+            }
+        }
+        Ok(ReservationShown::of(reservation, machines, now))
+    }
+
+    /// As the API shows one to whoever has just reserved it: with its password, if it has one.
+    ///
+    /// # Errors
+    /// See [`StoreError`].
+    pub async fn placed(
+        store: &Store,
+        specs: &Specs,
+        reservation: &Reservation,
+    ) -> Result<Self, StoreError> {
+        let mut shown = ReservationShown::whole(store, specs, reservation).await?;
+        if reservation.password {
+            let password = password_of(store, &reservation.id).await?;
+            shown.password = password.map(|password| password.expose_secret().to_owned());
+        }
+        Ok(shown)
+    }
+
+    /// As the API shows those of a list: without how one gets into their machines.
+    ///
+    /// # Errors
+    /// See [`StoreError`].
+    pub async fn listed(
+        store: &Store,
+        reservations: &[Reservation],
+    ) -> Result<Vec<Self>, StoreError> {
+        let now = store.now();
+        let ids: Vec<_> = reservations.iter().map(|one| one.id.as_str()).collect();
+        let bookings = store.booking_list_of(&ids).await?;
+        let shown = reservations.iter().map(|reservation| {
+            let own = bookings.get(&reservation.id).into_iter().flatten();
+            let own = own.filter(|booking| booking.replaced_by.is_none());
+            ReservationShown::of(reservation, own.map(ReservedShown::of).collect(), now)
+        });
+        Ok(shown.collect())
     }
 }
 
 /// What a tenant is told of something that failed: what a machine says of itself is its operator's to
 /// know.
 const FAILED: &str = "it did not work yet, and is tried again";
-
-/// A reservation with its machines, and how one gets there.
-pub(crate) async fn shown(
-    services: &Services,
-    reservation: &Reservation,
-) -> Result<ReservationShown, Problem> {
-    let now = services.store.now();
-    let bookings = services.store.booking_list(&reservation.id).await?;
-    let mut machines: Vec<_> = bookings.iter().map(ReservedShown::of).collect();
-    // Where a machine is, nobody has to know before, or any longer.
-    if reservation.is_within(now) {
-        let specs = services.catalogue.read(&services.store).await?.specs;
-        let ports = ports(services, &bookings).await?;
-        for machine in &mut machines {
-            (machine.host, machine.port) = reached_at(services, &specs, &ports, machine).await?;
-            let pool = specs.pool.get(&machine.pool);
-            let user = pool.and_then(|pool| account_name(pool.user_prefix(), &reservation.id).ok());
-            machine.user = user.map(|user| user.to_string());
-        }
-    }
-    Ok(ReservationShown::of(reservation, machines, now))
-}
-
-/// Many reservations, each with its machines.
-pub(crate) async fn all_shown(
-    services: &Services,
-    reservations: &[Reservation],
-) -> Result<Vec<ReservationShown>, Problem> {
-    let now = services.store.now();
-    let ids: Vec<_> = reservations.iter().map(|one| one.id.as_str()).collect();
-    let bookings = services.store.booking_list_of(&ids).await?;
-    let shown = reservations.iter().map(|reservation| {
-        let own = bookings.get(&reservation.id).into_iter().flatten();
-        ReservationShown::of(reservation, own.map(ReservedShown::of).collect(), now)
-    });
-    Ok(shown.collect())
-}
 
 impl ReservedShown {
     /// Without how one gets there.
@@ -187,15 +201,12 @@ impl ReservedShown {
 }
 
 /// The ports of machines that we make, by machine.
-async fn ports(
-    services: &Services,
-    bookings: &[Booking],
-) -> Result<BTreeMap<String, u16>, Problem> {
+async fn ports(store: &Store, bookings: &[Booking]) -> Result<BTreeMap<String, u16>, StoreError> {
     let pools: BTreeSet<_> = bookings.iter().map(|booking| booking.pool.as_str()).collect();
     let mut ports = BTreeMap::new();
     for pool in pools {
         let pool = Address::new(Kind::Pool, pool).to_string();
-        for (holder, port) in services.store.claim_list_in(&pool).await? {
+        for (holder, port) in store.claim_list_in(&pool).await? {
             let holder = holder.split(':').next().and_then(|holder| holder.parse().ok());
             let machine = holder.map(|holder: Address| holder.name().to_owned());
             ports.extend(machine.zip(port.parse().ok()));
@@ -206,11 +217,11 @@ async fn ports(
 
 /// Where the ssh server of a machine is.
 async fn reached_at(
-    services: &Services,
+    store: &Store,
     specs: &Specs,
     ports: &BTreeMap<String, u16>,
     machine: &ReservedShown,
-) -> Result<(Option<String>, Option<u16>), Problem> {
+) -> Result<(Option<String>, Option<u16>), StoreError> {
     let name = &machine.machine;
     if let Some(entry) = specs.machine.get(name) {
         return Ok((Some(entry.host.clone()), Some(entry.port)));
@@ -218,6 +229,6 @@ async fn reached_at(
     if specs.made_by(name).is_some() {
         return Ok((None, ports.get(name).copied()));
     }
-    let login = services.store.machine_login(name).await?;
+    let login = store.machine_login(name).await?;
     Ok(login.map_or((None, None), |login| (Some(login.host), Some(login.port))))
 }

@@ -2,6 +2,7 @@
 
 use axum::Json as Answer;
 use axum::extract::State;
+use lessor_specs::Specs;
 use lessor_store::{Availability, PoolRelease};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -13,7 +14,7 @@ use crate::{Caller, Problem, Services};
 
 /// A pool, and how many machines there are to have.
 #[derive(Serialize, ToSchema)]
-pub(crate) struct PoolShown {
+pub struct PoolShown {
     /// Its name.
     name: String,
     /// The offers that its machines are reserved by.
@@ -55,7 +56,7 @@ pub(crate) struct PoolAction {
 
 /// What taking back a whole pool comes to.
 #[derive(Serialize, ToSchema)]
-pub(crate) struct ReleaseShown {
+pub struct ReleaseShown {
     /// The reservations that are taken back, or would be.
     reservations: Vec<String>,
     /// What is to be sent to take back exactly these.
@@ -65,7 +66,10 @@ pub(crate) struct ReleaseShown {
 }
 
 impl PoolShown {
-    fn of(name: &str, offers: Vec<String>, found: &Availability) -> Self {
+    /// As the API shows it.
+    pub fn of(name: &str, specs: &Specs, found: &Availability) -> Self {
+        let offers = specs.offer.iter().filter(|(_, offer)| offer.lends(name));
+        let offers = offers.map(|(offer, _)| offer.clone()).collect();
         PoolShown {
             name: name.to_owned(),
             offers,
@@ -79,6 +83,14 @@ impl PoolShown {
             next_free: found.next_free.iter().map(ToString::to_string).collect(),
             at: found.at.to_string(),
         }
+    }
+}
+
+impl ReleaseShown {
+    /// As the API shows it.
+    pub fn of(release: PoolRelease) -> Self {
+        let PoolRelease { reservations, token, done } = release;
+        ReleaseShown { reservations, token, done }
     }
 }
 
@@ -146,8 +158,7 @@ pub(crate) async fn act(
         }
     };
     services.machines_moved.notify_one();
-    let PoolRelease { reservations, token, done } = released;
-    Ok(Answer(ReleaseShown { reservations, token, done }))
+    Ok(Answer(ReleaseShown::of(released)))
 }
 
 /// Nothing, if there is such a pool.
@@ -158,8 +169,6 @@ pub(super) async fn known(services: &Services, pool: &str) -> Result<(), Problem
 
 async fn found(services: &Services, name: &str) -> Result<PoolShown, Problem> {
     let specs = services.catalogue.read(&services.store).await?.specs;
-    let offers = specs.offer.iter().filter(|(_, offer)| offer.lends(name));
-    let offers = offers.map(|(offer, _)| offer.clone()).collect();
     let found = services.store.pool_availability(name).await?;
-    Ok(PoolShown::of(name, offers, &found))
+    Ok(PoolShown::of(name, &specs, &found))
 }

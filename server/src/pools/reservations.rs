@@ -9,8 +9,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use utoipa::ToSchema;
 
+use super::ReservationShown;
 use super::reserve::seconds;
-use super::{ReservationShown, all_shown, shown};
 use crate::access::Permission;
 use crate::extract::{Json, Path, Query, etag};
 use crate::orders::show::seen_tenant;
@@ -45,7 +45,7 @@ pub(crate) struct Extension {
 
 /// Something that happened to a reservation.
 #[derive(Serialize, ToSchema)]
-pub(crate) struct ReservationEventShown {
+pub struct ReservationEventShown {
     /// Its id.
     id: String,
     /// Its number among those of the reservation.
@@ -62,7 +62,8 @@ pub(crate) struct ReservationEventShown {
 }
 
 impl ReservationEventShown {
-    fn of(event: &ReservationEvent) -> Self {
+    /// As the API shows it.
+    pub fn of(event: &ReservationEvent) -> Self {
         ReservationEventShown {
             id: event.id.clone(),
             number: event.number,
@@ -91,7 +92,7 @@ pub(crate) async fn list(
     let filter = ReservationFilter { tenant, phase, open: false, before: page.after()? };
     let found = services.store.reservation_list(&filter, page.fetch()?).await?;
     let Page { items, next } = page.page(found, |one| one.id.clone(), Clone::clone)?;
-    Ok(Answer(Page { items: all_shown(&services, &items).await?, next }))
+    Ok(Answer(Page { items: ReservationShown::listed(&services.store, &items).await?, next }))
 }
 
 /// A reservation, with its machines and how one gets there.
@@ -166,5 +167,6 @@ async fn answer(
     reservation: &Reservation,
 ) -> Result<impl IntoResponse + use<>, Problem> {
     let version = etag(i64::try_from(reservation.version).unwrap_or(i64::MAX));
-    Ok((version, Answer(shown(services, reservation).await?)))
+    let specs = services.catalogue.read(&services.store).await?.specs;
+    Ok((version, Answer(ReservationShown::whole(&services.store, &specs, reservation).await?)))
 }

@@ -7,16 +7,14 @@ use axum::extract::State;
 use axum::http::{HeaderName, StatusCode, header};
 use axum::response::IntoResponse;
 use jiff::Timestamp;
-use lessor_specs::orders::version_of;
-use lessor_specs::{Duration, Specs, is_login_key};
-use lessor_store::{RequestKey, ReservationLimits, ReservationRequest, ReservationTerms};
+use lessor_specs::{Duration, is_login_key};
+use lessor_store::{RequestKey, ReservationRequest};
 use serde::Deserialize;
 use utoipa::ToSchema;
 
-use super::{ReservationShown, shown};
+use super::ReservationShown;
 use crate::access::Permission;
 use crate::extract::{Idempotent, Path, etag};
-use crate::machines::password_of;
 use crate::orders::tenant_of;
 use crate::{Caller, Problem, Services};
 
@@ -75,10 +73,8 @@ pub(crate) async fn create(
     if !specs.pool.contains_key(&pool) {
         return Err(Problem::not_found());
     }
-    let name = offer_of(&specs, &pool, body.offer.as_deref())?;
-    let limits = limits(&services, &specs, &tenant).await?;
-    let terms = specs.offer.get(name).and_then(|offer| ReservationTerms::of(offer, limits));
-    let terms = terms.ok_or_else(|| Problem::field("/offer", "it is not one of machines"))?;
+    let store = &services.store;
+    let (offer, terms) = store.machines_sold(&pool, body.offer.as_deref(), &tenant).await?;
     if !is_login_key(&body.key) {
         let expected = "expected a line of `authorized_keys`, such as `ssh-ed25519 AAAA…`";
         return Err(Problem::field("/key", expected));
@@ -86,7 +82,7 @@ pub(crate) async fn create(
     let scope = caller.name();
     let request = ReservationRequest {
         tenant,
-        offer: version_of(name, &specs.offer[name]),
+        offer,
         pools: vec![pool],
         terms,
         labels: body.labels,
@@ -100,44 +96,15 @@ pub(crate) async fn create(
         key: Some(RequestKey { scope, key, digest }),
         by: caller.actor(),
     };
-    let reserved = services.store.reservation_place(&request).await?;
+    let reserved = store.reservation_place(&request).await?;
     services.machines_moved.notify_one();
     let reservation = &reserved.reservation;
     let location = [(header::LOCATION, format!("/v1/reservations/{}", reservation.id))];
     let repeated = HeaderName::from_static("idempotency-replayed");
     let repeated = [(repeated, if reserved.repeated { "true" } else { "false" })];
     let version = etag(i64::try_from(reservation.version).unwrap_or(i64::MAX));
-    let mut body = shown(&services, reservation).await?;
-    if reservation.password {
-        body = body.telling(password_of(&services.store, &reservation.id).await?.as_ref());
-    }
+    let body = ReservationShown::placed(store, &specs, reservation).await?;
     Ok((StatusCode::CREATED, location, repeated, version, Answer(body)))
-}
-
-/// The offer that is meant: the one that is named, or the only one of a pool.
-fn offer_of<'s>(specs: &'s Specs, pool: &str, named: Option<&str>) -> Result<&'s str, Problem> {
-    let offers = specs.offer.iter().filter(|(_, offer)| offer.lends(pool));
-    let mut offers = offers.map(|(name, _)| name.as_str());
-    let found = match named {
-        Some(named) => offers.find(|name| *name == named),
-        None => offers.next().filter(|_| offers.next().is_none()),
-    };
-    found.ok_or_else(|| Problem::field("/offer", "expected an offer of machines of this pool"))
-}
-
-/// What a tenant may reserve.
-pub(super) async fn limits(
-    services: &Services,
-    specs: &Specs,
-    tenant: &str,
-) -> Result<ReservationLimits, Problem> {
-    let tenant = services.store.tenant_show(tenant).await?.ok_or_else(Problem::not_found)?;
-    let quota = tenant.quota.as_deref().and_then(|name| specs.quota.get(name));
-    Ok(quota.map_or_else(ReservationLimits::default, |quota| ReservationLimits {
-        reservations: quota.reservations,
-        machines: quota.machines,
-        machine_hours_per_week: quota.machine_hours_per_week,
-    }))
 }
 
 pub(super) fn seconds(duration: Duration) -> i64 {

@@ -6,7 +6,8 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use lessor_engine::{Clock as _, Stop};
-use tokio::sync::watch;
+use tokio::runtime::Handle;
+use tokio::sync::{oneshot, watch};
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, sleep, timeout};
 use tracing::{debug, error, info, warn};
@@ -29,7 +30,9 @@ const LOOKED_EVERY: Duration = Duration::from_mins(1);
 /// doubles each time, up to [`LOOKED_EVERY`].
 const TRIED_AGAIN: Duration = Duration::from_secs(1);
 
-/// How long a look that came to nothing keeps from the next one at most. It is as long as it took.
+/// How many times as long as a look that came to nothing took nobody looks again: what looking takes, those
+/// who order need. And the most that comes to.
+const RESTS: u32 = 3;
 const LONGEST_REST: Duration = Duration::from_secs(1);
 
 /// How long to wait at least.
@@ -42,6 +45,8 @@ const LAST_STEP: Duration = Duration::from_secs(20);
 #[derive(Debug)]
 pub struct Reconciling {
     stop: watch::Sender<Stop>,
+    /// As long as this is there.
+    wanted: oneshot::Sender<()>,
     task: JoinHandle<()>,
 }
 
@@ -76,7 +81,18 @@ impl Reconciling {
             pause: TRIED_AGAIN,
             is_waiting_for_apply: false,
         };
-        Reconciling { stop, task: tokio::spawn(rounds.go_on()) }
+        let (wanted, unwanted) = oneshot::channel::<()>();
+        let runtime = Handle::current();
+        // To plan for thousands of orders takes a while, in which a thread that serves calls would not.
+        let task = tokio::task::spawn_blocking(move || {
+            runtime.block_on(async {
+                tokio::select! {
+                    () = rounds.go_on() => {}
+                    _ = unwanted => {}
+                }
+            });
+        });
+        Reconciling { stop, wanted, task }
     }
 
     /// Ends it, once what was begun is finished. What takes too long is cut off: the next turn of
@@ -86,7 +102,7 @@ impl Reconciling {
         let mut task = self.task;
         if timeout(LAST_STEP, &mut task).await.is_err() {
             warn!("a step took too long and was cut off");
-            task.abort();
+            drop(self.wanted);
         }
     }
 }
@@ -137,7 +153,7 @@ impl Rounds {
         // for itself: looking takes what serving those who order needs.
         let is_idle = matches!(&turn, Ok(Turn::Done(done)) if done.steps == 0);
         if is_idle {
-            self.rests_until = Instant::now() + began.elapsed().min(LONGEST_REST);
+            self.rests_until = Instant::now() + (began.elapsed() * RESTS).min(LONGEST_REST);
         }
         let is_soon = match turn {
             Ok(Turn::Done(done)) => {

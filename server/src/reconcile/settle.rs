@@ -27,12 +27,25 @@ enum Standing {
     Waits(String),
 }
 
+/// What a look says of orders, by their ids: gathered once, since there may be as many of one as of the
+/// other.
+#[derive(Default)]
+struct Signs<'l> {
+    /// The first thing that is not as the order asks.
+    changes: BTreeMap<&'l str, &'l Address>,
+    /// Something of it that is still there.
+    left: BTreeMap<&'l str, &'l Address>,
+    /// What keeps it from being planned.
+    waits: BTreeMap<&'l str, &'l str>,
+}
+
 impl Reconciler {
     /// Writes down what a look says of the orders that are not at rest.
     pub(super) async fn settle(&mut self, look: &Look, done: &mut Done) -> anyhow::Result<()> {
+        let signs = Signs::of(look);
         for order in &look.open {
             let id = &order.id;
-            let told = match standing(order, look) {
+            let told = match standing(order, look, &signs) {
                 Standing::AsAsked => self.activate(order).await,
                 Standing::Gone => self.store.order_clear(id).await.map(Some),
                 Standing::Kept => continue,
@@ -144,47 +157,64 @@ fn following(plan: &Plan, step: usize) -> BTreeSet<usize> {
     all
 }
 
-fn standing(order: &Order, look: &Look) -> Standing {
+impl<'l> Signs<'l> {
+    fn of(look: &'l Look) -> Self {
+        let mut signs = Signs::default();
+        for change in &look.plan.changes {
+            if let Origin::Order(order) = &change.origin {
+                signs.changes.entry(order).or_insert(&change.address);
+            }
+        }
+        for seen in look.world.observations().values() {
+            for (birth, thing) in seen.present.iter().filter(|(birth, _)| is_of_an_instance(birth))
+            {
+                if let Origin::Order(order) = &thing.origin {
+                    signs.left.entry(order).or_insert(birth);
+                }
+            }
+        }
+        for note in look.plan.notes.iter().filter(|note| note.kind == NoteKind::Waiting) {
+            // Either it is about the order and says that it waits, or it says which order does.
+            let about =
+                note.about.strip_prefix("order ").filter(|_| note.text.starts_with("waits"));
+            let named = || note.text.strip_prefix("order ")?.split_once(" waits");
+            let order = about.or_else(|| named().map(|(order, _)| order));
+            if let Some(order) = order {
+                signs.waits.entry(order).or_insert(&note.text);
+            }
+        }
+        signs
+    }
+}
+
+fn is_of_an_instance(birth: &Address) -> bool {
+    let bringer = birth.bringer();
+    let mut either = std::iter::once(birth).chain(bringer.as_ref());
+    either.any(|address| address.kind() == Kind::Instance)
+}
+
+fn standing(order: &Order, look: &Look, signs: &Signs<'_>) -> Standing {
     let is_terminating = order.phase == OrderPhase::Terminating;
     let is_over = order.phase.is_end()
         || is_terminating && order.retain_until.is_none_or(|until| until <= look.now);
-    let origin = Origin::Order(order.id.clone());
     if let Some(why) = blind(order, look) {
         return Standing::Waits(why);
     }
-    let changes = look.plan.changes.iter().filter(|change| change.origin == origin);
-    let of_its_own = |address: &Address| {
-        let bringer = address.bringer();
-        let mut either = std::iter::once(address).chain(bringer.as_ref());
-        either.any(|address| address.kind() == Kind::Instance)
-    };
+    let id = order.id.as_str();
     if is_over {
-        let seen = look.world.observations().values().flat_map(|seen| &seen.present);
-        let mut left = seen.filter(|(birth, thing)| thing.origin == origin && of_its_own(birth));
-        return match left.next() {
-            Some((birth, _)) => Standing::Waits(format!("`{birth}` is still there")),
+        return match signs.left.get(id) {
+            Some(birth) => Standing::Waits(format!("`{birth}` is still there")),
             None => Standing::Gone,
         };
     }
-    if let Some(why) = held_up(&order.id, &look.plan) {
-        return Standing::Waits(why);
+    if let Some(why) = signs.waits.get(id) {
+        return Standing::Waits((*why).to_owned());
     }
-    match changes.map(|change| &change.address).next() {
+    match signs.changes.get(id) {
         Some(address) => Standing::Waits(format!("`{address}` is not as it asks")),
         None if is_terminating => Standing::Kept,
         None => Standing::AsAsked,
     }
-}
-
-/// What keeps an order from being planned.
-fn held_up(order: &str, plan: &Plan) -> Option<String> {
-    let about = format!("order {order}");
-    let waits = format!("order {order} waits");
-    let notes = plan.notes.iter().filter(|note| note.kind == NoteKind::Waiting);
-    let mut notes = notes.filter(|note| {
-        note.text.starts_with(&waits) || note.about == about && note.text.starts_with("waits")
-    });
-    notes.next().map(|note| note.text.clone())
 }
 
 /// Why nobody can tell what is there of an order, if that is so.

@@ -11,8 +11,11 @@ use super::wallet::raised;
 use super::{Account, Booking, BookingKind};
 use crate::ident::ident;
 use crate::row::{self, Columns, Misread};
-use crate::work::Work;
+use crate::work::{Work, insert};
 use crate::{Decline, Store, StoreError};
+
+/// How many values a promise is written in.
+const COLUMNS: usize = 7;
 
 /// A promise of money.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -43,6 +46,17 @@ pub enum HoldPhase {
 }
 
 impl Hold {
+    /// One that stands.
+    pub(crate) fn new(
+        tenant: &str,
+        (currency, amount): (Currency, Money),
+        order: Option<&str>,
+        now: Timestamp,
+    ) -> Self {
+        let (tenant, order) = (tenant.to_owned(), order.map(ToOwned::to_owned));
+        Hold { id: ident("hld", now), tenant, currency, amount, order, phase: HoldPhase::Placed }
+    }
+
     fn read(row: &impl Columns) -> Result<Self, Misread> {
         Ok(Hold {
             id: row::text(row, "id")?,
@@ -121,6 +135,22 @@ impl Store {
         order: Option<&str>,
         now: Timestamp,
     ) -> Result<String, StoreError> {
+        self.hold_take_from(work, tenant, (currency, amount)).await?;
+        let hold = Hold::new(tenant, (currency, amount), order, now);
+        self.holds_insert(work, std::slice::from_ref(&hold), now).await?;
+        Ok(hold.id)
+    }
+
+    /// Takes what is promised out of what can be promised or spent.
+    ///
+    /// # Errors
+    /// [`Decline::WalletShort`] when there is not enough.
+    pub(crate) async fn hold_take_from(
+        &self,
+        work: &mut Work,
+        tenant: &str,
+        (currency, amount): (Currency, Money),
+    ) -> Result<(), StoreError> {
         if amount.micros() <= 0 {
             return Err(Decline::BadAmount { currency, amount }.into());
         }
@@ -137,21 +167,24 @@ impl Store {
         if held.rows_affected() == 0 {
             return Err(self.wallet_short(work, tenant, currency, amount).await);
         }
-        let id = ident("hld", now);
-        sqlx::query(
-            "INSERT INTO hold (id, tenant, currency, amount, order_id, phase, placed_at)
-             VALUES ($1, $2, $3, $4, $5, 'placed', $6)",
-        )
-        .bind(&id)
-        .bind(tenant)
-        .bind(currency.to_string())
-        .bind(amount.micros())
-        .bind(order)
-        .bind(now.as_microsecond())
-        .execute(&mut **work)
-        .await
-        .map_err(|error| self.error(&error))?;
-        Ok(id)
+        Ok(())
+    }
+
+    /// Writes down promises whose money was taken.
+    pub(crate) async fn holds_insert(
+        &self,
+        work: &mut Work,
+        holds: &[Hold],
+        now: Timestamp,
+    ) -> Result<(), StoreError> {
+        let text =
+            "INSERT INTO hold (id, tenant, currency, amount, order_id, phase, placed_at) VALUES";
+        let inserted = insert(work, text, COLUMNS, holds, |query, hold| {
+            let query = query.bind(&hold.id).bind(&hold.tenant).bind(hold.currency.to_string());
+            let query = query.bind(hold.amount.micros()).bind(&hold.order);
+            query.bind(hold.phase.to_string()).bind(now.as_microsecond())
+        });
+        inserted.await.map_err(|error| self.error(&error))
     }
 
     /// Ends a promise that stands, once. The wallet is seen to next.

@@ -7,7 +7,7 @@ use lessor_engine::Clock as _;
 use lessor_specs::{ByteSize, OrderPhase};
 use serde_json::{Value, json};
 
-use super::event::{event_insert, happen};
+use super::event::{events_insert, happen};
 use super::place::unfit;
 use super::{Happening, Order, OrderEvent, Reason};
 use crate::ledger::HoldPhase;
@@ -267,7 +267,7 @@ impl Store {
         now: Timestamp,
     ) -> Result<OrderEvent, StoreError> {
         let event = happen(order, what, data, now)?;
-        let inserted = event_insert(work, &order.tenant, &event).await;
+        let inserted = events_insert(work, &[(&order.tenant, &event)]).await;
         inserted.map_err(|error| self.error(&error))?;
         if what.ends_health() {
             self.health_delete(work, &order.id).await?;

@@ -18,6 +18,7 @@ use sqlx::any::AnyRow;
 use tokio::sync::oneshot;
 
 use super::Promise;
+use super::batch::Written;
 use super::place::{OrderRequest, Placed, Sight};
 use super::room::rooms;
 use crate::row;
@@ -72,6 +73,13 @@ struct Renter {
 struct Job {
     request: OrderRequest,
     answer: oneshot::Sender<Result<Placed, StoreError>>,
+}
+
+impl Desk {
+    /// An offer in a version that was bought, if it is at hand. What a version says never changes.
+    pub(super) fn version(&self, name: &str) -> Option<Arc<Version>> {
+        lock(&self.versions).get(name).cloned()
+    }
 }
 
 impl Renter {
@@ -179,11 +187,13 @@ impl Store {
         let number = self.placement_advance(&mut work).await?;
         let ground = self.ground(&mut work).await?;
         let mut gathered = self.gathered(&mut work, number).await?;
+        let mut earlier = self.earlier(&mut work, requests).await?;
         let mut answers: Vec<Option<Result<Placed, StoreError>>> = Vec::new();
         let mut drafts = Vec::new();
         for (index, request) in requests.iter().enumerate() {
             self.renter_gather(&mut work, &mut gathered, &request.tenant).await?;
-            let sight = self.draft(&mut work, &ground, &gathered, request, now).await;
+            let known = (&*ground, &gathered, &mut earlier);
+            let sight = self.draft(&mut work, known, request, now).await;
             answers.push(match sight {
                 Ok(Sight::Draft(draft)) => {
                     drafts.push((index, *draft));
@@ -198,13 +208,15 @@ impl Store {
             drafts.iter().map(|(_, draft)| (&draft.order, &*draft.version)).collect();
         let rooms = rooms(&ground, &gathered, &orders, now);
         let versions: Vec<_> = orders.iter().map(|(_, version)| version.name.clone()).collect();
+        let mut written = Written::default();
         for ((index, mut draft), room) in drafts.into_iter().zip(rooms) {
             let placed = match room {
                 Ok(mut placement) => {
                     placement.claims.retain(|key, _| !gathered.claims.contains_key(key));
                     draft.order.host = Some(placement.host.to_string());
                     draft.order.promised = Promise::of(placement.amount);
-                    let placed = self.place(&mut work, &ground, &draft, &placement, now).await;
+                    let known = (&*ground, &mut written);
+                    let placed = self.place(&mut work, known, &draft, &placement, now).await;
                     if placed.is_ok() && !draft.request.dry_run {
                         gathered.add(placement);
                     }
@@ -219,6 +231,7 @@ impl Store {
             }
             answers[index] = Some(placed);
         }
+        self.batch_write(&mut work, &mut written, now).await?;
         *lock(&self.desk().gathered) = None;
         self.commit(work).await?;
         lock(&self.desk().kept).extend(versions);
@@ -242,7 +255,7 @@ impl Store {
         advanced.await.map_err(|error: sqlx::Error| self.error(&error))
     }
 
-    /// What operators applied last.
+    /// As [`Store::specs_applied`], at the moment of a transaction.
     ///
     /// # Errors
     /// [`Decline::NothingApplied`] when they did not yet.
@@ -266,14 +279,23 @@ impl Store {
         Ok(ground)
     }
 
+    /// What operators applied last.
+    ///
+    /// # Errors
+    /// [`Decline::NothingApplied`] when they did not yet.
+    pub async fn specs_applied(&self) -> Result<Arc<Specs>, StoreError> {
+        let mut work = self.begin_snapshot().await?;
+        let ground = self.ground(&mut work).await?;
+        work.rollback().await.map_err(|error| self.error(&error))?;
+        Ok(Arc::clone(&ground.specs))
+    }
+
     /// How long data is kept by policy.
     pub(crate) async fn retention_policy(
         &self,
     ) -> Result<Option<lessor_specs::Duration>, StoreError> {
-        let mut work = self.begin_snapshot().await?;
-        let ground = self.ground(&mut work).await?;
-        work.rollback().await.map_err(|error| self.error(&error))?;
-        Ok(ground.specs.policy.retention.as_ref().and_then(|retention| retention.keep))
+        let specs = self.specs_applied().await?;
+        Ok(specs.policy.retention.as_ref().and_then(|retention| retention.keep))
     }
 
     /// Everything that was ordered and given out, as it is until the transaction ends.
@@ -344,7 +366,7 @@ impl Store {
         work: &mut Work,
         name: &str,
     ) -> Result<Option<Arc<Version>>, StoreError> {
-        if let Some(version) = lock(&self.desk().versions).get(name).cloned() {
+        if let Some(version) = self.desk().version(name) {
             return Ok(Some(version));
         }
         let found = sqlx::query("SELECT body FROM offer_version WHERE name = $1")

@@ -8,8 +8,11 @@ use super::{Happening, Order, next};
 use crate::ident::ident;
 use crate::row::{self, Columns, Misread};
 use crate::webhook::{Told, outbox_insert};
-use crate::work::Work;
+use crate::work::{Work, insert};
 use crate::{Decline, Store, StoreError};
+
+/// How many values an event is written in.
+const COLUMNS: usize = 7;
 
 /// Something that happened to an order.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -139,7 +142,7 @@ impl Store {
     }
 }
 
-/// Lets something happen to an order: in the value alone. [`event_insert`] writes the event.
+/// Lets something happen to an order: in the value alone. [`events_insert`] writes the event.
 ///
 /// # Errors
 /// [`Decline::NotNow`] when it cannot happen to an order in its phase.
@@ -180,30 +183,25 @@ pub(super) fn placed(order: &Order, data: Value, now: Timestamp) -> OrderEvent {
     }
 }
 
-/// Remembers an event, and that others are to be told of it.
-pub(super) async fn event_insert(
+/// Remembers events, each of an order of a tenant, and that others are to be told of them.
+pub(super) async fn events_insert(
     work: &mut Work,
-    tenant: &str,
-    event: &OrderEvent,
+    events: &[(&str, &OrderEvent)],
 ) -> Result<(), sqlx::Error> {
-    sqlx::query(
-        "INSERT INTO order_event (order_id, number, id, at, kind, phase, data)
-         VALUES ($1, $2, $3, $4, $5, $6, $7)",
-    )
-    .bind(&event.order)
-    .bind(row::column(event.number))
-    .bind(&event.id)
-    .bind(event.at.as_microsecond())
-    .bind(event.kind.as_str())
-    .bind(event.phase.as_str())
-    .bind(event.data.to_string())
-    .execute(&mut **work)
+    let text = "INSERT INTO order_event (order_id, number, id, at, kind, phase, data) VALUES";
+    insert(work, text, COLUMNS, events, |query, (_, event)| {
+        let query = query.bind(&event.order).bind(row::column(event.number)).bind(&event.id);
+        let query = query.bind(event.at.as_microsecond()).bind(event.kind.as_str());
+        query.bind(event.phase.as_str()).bind(event.data.to_string())
+    })
     .await?;
-    let data = json!({
-        "id": event.id, "order": event.order, "number": event.number,
-        "phase": event.phase.as_str(), "data": event.data,
+    let told = events.iter().map(|(tenant, event)| {
+        let data = json!({
+            "id": event.id, "order": event.order, "number": event.number,
+            "phase": event.phase.as_str(), "data": event.data,
+        });
+        let (at, topic) = (event.at, event.kind.topic());
+        Told { at, topic, tenant: Some((*tenant).to_owned()), data }
     });
-    let told =
-        Told { at: event.at, topic: event.kind.topic(), tenant: Some(tenant.to_owned()), data };
-    outbox_insert(work, &[told]).await
+    outbox_insert(work, &told.collect::<Vec<_>>()).await
 }

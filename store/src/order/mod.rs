@@ -5,6 +5,7 @@
 //! order locks its row first, then what counts in the quota, then the wallet: in this order,
 //! everywhere, nobody waits for somebody who waits for him.
 
+mod batch;
 mod change;
 mod desk;
 mod event;

@@ -9,18 +9,16 @@ use lessor_engine::{Clock as _, Placement};
 use lessor_plans::{Claim, ClaimKey};
 use lessor_specs::kinds::Instance;
 use lessor_specs::orders::Version;
-use lessor_specs::{Kind, OrderPhase, name_problem};
-use serde_json::json;
+use lessor_specs::{Currency, Kind, Money, OrderPhase, name_problem};
 
+use super::batch::{Earlier, Written};
 use super::desk::{Gathered, Ground};
-use super::event::{event_insert, placed};
 use super::quote::Priced;
-use super::read::order_insert;
+use super::read::orders_insert;
 use super::{Need, Order, Promise, Promo, PromoTerms};
 use crate::ident::ident;
-use crate::row;
-use crate::work::{Work, keep, mark, take_back};
-use crate::{Actor, AuditEvent, Decline, Store, StoreError};
+use crate::work::{Work, insert, keep, mark, take_back};
+use crate::{Actor, Decline, Store, StoreError};
 
 /// What a customer orders.
 #[derive(Clone, Debug)]
@@ -80,6 +78,19 @@ pub(super) struct Draft<'r> {
     redeemed: Option<PromoTerms>,
 }
 
+impl Draft<'_> {
+    /// What is promised for it.
+    pub(super) fn held(&self) -> Option<(Currency, Money)> {
+        let held = self.quote.as_ref().map(|quote| (quote.currency, quote.held));
+        held.filter(|(_, held)| held.micros() > 0)
+    }
+
+    /// Whose promo code was used for it: the order is written then.
+    pub(super) fn is_redeemed(&self) -> bool {
+        self.redeemed.is_some()
+    }
+}
+
 /// What became of a request at first sight.
 pub(super) enum Sight<'r> {
     /// It can be placed.
@@ -103,16 +114,15 @@ impl Store {
     pub(super) async fn draft<'r>(
         &self,
         work: &mut Work,
-        ground: &Ground,
-        gathered: &Gathered,
+        (ground, gathered, earlier): (&Ground, &Gathered, &mut Earlier),
         request: &'r OrderRequest,
         now: Timestamp,
     ) -> Result<Sight<'r>, StoreError> {
         check_words(request)?;
-        if let Some(placed) = self.repeated(work, request).await? {
+        if let Some(placed) = earlier.answer(request)? {
             return Ok(Sight::Repeated(Box::new(placed)));
         }
-        self.check_names(work, ground, gathered, request).await?;
+        check_names(ground, gathered, earlier, request)?;
         let Priced { instance, version, currency, redeemed, quote } =
             self.priced(work, ground, request, now).await?;
         let discount = redeemed.as_ref().map(|redeemed| redeemed.discount.clone());
@@ -122,98 +132,30 @@ impl Store {
         Ok(Sight::Draft(Box::new(Draft { request, order, version, quote, redeemed })))
     }
 
-    /// The order that an earlier request with the same key placed.
-    async fn repeated(
-        &self,
-        work: &mut Work,
-        request: &OrderRequest,
-    ) -> Result<Option<Placed>, StoreError> {
-        let Some(RequestKey { scope, key, digest }) = &request.key else { return Ok(None) };
-        let found = async {
-            let found = sqlx::query(
-                "SELECT idempotency.digest AS digest, orders.* FROM idempotency
-                 JOIN orders ON orders.id = idempotency.answer
-                 WHERE idempotency.scope = $1 AND idempotency.key = $2",
-            )
-            .bind(scope)
-            .bind(key)
-            .fetch_optional(&mut **work)
-            .await?;
-            let Some(found) = found else { return Ok(None) };
-            Ok(Some((row::text(&found, "digest")?, Order::read(&found)?)))
-        };
-        let found = found.await.map_err(|error: sqlx::Error| self.error(&error))?;
-        match found {
-            None => Ok(None),
-            Some((found, _)) if found != *digest => {
-                Err(Decline::KeyReused { key: key.clone() }.into())
-            }
-            Some((_, order)) => {
-                let claims = BTreeMap::new();
-                Ok(Some(Placed { order, quote: None, claims, repeated: true }))
-            }
-        }
-    }
-
-    async fn check_names(
-        &self,
-        work: &mut Work,
-        ground: &Ground,
-        gathered: &Gathered,
-        request: &OrderRequest,
-    ) -> Result<(), StoreError> {
-        let OrderRequest { tenant, .. } = request;
-        let name = format!("{tenant}/{}", request.name);
-        if !ground.specs.tenant.contains_key(tenant) && gathered.tenant(tenant).is_none() {
-            return Err(Decline::NoTenant { tenant: tenant.clone() }.into());
-        }
-        if let Some(why) = name_problem(Kind::Instance, &name) {
-            return Err(unfit("name", &why).into());
-        }
-        if let Some(client_ref) = &request.client_ref {
-            let found = sqlx::query("SELECT id FROM orders WHERE tenant = $1 AND client_ref = $2")
-                .bind(tenant)
-                .bind(client_ref)
-                .fetch_optional(&mut **work)
-                .await
-                .map_err(|error| self.error(&error))?;
-            if let Some(found) = found {
-                let order = row::text(&found, "id").map_err(|error| self.error(&error.into()))?;
-                let client_ref = client_ref.clone();
-                return Err(Decline::AlreadyPlaced { client_ref, order }.into());
-            }
-        }
-        let found = sqlx::query(
-            "SELECT id FROM orders WHERE tenant = $1 AND name = $2
-             AND phase NOT IN ('terminated', 'canceled', 'failed')",
-        )
-        .bind(tenant)
-        .bind(&request.name)
-        .fetch_optional(&mut **work)
-        .await
-        .map_err(|error| self.error(&error))?;
-        if found.is_some() || ground.specs.instance.contains_key(&name) {
-            return Err(Decline::NameTaken { name }.into());
-        }
-        Ok(())
-    }
-
-    /// Takes everything an order needs, and writes it down; or nothing.
+    /// Takes everything an order needs that somebody else may have, or nothing; what there is to write
+    /// down of it then is left for the end of the batch.
     pub(super) async fn place(
         &self,
         work: &mut Work,
-        ground: &Ground,
+        (ground, written): (&Ground, &mut Written),
         draft: &Draft<'_>,
         placement: &Placement,
         now: Timestamp,
     ) -> Result<Placed, StoreError> {
+        if draft.redeemed.is_some() {
+            // Whether it is a first order is looked up among those that are written.
+            self.batch_write(work, written, now).await?;
+        }
         let marked = mark(work).await;
         marked.map_err(|error| self.error(&error))?;
-        let written = self.place_write(work, ground, draft, placement, now).await;
-        let is_kept = written.is_ok() && !draft.request.dry_run;
+        let taken = self.take(work, ground, draft, now).await;
+        let is_kept = taken.is_ok() && !draft.request.dry_run;
         let ended = if is_kept { keep(work).await } else { take_back(work).await };
         ended.map_err(|error| self.error(&error))?;
-        written?;
+        taken?;
+        if is_kept {
+            written.add(draft, placement, now);
+        }
         Ok(Placed {
             order: draft.order.clone(),
             quote: draft.quote.clone(),
@@ -222,77 +164,61 @@ impl Store {
         })
     }
 
-    async fn place_write(
+    async fn take(
         &self,
         work: &mut Work,
         ground: &Ground,
         draft: &Draft<'_>,
-        placement: &Placement,
         now: Timestamp,
     ) -> Result<(), StoreError> {
-        let Draft { request, order, .. } = draft;
+        let order = &draft.order;
         let limit = self.quota_limit(work, ground, &order.tenant).await?;
         self.quota_take(work, &order.tenant, order.need, limit).await?;
         let declared = ground.specs.tenant.get(&order.tenant);
         if let Some(declared) = declared.filter(|declared| !declared.credit.is_empty()) {
             self.wallet_lines(work, &order.tenant, &declared.credit()).await?;
         }
-        let held = draft.quote.as_ref().map(|quote| (quote.currency, quote.held));
-        if let Some(held) = held.filter(|(_, held)| held.micros() > 0) {
-            self.hold_insert(work, &order.tenant, held, Some(&order.id), now).await?;
+        if let Some(held) = draft.held() {
+            self.hold_take_from(work, &order.tenant, held).await?;
         }
-        let inserted = order_insert(work, order).await;
+        let Some(redeemed) = &draft.redeemed else { return Ok(()) };
+        let inserted = orders_insert(work, std::slice::from_ref(order)).await;
         inserted.map_err(|error| self.error(&error))?;
-        if let Some(redeemed) = &draft.redeemed {
-            self.promo_take(work, redeemed, order, now).await?;
-        }
-        self.claim_add(work, &placement.claims, now).await?;
-        let (host, promise) = (placement.host.to_string(), Promise::of(placement.amount));
-        self.promise_add(work, &host, promise, placement.limit).await?;
-        let data = json!({ "offer": order.instance.offer, "name": order.full_name() });
-        let event = placed(order, data.clone(), now);
-        let inserted = event_insert(work, &order.tenant, &event).await;
-        inserted.map_err(|error| self.error(&error))?;
-        let event = AuditEvent {
-            actor: request.by.clone(),
-            action: "order.place",
-            tenant: Some(order.tenant.clone()),
-            target: order.id.clone(),
-            data,
-        };
-        self.audit_insert(work, event).await?;
-        match &request.key {
-            Some(key) => self.key_insert(work, key, &order.id, now).await,
-            None => Ok(()),
-        }
+        self.promo_take(work, redeemed, order, now).await
     }
 
     /// Remembers what was made of a request, so that the same request gets the same answer.
     pub(crate) async fn key_insert(
         &self,
         work: &mut Work,
-        RequestKey { scope, key, digest }: &RequestKey,
+        key: &RequestKey,
         answer: &str,
         now: Timestamp,
     ) -> Result<(), StoreError> {
-        sqlx::query(
-            "INSERT INTO idempotency (scope, key, digest, answer, at) VALUES ($1, $2, $3, $4, $5)",
-        )
-        .bind(scope)
-        .bind(key)
-        .bind(digest)
-        .bind(answer)
-        .bind(now.as_microsecond())
-        .execute(&mut **work)
-        .await
-        .map_err(|error| match error.as_database_error() {
-            // By a request for something else: one for the same is found before.
+        self.keys_insert(work, &[(key.clone(), answer.to_owned())], now).await
+    }
+
+    /// As [`Store::key_insert`], of many requests.
+    ///
+    /// # Errors
+    /// [`StoreError::Contended`] when one of the keys came to be used meanwhile.
+    pub(super) async fn keys_insert(
+        &self,
+        work: &mut Work,
+        keys: &[(RequestKey, String)],
+        now: Timestamp,
+    ) -> Result<(), StoreError> {
+        let text = "INSERT INTO idempotency (scope, key, digest, answer, at) VALUES";
+        let inserted = insert(work, text, 5, keys, |query, (key, answer)| {
+            let query = query.bind(&key.scope).bind(&key.key).bind(&key.digest);
+            query.bind(answer).bind(now.as_microsecond())
+        });
+        inserted.await.map_err(|error| match error.as_database_error() {
             Some(database) if database.is_unique_violation() => {
-                Decline::KeyReused { key: key.clone() }.into()
+                StoreError::Contended { location: self.location().clone() }
             }
             _ => self.error(&error),
-        })?;
-        Ok(())
+        })
     }
 
     /// Forgets request keys from before `until`: who repeats a request does it soon.
@@ -328,8 +254,28 @@ impl Store {
     }
 }
 
-/// The words that customers choose freely are as long as words are, and can be shown.
-fn check_words(request: &OrderRequest) -> Result<(), Decline> {
+fn check_names(
+    ground: &Ground,
+    gathered: &Gathered,
+    earlier: &Earlier,
+    request: &OrderRequest,
+) -> Result<(), Decline> {
+    let OrderRequest { tenant, .. } = request;
+    let name = format!("{tenant}/{}", request.name);
+    if !ground.specs.tenant.contains_key(tenant) && gathered.tenant(tenant).is_none() {
+        return Err(Decline::NoTenant { tenant: tenant.clone() });
+    }
+    if let Some((client_ref, order)) = earlier.by_ref(request) {
+        return Err(Decline::AlreadyPlaced { client_ref, order });
+    }
+    if earlier.has_name(request) || ground.specs.instance.contains_key(&name) {
+        return Err(Decline::NameTaken { name });
+    }
+    Ok(())
+}
+
+/// The words that customers choose freely are as long as words are, and can be shown; a name is one.
+pub(super) fn check_words(request: &OrderRequest) -> Result<(), Decline> {
     let is_word = |word: &str, most: usize| {
         (1..=most).contains(&word.chars().count()) && !word.chars().any(char::is_control)
     };
@@ -340,6 +286,10 @@ fn check_words(request: &OrderRequest) -> Result<(), Decline> {
     if request.key.as_ref().is_some_and(|key| !is_word(&key.key, 255)) {
         let why = "an idempotency key has 1 to 255 characters that can be printed";
         return Err(unfit("key", why));
+    }
+    let name = format!("{}/{}", request.tenant, request.name);
+    if let Some(why) = name_problem(Kind::Instance, &name) {
+        return Err(unfit("name", &why));
     }
     Ok(())
 }
@@ -353,7 +303,7 @@ pub(super) fn order_of(
     request: &OrderRequest,
     instance: Instance,
     need: Need,
-    (currency, discount, zone): (Option<lessor_specs::Currency>, Option<Discount>, String),
+    (currency, discount, zone): (Option<Currency>, Option<Discount>, String),
     now: Timestamp,
 ) -> Order {
     Order {

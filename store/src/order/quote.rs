@@ -89,6 +89,9 @@ impl Store {
 
     /// The offer of an order, in the version it bought.
     pub(super) async fn version_bought(&self, order: &Order) -> Result<Arc<Version>, StoreError> {
+        if let Some(version) = self.desk().version(&order.instance.offer) {
+            return Ok(version);
+        }
         let mut work = self.begin_snapshot().await?;
         let version = self.offer_version(&mut work, &order.instance.offer).await?;
         work.rollback().await.map_err(|error| self.error(&error))?;

@@ -9,8 +9,11 @@ use serde::de::DeserializeOwned;
 
 use super::Order;
 use crate::row::{self, Columns, Misread};
-use crate::work::Work;
+use crate::work::{Work, insert};
 use crate::{Decline, Store, StoreError};
+
+/// How many values a new order is written in.
+const COLUMNS: usize = 22;
 
 /// Which orders are listed.
 #[derive(Clone, Debug, Default)]
@@ -184,36 +187,37 @@ async fn order_update(work: &mut Work, order: &Order) -> Result<(), sqlx::Error>
     Ok(())
 }
 
-pub(super) async fn order_insert(work: &mut Work, order: &Order) -> Result<(), sqlx::Error> {
-    sqlx::query(
-        "INSERT INTO orders (id, tenant, name, client_ref, offer, instance, need, discount, zone,
-             currency, running, phase, reasons, placed_by, placed_at, turns, progress, owes,
-             version, touched, host, promised)
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, '', $13, $14, $15, $16, 0,
-             $17, 0, $18, $19)",
-    )
-    .bind(&order.id)
-    .bind(&order.tenant)
-    .bind(&order.name)
-    .bind(&order.client_ref)
-    .bind(&order.instance.offer)
-    .bind(text_of(&order.instance))
-    .bind(text_of(&order.need))
-    .bind(order.discount.as_ref().map(text_of))
-    .bind(&order.zone)
-    .bind(order.currency.map(|currency| currency.to_string()))
-    .bind(i64::from(order.running))
-    .bind(order.phase.as_str())
-    .bind(&order.placed_by)
-    .bind(order.placed_at.as_microsecond())
-    .bind(text_of(&order.turns))
-    .bind(text_of(&order.progress))
-    .bind(row::column(order.version))
-    .bind(&order.host)
-    .bind(text_of(&order.promised))
-    .execute(&mut **work)
-    .await?;
-    Ok(())
+/// Writes down orders that are new.
+pub(super) async fn orders_insert(work: &mut Work, orders: &[Order]) -> Result<(), sqlx::Error> {
+    let text = "INSERT INTO orders (id, tenant, name, client_ref, offer, instance, need, discount,
+             zone, currency, running, phase, reasons, placed_by, placed_at, turns, progress, owes,
+             version, touched, host, promised) VALUES";
+    insert(work, text, COLUMNS, orders, |query, order| {
+        query
+            .bind(&order.id)
+            .bind(&order.tenant)
+            .bind(&order.name)
+            .bind(&order.client_ref)
+            .bind(&order.instance.offer)
+            .bind(text_of(&order.instance))
+            .bind(text_of(&order.need))
+            .bind(order.discount.as_ref().map(text_of))
+            .bind(&order.zone)
+            .bind(order.currency.map(|currency| currency.to_string()))
+            .bind(i64::from(order.running))
+            .bind(order.phase.as_str())
+            .bind(reasons_text(&order.reasons))
+            .bind(&order.placed_by)
+            .bind(order.placed_at.as_microsecond())
+            .bind(text_of(&order.turns))
+            .bind(text_of(&order.progress))
+            .bind(i64::from(order.owes))
+            .bind(row::column(order.version))
+            .bind(0_i64)
+            .bind(&order.host)
+            .bind(text_of(&order.promised))
+    })
+    .await
 }
 
 /// Plain data as text: this cannot fail.

@@ -13,7 +13,7 @@ use sqlx::any::AnyRow;
 use super::desk::{Gathered, Ground};
 use super::{Need, Order, wishes};
 use crate::row::{self, Columns};
-use crate::work::{Work, rows_at_once, with_rows};
+use crate::work::{Work, insert};
 use crate::{Decline, Store, StoreError};
 
 /// What an order is given, or why there is nothing.
@@ -74,13 +74,20 @@ pub(super) fn rooms(
     orders: &[(&Order, &Version)],
     now: Timestamp,
 ) -> Vec<Room> {
-    let fits: Vec<_> =
-        orders.iter().map(|order| merged(ground, gathered, &[*order], now).map(drop)).collect();
-    let good = orders.iter().zip(&fits).filter(|(_, fits)| fits.is_ok());
-    let good: Vec<_> = good.map(|(order, _)| *order).collect();
-    let specs = match merged(ground, gathered, &good, now) {
-        Ok(specs) => specs,
-        Err(decline) => return orders.iter().map(|_| Err(decline.clone())).collect(),
+    let (specs, fits) = match merged(ground, gathered, orders, now) {
+        Ok(specs) => (specs, vec![Ok(()); orders.len()]),
+        // One that does not fit is no reason to turn the others away.
+        Err(decline) if orders.len() == 1 => return vec![Err(decline)],
+        Err(_) => {
+            let alone = |order| merged(ground, gathered, &[order], now).map(drop);
+            let fits: Vec<_> = orders.iter().map(|order| alone(*order)).collect();
+            let good = orders.iter().zip(&fits).filter(|(_, fits)| fits.is_ok());
+            let good: Vec<_> = good.map(|(order, _)| *order).collect();
+            match merged(ground, gathered, &good, now) {
+                Ok(specs) => (specs, fits),
+                Err(decline) => return orders.iter().map(|_| Err(decline.clone())).collect(),
+            }
+        }
     };
     let given = gathered.given(&Promise::default(), None);
     let mut placer = Placer::new(&specs, &given);
@@ -254,21 +261,13 @@ impl Store {
         now: Timestamp,
     ) -> Result<(), StoreError> {
         let claims: Vec<_> = claims.iter().collect();
-        for claims in claims.chunks(rows_at_once(5)) {
-            let text = "INSERT INTO claim (pool, holder, value, sole, at) VALUES";
-            let text = with_rows(text, claims.len(), 5);
-            let mut query = sqlx::query(sqlx::AssertSqlSafe(text));
-            for (key, value) in claims {
-                query = query
-                    .bind(&key.pool)
-                    .bind(&key.holder)
-                    .bind(value.as_str())
-                    .bind((!key.is_shared()).then_some(value.as_str()))
-                    .bind(now.as_microsecond());
-            }
-            query.execute(&mut **work).await.map_err(|error| self.error(&error))?;
-        }
-        Ok(())
+        let text = "INSERT INTO claim (pool, holder, value, sole, at) VALUES";
+        let inserted = insert(work, text, 5, &claims, |query, (key, value)| {
+            let query = query.bind(&key.pool).bind(&key.holder).bind(value.as_str());
+            let sole = (!key.is_shared()).then_some(value.as_str());
+            query.bind(sole).bind(now.as_microsecond())
+        });
+        inserted.await.map_err(|error| self.error(&error))
     }
 
     /// Of claims that a plan would give back, those that no order rests on which was placed since.

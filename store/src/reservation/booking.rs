@@ -66,6 +66,8 @@ pub struct Booking {
     pub granted_at: Option<Timestamp>,
     /// Since when nobody is.
     pub revoked_at: Option<Timestamp>,
+    /// The booking that took its place, its machine not being well at the start.
+    pub replaced_by: Option<String>,
 }
 
 /// How far a booking is.
@@ -132,6 +134,7 @@ impl Booking {
             why: None,
             granted_at: None,
             revoked_at: None,
+            replaced_by: None,
         }
     }
 
@@ -153,6 +156,7 @@ impl Booking {
             why: row.text("why")?,
             granted_at: row::time_optional(row, "granted_at")?,
             revoked_at: row::time_optional(row, "revoked_at")?,
+            replaced_by: row.text("replaced_by")?,
         })
     }
 }
@@ -226,7 +230,7 @@ impl Store {
         row::time_optional(&found, "at").map_err(|error| self.error(&error.into()))
     }
 
-    /// Begins and ends what is due, and takes the turn at up to `limit` machines where something is to
+    /// Begins and ends what is due, gives another machine to whoever cannot be let in on theirs, and takes the turn at up to `limit` machines where something is to
     /// be done, each for as long as `ttl`: those first where somebody is to be let in no longer.
     /// Whoever does not end a try by then may see it tried by others. Nobody is let in on a machine
     /// that is not given back by who had it before, and nobody once their window is over.
@@ -236,6 +240,7 @@ impl Store {
         ttl: Duration,
     ) -> Result<Vec<ClaimedBooking>, StoreError> {
         self.reservation_turn().await?;
+        self.bookings_swap().await?;
         let mut claimed = Vec::new();
         // What others are faster at is theirs, and there may be more behind it.
         for _ in 0..ROUNDS {

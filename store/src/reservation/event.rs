@@ -45,6 +45,8 @@ pub enum ReservationHappening {
     Extended,
     /// Its tenant was let in on a machine.
     Granted,
+    /// A machine was not well when its tenant was to be let in: another one took its place.
+    Swapped,
     /// Its window is over soon.
     Warned,
     /// Its window is over.
@@ -65,12 +67,13 @@ pub enum ReservationHappening {
 
 impl ReservationHappening {
     /// Everything that can happen.
-    pub const ALL: [ReservationHappening; 13] = [
+    pub const ALL: [ReservationHappening; 14] = [
         ReservationHappening::Queued,
         ReservationHappening::Booked,
         ReservationHappening::Started,
         ReservationHappening::Extended,
         ReservationHappening::Granted,
+        ReservationHappening::Swapped,
         ReservationHappening::Warned,
         ReservationHappening::Ended,
         ReservationHappening::Released,
@@ -89,6 +92,7 @@ impl ReservationHappening {
             ReservationHappening::Started => "started",
             ReservationHappening::Extended => "extended",
             ReservationHappening::Granted => "granted",
+            ReservationHappening::Swapped => "swapped",
             ReservationHappening::Warned => "warned",
             ReservationHappening::Ended => "ended",
             ReservationHappening::Released => "released",
@@ -113,6 +117,7 @@ impl ReservationHappening {
             ReservationHappening::Started => "reservation.start",
             ReservationHappening::Extended => "reservation.extend",
             ReservationHappening::Granted => "reservation.grant",
+            ReservationHappening::Swapped => "reservation.swap",
             ReservationHappening::Warned => "reservation.warn",
             ReservationHappening::Ended => "reservation.end",
             ReservationHappening::Released => "reservation.release",

@@ -14,7 +14,8 @@ use crate::row::{self, Columns, Misread};
 use crate::work::Work;
 use crate::{Actor, AuditEvent, Store, StoreError};
 
-/// Takes the turn until `$1` at machines that are to be looked at by the time `$2`, at most `$3`.
+/// Takes the turn until `$1` at machines that are to be looked at by the time `$2`, at most `$3`: those
+/// that nobody has, and those that whoever is to have cannot have yet.
 pub(super) const CLAIM: &str =
     "UPDATE machine SET leased_until = $1, token = token + 1, tries = tries + 1
      WHERE name IN (
@@ -22,6 +23,7 @@ pub(super) const CLAIM: &str =
          WHERE m.next_at <= $2 AND coalesce(m.leased_until, 0) <= $2 AND NOT EXISTS (
              SELECT 1 FROM booking AS b WHERE b.machine = m.name
                  AND b.phase <> 'done' AND b.phase <> 'booked'
+                 AND (b.phase <> 'granting' OR b.granted_at IS NOT NULL OR m.phase <> 'quarantined')
          )
          ORDER BY m.next_at, m.name LIMIT $3
      ) AND coalesce(leased_until, 0) <= $2
@@ -150,7 +152,7 @@ impl Store {
     }
 
     /// Takes the turn at up to `limit` machines that are to be looked at, for as long as `ttl`: those
-    /// that are nobody's right now.
+    /// that are nobody's right now, and those on which nobody can be let in before they are well.
     pub async fn machine_claim(
         &self,
         limit: usize,
@@ -214,7 +216,10 @@ impl Store {
                  tries = CASE WHEN $4 = 1 THEN 0 ELSE tries END,
                  probed_at = CASE WHEN $4 = 1 THEN $5 ELSE probed_at END
              WHERE name = $6 AND token = $7 AND NOT EXISTS (
-                 SELECT 1 FROM booking WHERE machine = $6 AND phase <> 'done' AND phase <> 'booked'
+                 SELECT 1 FROM booking AS b WHERE b.machine = $6
+                     AND b.phase <> 'done' AND b.phase <> 'booked'
+                     AND (b.phase <> 'granting' OR b.granted_at IS NOT NULL
+                         OR machine.phase <> 'quarantined')
              )",
         )
         .bind(phase.as_str())

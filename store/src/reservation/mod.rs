@@ -1,9 +1,9 @@
 //! Machines that are reserved for a while.
 //!
 //! In reading order: what a reservation is (here) and from rows ([`read`]); the machines there are
-//! ([`machine`], [`register`]) and which of them are given ([`room`]); reserving ([`place`]), waiting
+//! ([`machine`], [`register`]) and which of them are given ([`room`]); on what ([`sold`]), reserving ([`place`]), waiting
 //! ([`queue`]), and what is done with a reservation ([`change`]); what falls due by the clock ([`turn`])
-//! and carrying it out at each machine ([`booking`], [`step`]); what it takes of quotas ([`quota`]) and
+//! and carrying it out at each machine ([`booking`], [`step`]), or at another one ([`swap`]); what it takes of quotas ([`quota`]) and
 //! costs ([`money`]), how much there is ([`availability`]), and what runs take away ([`withdraw`]).
 //!
 //! A window is half-open, `[start, end)`, and each machine is kept free behind it for as long as its
@@ -23,7 +23,9 @@ mod quota;
 mod read;
 mod register;
 mod room;
+mod sold;
 mod step;
+mod swap;
 mod turn;
 mod withdraw;
 
@@ -283,7 +285,7 @@ mod tests {
     use crate::Store;
     use crate::row;
 
-    use super::{booking, machine};
+    use super::{booking, machine, swap};
 
     /// What `SQLite` reads from one end to the other for a statement of so many values.
     async fn scanned(store: &Store, statement: &str, values: usize) -> Vec<String> {
@@ -304,6 +306,7 @@ mod tests {
         let store = Store::open(path.to_str().unwrap()).await.unwrap();
 
         assert_eq!(scanned(&store, booking::DUE, 4).await, ["SCAN b USING INDEX booking_due"]);
+        assert_eq!(scanned(&store, swap::STUCK, 1).await, ["SCAN b USING INDEX booking_due"]);
         assert_eq!(scanned(&store, machine::CLAIM, 3).await, [""; 0]);
     }
 }

@@ -145,7 +145,9 @@ fn happened(claimed: &ClaimedBooking, end: &BookingEnd) -> Option<ReservationHap
         (BookingAct::Clean, BookingEnd::Done) => Some(ReservationHappening::Cleaned),
         (BookingAct::Grant, BookingEnd::Failed { quarantine: false, .. }) => None,
         (_, BookingEnd::Failed { .. }) => {
-            (claimed.booking.tries <= 1).then_some(ReservationHappening::Quarantined)
+            // A machine is tried twice before it counts as not letting anybody in.
+            let first = if claimed.act == BookingAct::Grant { 2 } else { 1 };
+            (claimed.booking.tries <= first).then_some(ReservationHappening::Quarantined)
         }
     }
 }

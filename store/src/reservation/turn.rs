@@ -197,7 +197,8 @@ fn ended(reservation: &Reservation, bookings: &[Booking]) -> (ReservationHappeni
         | ReservationPhase::Active
         | ReservationPhase::Ended => ReservationHappening::Ended,
     };
-    let is_open = |booking: &&Booking| booking.phase != BookingPhase::Done;
+    let is_open =
+        |booking: &&Booking| booking.phase != BookingPhase::Done && booking.replaced_by.is_none();
     let machines = bookings.iter().filter(is_open).map(|booking| booking.machine.as_str());
     let machines: Vec<_> = machines.collect();
     (what, json!({ "machines": machines, "why": reservation.why }))

@@ -331,7 +331,7 @@ mod tests {
 
     #[test]
     fn what_anybody_can_be_told_of_is_this() {
-        insta::assert_snapshot!(topics().join(" "), @"instance.held instance.recovered instance.restarted money.charge money.credit money.gift money.refund money.reversal order.begun order.cleared order.failed order.lost order.paid order.placed order.resized order.resumed order.settled order.suspended order.switched order.terminated order.warned reservation.booked reservation.canceled reservation.cleaned reservation.ended reservation.expired reservation.extended reservation.granted reservation.quarantined reservation.queued reservation.released reservation.revoked reservation.started reservation.warned webhook.disabled");
+        insta::assert_snapshot!(topics().join(" "), @"instance.held instance.recovered instance.restarted money.charge money.credit money.gift money.refund money.reversal order.begun order.cleared order.failed order.lost order.paid order.placed order.resized order.resumed order.settled order.suspended order.switched order.terminated order.warned reservation.booked reservation.canceled reservation.cleaned reservation.ended reservation.expired reservation.extended reservation.granted reservation.quarantined reservation.queued reservation.released reservation.revoked reservation.started reservation.swapped reservation.warned webhook.disabled");
     }
 
     #[test]

@@ -8,7 +8,7 @@ use sqlx::any::AnyRow;
 use super::Webhook;
 use crate::ident::Idents;
 use crate::row::{self, Columns as _, Misread};
-use crate::work::{Work, rows_at_once, with_rows};
+use crate::work::{Work, insert, rows_at_once, with_rows};
 use crate::{Store, StoreError};
 
 /// How many events are spread in one transaction.
@@ -28,16 +28,12 @@ pub(crate) struct Told {
 
 /// Remembers that others are to be told.
 pub(crate) async fn outbox_insert(work: &mut Work, told: &[Told]) -> Result<(), sqlx::Error> {
-    for rows in told.chunks(rows_at_once(EVENT_COLUMNS)) {
-        let text = "INSERT INTO outbox (at, topic, tenant, data) VALUES";
-        let text = with_rows(text, rows.len(), EVENT_COLUMNS);
-        let mut query = sqlx::query(sqlx::AssertSqlSafe(text));
-        for Told { at, topic, tenant, data } in rows {
-            query = query.bind(at.as_microsecond()).bind(topic).bind(tenant).bind(data.to_string());
-        }
-        query.execute(&mut **work).await?;
-    }
-    Ok(())
+    let text = "INSERT INTO outbox (at, topic, tenant, data) VALUES";
+    insert(work, text, EVENT_COLUMNS, told, |query, told| {
+        let query = query.bind(told.at.as_microsecond()).bind(&told.topic);
+        query.bind(&told.tenant).bind(told.data.to_string())
+    })
+    .await
 }
 
 /// An event that nobody was told of yet.

@@ -37,6 +37,7 @@ mod reserving_clock;
 mod reserving_machines;
 mod reserving_queue;
 mod reserving_races;
+mod reserving_swap;
 mod reserving_time;
 mod server;
 mod shop;

@@ -15,7 +15,7 @@ use sqlx::{AnyConnection, Connection as _};
 use crate::fixture::{BACKENDS, Database};
 use crate::shop::{assert_ledger, declined, eur, money, pay, wallet};
 
-const TURN: Duration = Duration::from_mins(1);
+pub(crate) const TURN: Duration = Duration::from_mins(1);
 
 /// A pool of so many machines, `lab-01` and so on, each found well. Every third has a graphics card.
 pub(crate) async fn open_pool(store: &Store, count: usize) {

@@ -1,66 +1,64 @@
 //! `lessor pool`: machines that are lent.
 
 mod import;
+mod remote;
+mod store;
 
-use lessor_providers::https::Method;
-use serde_json::{Value, json};
+use serde_json::Value;
 
-use crate::exit::{Exit, Failed};
-use crate::keeper::LISTED;
-use crate::lending::{Asked, PoolCommand};
-use crate::remote::{Call, Client};
+use crate::administration::Where;
+use crate::args::Common;
+use crate::exit::Exit;
+use crate::keeper::Keeper;
+use crate::lending::PoolCommand;
 use crate::rows::{Row, row, show, text};
 
-const ACTIONS: &str = "/v1/pools/{pool}/actions";
+/// Who keeps pools. Every one is answered as the API shows it.
+trait Pools {
+    async fn list(&self) -> anyhow::Result<Vec<Value>>;
+    /// The machines of a pool.
+    async fn machines(&self, pool: &str) -> anyhow::Result<Vec<Value>>;
+    /// Keeps a machine back, or no longer.
+    async fn cordon(&self, pool: &str, machine: &str, back: bool) -> anyhow::Result<()>;
+    /// Takes back what was seen to be somebody's; without a token, it is only seen.
+    async fn release(&self, pool: &str, token: Option<&str>) -> anyhow::Result<Value>;
+}
 
-pub(crate) async fn run(command: &PoolCommand) -> anyhow::Result<Exit> {
-    match command {
-        PoolCommand::Import(args) => import::run(args).await,
-        PoolCommand::List { asked } => {
-            let pools = asked.client()?.list(|| Call::get("/v1/pools"), LISTED).await?;
-            show(asked.format, pools.into_iter().map(pool_row))
-        }
-        PoolCommand::Show { pool, asked } => {
-            let call = || Call::get("/v1/pools/{pool}/machines").at(pool);
-            let machines = asked.client()?.list(call, LISTED).await?;
-            show(asked.format, machines.into_iter().map(machine_row))
-        }
-        PoolCommand::Cordon { pool, machine, asked } => {
-            keep_back(asked, (pool, machine), "cordon").await
-        }
-        PoolCommand::Uncordon { pool, machine, asked } => {
-            keep_back(asked, (pool, machine), "uncordon").await
-        }
-        PoolCommand::Release { pool, token, asked } => {
-            let body = json!({ "action": "release-all", "token": token });
-            let call = Call::new(Method::POST, ACTIONS).at(pool).body(body);
-            let released = asked.client()?.json(call).await?;
-            show(asked.format, [release_row(released)])
-        }
+pub(crate) async fn run(common: &Common, command: &PoolCommand) -> anyhow::Result<Exit> {
+    let place = match command {
+        PoolCommand::Import(args) => return import::run(args).await,
+        PoolCommand::List { place }
+        | PoolCommand::Show { place, .. }
+        | PoolCommand::Cordon { place, .. }
+        | PoolCommand::Uncordon { place, .. }
+        | PoolCommand::Release { place, .. } => place,
+    };
+    match place.keeper(common).await? {
+        Keeper::Store(store) => act(&store, command, place).await,
+        Keeper::Server(client) => act(&client, command, place).await,
     }
 }
 
-impl Asked {
-    /// The server that was named.
-    pub(crate) fn client(&self) -> anyhow::Result<Client> {
-        let client = Client::open(&self.server)?;
-        Ok(client.ok_or_else(|| {
-            let message = "machines are lent by a server, and none is named";
-            let hint = "name the one that `lessor serve` is: `--server URL`";
-            Failed::new(message).exit(Exit::Usage).hint(hint)
-        })?)
-    }
-}
-
-async fn keep_back(
-    asked: &Asked,
-    (pool, machine): (&str, &str),
-    action: &str,
-) -> anyhow::Result<Exit> {
-    let body = json!({ "action": action, "machine": machine });
-    let call = Call::new(Method::POST, ACTIONS).at(pool).body(body);
-    asked.client()?.json(call).await?;
-    Ok(Exit::Done)
+async fn act(keeper: &impl Pools, command: &PoolCommand, place: &Where) -> anyhow::Result<Exit> {
+    let rows = match command {
+        PoolCommand::Import(_) => Vec::new(),
+        PoolCommand::List { .. } => keeper.list().await?.into_iter().map(pool_row).collect(),
+        PoolCommand::Show { pool, .. } => {
+            keeper.machines(pool).await?.into_iter().map(machine_row).collect()
+        }
+        PoolCommand::Cordon { pool, machine, .. } => {
+            keeper.cordon(pool, machine, true).await?;
+            Vec::new()
+        }
+        PoolCommand::Uncordon { pool, machine, .. } => {
+            keeper.cordon(pool, machine, false).await?;
+            Vec::new()
+        }
+        PoolCommand::Release { pool, token, .. } => {
+            vec![release_row(keeper.release(pool, token.as_deref()).await?)]
+        }
+    };
+    show(place.format, rows)
 }
 
 fn pool_row(pool: Value) -> Row {
