@@ -310,8 +310,12 @@ impl Store {
     /// Takes back what an order was given that nobody else has a part in. What came with its
     /// tenant stays until a plan finds that nobody needs it.
     async fn claims_give_back(&self, work: &mut Work, order: &Order) -> Result<(), StoreError> {
+        let name = order.full_name();
         let holders = async {
-            let rows = sqlx::query("SELECT pool, holder FROM claim").fetch_all(&mut **work).await?;
+            // A name holds nothing that a pattern would take for something else.
+            let like = format!("%{name}%");
+            let rows = sqlx::query("SELECT pool, holder FROM claim WHERE holder LIKE $1").bind(like);
+            let rows = rows.fetch_all(&mut **work).await?;
             let key = |row: &AnyRow| {
                 let (pool, holder) = (row::text(row, "pool")?, row::text(row, "holder")?);
                 Ok(ClaimKey { pool, holder })
@@ -319,7 +323,6 @@ impl Store {
             rows.iter().map(key).collect::<Result<Vec<_>, sqlx::Error>>()
         };
         let keys = holders.await.map_err(|error| self.error(&error))?;
-        let name = order.full_name();
         let own: Vec<_> = keys
             .into_iter()
             .filter(|key| instance_of(&key.holder).as_ref() == Some(&name))

@@ -23,9 +23,10 @@ async fn look_at(store: &Store, ill: &[&str]) -> String {
     for claimed in store.machine_claim(99, TURN).await.unwrap() {
         let name = claimed.machine.name.clone();
         let next_at = store.now() + SignedDuration::from_hours(1);
-        let end = match ill.contains(&name.as_str()) {
-            true => MachineEnd::Ill { why: "it does not answer".into(), next_at },
-            false => MachineEnd::Well { next_at },
+        let end = if ill.contains(&name.as_str()) {
+            MachineEnd::Ill { why: "it does not answer".into(), next_at }
+        } else {
+            MachineEnd::Well { next_at }
         };
         assert!(store.machine_step(&claimed, &end).await.unwrap());
         looked_at.push(name);
