@@ -52,6 +52,18 @@ pub(crate) fn with_rows(statement: &str, rows: usize, columns: usize) -> String 
     text
 }
 
+/// A statement with a condition behind it for each column whose value is said, the first of them bound
+/// as `$from`. A condition that is true anyway would keep a database from using an index.
+pub(crate) fn with_said(statement: &str, from: usize, said: &[(&str, Option<&str>)]) -> String {
+    let mut text = statement.to_owned();
+    let columns = said.iter().filter(|(_, value)| value.is_some());
+    for (number, (column, _)) in columns.enumerate() {
+        // Writing to a string cannot fail.
+        let _ = write!(text, " AND {column} = ${}", from + number);
+    }
+    text
+}
+
 /// Writes rows of so many columns behind a statement, as many at a time as one takes; `bind` adds the
 /// values of one.
 pub(crate) async fn insert<'q, T>(
@@ -71,7 +83,14 @@ pub(crate) async fn insert<'q, T>(
 
 #[cfg(test)]
 mod tests {
-    use super::with_rows;
+    use super::{with_rows, with_said};
+
+    #[test]
+    fn only_what_is_said_is_a_condition() {
+        let said = [("a", Some("x")), ("b", None), ("c", Some("y"))];
+        let text = with_said("SELECT * FROM t WHERE id < $1", 3, &said);
+        assert_eq!(text, "SELECT * FROM t WHERE id < $1 AND a = $3 AND c = $4");
+    }
 
     #[test]
     fn rows_are_numbered_through() {

@@ -6,10 +6,11 @@ use jiff::Timestamp;
 use lessor_specs::OrderPhase;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
+use sqlx::AssertSqlSafe;
 
 use super::Order;
 use crate::row::{self, Columns, Misread};
-use crate::work::{Work, insert};
+use crate::work::{Work, insert, with_said};
 use crate::{Decline, Store, StoreError};
 
 /// How many values a new order is written in.
@@ -108,21 +109,18 @@ impl Store {
         filter: &OrderFilter,
         limit: u32,
     ) -> Result<Vec<Order>, StoreError> {
-        // An empty word stands for any: no tenant, no order and no phase is called so.
-        let rows = sqlx::query(
-            "SELECT * FROM orders
-             WHERE (tenant = $1 OR $1 = '') AND (phase = $2 OR $2 = '') AND id < $3
-                 AND (name = $4 OR $4 = '')
-             ORDER BY id DESC LIMIT $5",
-        )
-        .bind(filter.tenant.clone().unwrap_or_default())
-        .bind(filter.phase.map_or("", OrderPhase::as_str))
-        .bind(filter.before.clone().unwrap_or_else(|| row::LAST.into()))
-        .bind(filter.name.clone().unwrap_or_default())
-        .bind(i64::from(limit))
-        .fetch_all(self.pool())
-        .await
-        .map_err(|error| self.error(&error))?;
+        let said = [
+            ("tenant", filter.tenant.as_deref()),
+            ("name", filter.name.as_deref()),
+            ("phase", filter.phase.map(OrderPhase::as_str)),
+        ];
+        let text = with_said("SELECT * FROM orders WHERE id < $1", 3, &said);
+        let query = sqlx::query(AssertSqlSafe(format!("{text} ORDER BY id DESC LIMIT $2")));
+        let before = filter.before.as_deref().unwrap_or(row::LAST);
+        let query = query.bind(before.to_owned()).bind(i64::from(limit));
+        let values = said.into_iter().filter_map(|(_, value)| value);
+        let query = values.fold(query, |query, value| query.bind(value.to_owned()));
+        let rows = query.fetch_all(self.pool()).await.map_err(|error| self.error(&error))?;
         let orders = rows.iter().map(Order::read).collect::<Result<_, _>>();
         orders.map_err(|error| self.error(&error.into()))
     }

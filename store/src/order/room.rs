@@ -314,7 +314,8 @@ impl Store {
         let holders = async {
             // A name holds nothing that a pattern would take for something else.
             let like = format!("%{name}%");
-            let rows = sqlx::query("SELECT pool, holder FROM claim WHERE holder LIKE $1").bind(like);
+            let rows =
+                sqlx::query("SELECT pool, holder FROM claim WHERE holder LIKE $1").bind(like);
             let rows = rows.fetch_all(&mut **work).await?;
             let key = |row: &AnyRow| {
                 let (pool, holder) = (row::text(row, "pool")?, row::text(row, "holder")?);

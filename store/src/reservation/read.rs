@@ -5,10 +5,11 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
+use sqlx::AssertSqlSafe;
 
 use super::{Reservation, ReservationPhase, Window};
 use crate::row::{self, Columns, Misread};
-use crate::work::Work;
+use crate::work::{Work, with_said};
 use crate::{Decline, Store, StoreError};
 
 /// Which reservations are listed.
@@ -77,21 +78,20 @@ impl Store {
         filter: &ReservationFilter,
         limit: u32,
     ) -> Result<Vec<Reservation>, StoreError> {
-        // An empty word stands for any: no tenant and no phase is called so.
-        let rows = sqlx::query(
-            "SELECT * FROM reservation
-             WHERE (tenant = $1 OR $1 = '') AND (phase = $2 OR $2 = '') AND id < $3
-                 AND ($4 = 0 OR phase IN ('queued', 'booked', 'active'))
-             ORDER BY id DESC LIMIT $5",
-        )
-        .bind(filter.tenant.clone().unwrap_or_default())
-        .bind(filter.phase.map_or("", ReservationPhase::as_str))
-        .bind(filter.before.clone().unwrap_or_else(|| row::LAST.into()))
-        .bind(i64::from(filter.open))
-        .bind(i64::from(limit))
-        .fetch_all(self.pool())
-        .await
-        .map_err(|error| self.error(&error))?;
+        let said = [
+            ("tenant", filter.tenant.as_deref()),
+            ("phase", filter.phase.map(ReservationPhase::as_str)),
+        ];
+        let text = "SELECT * FROM reservation
+             WHERE id < $1 AND ($2 = 0 OR phase IN ('queued', 'booked', 'active'))";
+        let text = with_said(text, 4, &said);
+        let query = sqlx::query(AssertSqlSafe(format!("{text} ORDER BY id DESC LIMIT $3")));
+        let before = filter.before.as_deref().unwrap_or(row::LAST);
+        let query = query.bind(before.to_owned()).bind(i64::from(filter.open));
+        let values = said.into_iter().filter_map(|(_, value)| value);
+        let query =
+            values.fold(query.bind(i64::from(limit)), |query, value| query.bind(value.to_owned()));
+        let rows = query.fetch_all(self.pool()).await.map_err(|error| self.error(&error))?;
         let found = rows.iter().map(Reservation::read).collect::<Result<_, _>>();
         found.map_err(|error| self.error(&error.into()))
     }
