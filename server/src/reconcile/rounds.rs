@@ -30,9 +30,11 @@ const LOOKED_EVERY: Duration = Duration::from_mins(1);
 /// doubles each time, up to [`LOOKED_EVERY`].
 const TRIED_AGAIN: Duration = Duration::from_secs(1);
 
-/// How many times as long as a look that came to nothing took nobody looks again: what looking takes, those
-/// who order need. And the most that comes to.
+/// After a look that came to nothing there is a rest of so many times what it took, since those who order
+/// need the same cores.
 const RESTS: u32 = 3;
+
+/// The longest such rest.
 const LONGEST_REST: Duration = Duration::from_secs(1);
 
 /// How long to wait at least.
