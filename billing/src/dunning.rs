@@ -101,6 +101,5 @@ pub fn runs_out(available: Money, hourly: Money, now: Timestamp) -> Option<Times
 }
 
 fn later(at: Timestamp, length: Duration) -> Timestamp {
-    let seconds = i64::try_from(length.secs()).unwrap_or(i64::MAX);
-    at.checked_add(SignedDuration::from_secs(seconds)).unwrap_or(Timestamp::MAX)
+    at.checked_add(SignedDuration::from_secs(length.seconds())).unwrap_or(Timestamp::MAX)
 }

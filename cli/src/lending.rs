@@ -13,6 +13,13 @@ pub(crate) enum PoolCommand {
     /// Write the entries of machines that stand in a list, and keep their passwords as secrets.
     /// Changes nothing when any line of it is wrong, and can be repeated.
     Import(ImportArgs),
+    #[command(flatten)]
+    Kept(KeptCommand),
+}
+
+/// What is asked of whoever keeps pools.
+#[derive(Debug, Subcommand)]
+pub(crate) enum KeptCommand {
     /// List pools, each with how many machines there are to have.
     List {
         #[command(flatten)]

@@ -10,7 +10,6 @@ use serde_json::Value;
 use utoipa::ToSchema;
 
 use super::ReservationShown;
-use super::reserve::seconds;
 use crate::access::Permission;
 use crate::extract::{Json, Path, Query, etag};
 use crate::orders::show::seen_tenant;
@@ -131,7 +130,7 @@ pub(crate) async fn extend(
 ) -> Result<impl IntoResponse, Problem> {
     let found = find(&services, &caller, &id, Permission::ReservationsWrite).await?;
     let store = &services.store;
-    let longer = store.reservation_extend(&found.id, seconds(extend), &caller.actor()).await?;
+    let longer = store.reservation_extend(&found.id, extend.seconds(), &caller.actor()).await?;
     services.machines_moved.notify_one();
     answer(&services, &longer).await
 }

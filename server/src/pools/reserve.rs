@@ -88,9 +88,9 @@ pub(crate) async fn create(
         labels: body.labels,
         count: body.count,
         min_count: body.min_count,
-        seconds: body.duration.map(seconds),
+        seconds: body.duration.map(Duration::seconds),
         start: body.start.as_deref().map(start).transpose()?,
-        wait_s: body.queue.then(|| body.wait.map_or(WAIT, seconds)),
+        wait_s: body.queue.then(|| body.wait.map_or(WAIT, Duration::seconds)),
         ssh_key: Some(body.key),
         password: body.password,
         key: Some(RequestKey { scope, key, digest }),
@@ -105,10 +105,6 @@ pub(crate) async fn create(
     let version = etag(i64::try_from(reservation.version).unwrap_or(i64::MAX));
     let body = ReservationShown::placed(store, &specs, reservation).await?;
     Ok((StatusCode::CREATED, location, repeated, version, Answer(body)))
-}
-
-pub(super) fn seconds(duration: Duration) -> i64 {
-    i64::try_from(duration.secs()).unwrap_or(i64::MAX)
 }
 
 fn start(text: &str) -> Result<Timestamp, Problem> {

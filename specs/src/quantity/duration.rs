@@ -20,6 +20,11 @@ impl Duration {
     pub const fn secs(self) -> u64 {
         self.0
     }
+
+    /// The length in seconds as clocks and databases count them; the largest number where it is longer.
+    pub fn seconds(self) -> i64 {
+        i64::try_from(self.0).unwrap_or(i64::MAX)
+    }
 }
 
 impl fmt::Display for Duration {

@@ -135,7 +135,7 @@ impl Store {
         order: Option<&str>,
         now: Timestamp,
     ) -> Result<String, StoreError> {
-        self.hold_take_from(work, tenant, (currency, amount)).await?;
+        self.wallet_hold(work, tenant, (currency, amount)).await?;
         let hold = Hold::new(tenant, (currency, amount), order, now);
         self.holds_insert(work, std::slice::from_ref(&hold), now).await?;
         Ok(hold.id)
@@ -145,7 +145,7 @@ impl Store {
     ///
     /// # Errors
     /// [`Decline::WalletShort`] when there is not enough.
-    pub(crate) async fn hold_take_from(
+    pub(crate) async fn wallet_hold(
         &self,
         work: &mut Work,
         tenant: &str,

@@ -159,8 +159,8 @@ impl Store {
         }
         let version = self.offer_version(&mut work, &order.instance.offer).await?;
         let rules = Rules::of(version.offer.lifecycle.as_ref(), keep);
-        let seconds = i64::try_from(rules.retention.secs()).unwrap_or(i64::MAX);
-        let until = now.checked_add(SignedDuration::from_secs(seconds)).unwrap_or(Timestamp::MAX);
+        let seconds = SignedDuration::from_secs(rules.retention.seconds());
+        let until = now.checked_add(seconds).unwrap_or(Timestamp::MAX);
         // What was never there has no data.
         let until = order.anchored_at.map(|_| until);
         self.order_end(&mut work, &mut order, until, json!({}), now).await?;

@@ -179,7 +179,7 @@ impl Store {
             self.wallet_lines(work, &order.tenant, &declared.credit()).await?;
         }
         if let Some(held) = draft.held() {
-            self.hold_take_from(work, &order.tenant, held).await?;
+            self.wallet_hold(work, &order.tenant, held).await?;
         }
         let Some(redeemed) = &draft.redeemed else { return Ok(()) };
         let inserted = orders_insert(work, std::slice::from_ref(order)).await;

@@ -178,15 +178,14 @@ impl ReservationTerms {
     /// Those of an offer of machines; `None` when it is none.
     pub fn of(offer: &Offer, limits: ReservationLimits) -> Option<Self> {
         let rules = offer.machine.as_ref()?.reservation.clone().unwrap_or_default();
-        let seconds = |duration: Duration| i64::try_from(duration.secs()).unwrap_or(i64::MAX);
         let price = &offer.price;
         let hourly = price.currency.zip(price.hourly).filter(|(_, hourly)| hourly.micros() > 0);
         Some(ReservationTerms {
-            default_s: seconds(rules.length()),
-            min_s: seconds(rules.shortest()),
-            max_s: rules.longest().map(seconds),
-            max_total_s: rules.longest_in_all().map(seconds),
-            cleaning_s: rules.cleaning.map_or(0, seconds),
+            default_s: rules.length().seconds(),
+            min_s: rules.shortest().seconds(),
+            max_s: rules.longest().map(Duration::seconds),
+            max_total_s: rules.longest_in_all().map(Duration::seconds),
+            cleaning_s: rules.cleaning.map_or(0, Duration::seconds),
             queue: rules.queue,
             password: rules.password,
             hourly,

@@ -68,8 +68,8 @@ impl Store {
         };
         let mut booking = Booking::new(ident("bkg", now), &reservation, &machine, window);
         booking.phase = BookingPhase::Granting;
-        let free_at = reservation.terms.free_at(now);
-        self.booking_leave(&mut work, before, (&booking.id, free_at), now).await?;
+        self.booking_replace(&mut work, before, &booking).await?;
+        self.bookings_end(&mut work, &reservation, Some(id), now).await?;
         self.machine_clear(&mut work).await?;
         self.bookings_insert(&mut work, &[booking]).await?;
         self.machines_turn(&mut work, &[&machine.name], reservation.number).await?;
@@ -119,25 +119,14 @@ impl Store {
         Ok(chosen.and_then(|chosen| chosen.first().map(|machine| (*machine).clone())))
     }
 
-    /// Takes back what was begun at a machine. Where nobody ever came near, there is nothing to take.
-    async fn booking_leave(
+    async fn booking_replace(
         &self,
         work: &mut Work,
         before: &Booking,
-        (instead, free_at): (&str, Timestamp),
-        now: Timestamp,
+        instead: &Booking,
     ) -> Result<(), StoreError> {
-        // A window is never empty.
-        let left = "UPDATE booking SET phase = CASE WHEN token = 0 THEN 'done' ELSE 'revoking' END,
-                 leased_until = NULL, token = token + 1, tries = 0, why = NULL, next_at = $1,
-                 end_at = CASE WHEN start_at < $1 THEN $1 ELSE start_at + 1 END,
-                 free_at = CASE WHEN start_at < $2 THEN $2 ELSE start_at + 1 END,
-                 replaced_by = $3
-             WHERE id = $4";
-        sqlx::query(left)
-            .bind(now.as_microsecond())
-            .bind(free_at.as_microsecond())
-            .bind(instead)
+        sqlx::query("UPDATE booking SET replaced_by = $1 WHERE id = $2")
+            .bind(&instead.id)
             .bind(&before.id)
             .execute(&mut **work)
             .await

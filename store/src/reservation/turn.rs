@@ -134,7 +134,7 @@ impl Store {
             self.reservation_refund(work, reservation, (granted, elapsed), now).await?;
         }
         self.reservation_unhold(work, reservation, now).await?;
-        self.bookings_end(work, reservation, at).await?;
+        self.bookings_end(work, reservation, None, at).await?;
         self.reservation_give_back(work, &tenant, (1, count)).await?;
         reservation.phase = phase;
         reservation.ended_at = Some(at);
@@ -143,21 +143,26 @@ impl Store {
         self.reservation_happen(work, reservation, (what, data), &by, now).await
     }
 
-    /// What nobody ever came near to is done with; everything else is to be taken back.
-    async fn bookings_end(
+    /// Ends all bookings of a reservation, or one: what nobody ever came near to is done with; everything
+    /// else is to be taken back.
+    pub(super) async fn bookings_end(
         &self,
         work: &mut Work,
         reservation: &Reservation,
+        one: Option<&str>,
         at: Timestamp,
     ) -> Result<(), StoreError> {
+        // An empty word stands for any: no booking is called so.
+        let one = one.unwrap_or_default();
         let free_at = reservation.terms.free_at(at);
         let ended = async {
             sqlx::query(
                 "UPDATE booking SET phase = 'done', leased_until = NULL, token = token + 1
-                 WHERE reservation = $1
+                 WHERE reservation = $1 AND (id = $2 OR $2 = '')
                      AND (phase = 'booked' OR (phase = 'granting' AND token = 0))",
             )
             .bind(&reservation.id)
+            .bind(one)
             .execute(&mut **work)
             .await?;
             // A window is never empty: what began this very moment ends a moment later.
@@ -166,11 +171,13 @@ impl Store {
                      tries = 0, why = NULL, next_at = $1,
                      end_at = CASE WHEN start_at < $1 THEN $1 ELSE start_at + 1 END,
                      free_at = CASE WHEN start_at < $2 THEN $2 ELSE start_at + 1 END
-                 WHERE reservation = $3 AND phase IN ('granting', 'granted')",
+                 WHERE reservation = $3 AND phase IN ('granting', 'granted')
+                     AND (id = $4 OR $4 = '')",
             )
             .bind(at.as_microsecond())
             .bind(free_at.as_microsecond())
             .bind(&reservation.id)
+            .bind(one)
             .execute(&mut **work)
             .await?;
             sqlx::query(

@@ -10,7 +10,7 @@ use crate::administration::Where;
 use crate::args::Common;
 use crate::exit::Exit;
 use crate::keeper::Keeper;
-use crate::lending::PoolCommand;
+use crate::lending::{KeptCommand, PoolCommand};
 use crate::rows::{Row, row, show, text};
 
 /// Who keeps pools. Every one is answered as the API shows it.
@@ -25,40 +25,45 @@ trait Pools {
 }
 
 pub(crate) async fn run(common: &Common, command: &PoolCommand) -> anyhow::Result<Exit> {
-    let place = match command {
+    let command = match command {
         PoolCommand::Import(args) => return import::run(args).await,
-        PoolCommand::List { place }
-        | PoolCommand::Show { place, .. }
-        | PoolCommand::Cordon { place, .. }
-        | PoolCommand::Uncordon { place, .. }
-        | PoolCommand::Release { place, .. } => place,
+        PoolCommand::Kept(command) => command,
     };
-    match place.keeper(common).await? {
-        Keeper::Store(store) => act(&store, command, place).await,
-        Keeper::Server(client) => act(&client, command, place).await,
+    match place(command).keeper(common).await? {
+        Keeper::Store(store) => act(&store, command).await,
+        Keeper::Server(client) => act(&client, command).await,
     }
 }
 
-async fn act(keeper: &impl Pools, command: &PoolCommand, place: &Where) -> anyhow::Result<Exit> {
+fn place(command: &KeptCommand) -> &Where {
+    match command {
+        KeptCommand::List { place }
+        | KeptCommand::Show { place, .. }
+        | KeptCommand::Cordon { place, .. }
+        | KeptCommand::Uncordon { place, .. }
+        | KeptCommand::Release { place, .. } => place,
+    }
+}
+
+async fn act(keeper: &impl Pools, command: &KeptCommand) -> anyhow::Result<Exit> {
     let rows = match command {
-        PoolCommand::Import(_) => Vec::new(),
-        PoolCommand::List { .. } => keeper.list().await?.into_iter().map(pool_row).collect(),
-        PoolCommand::Show { pool, .. } => {
+        KeptCommand::List { .. } => keeper.list().await?.into_iter().map(pool_row).collect(),
+        KeptCommand::Show { pool, .. } => {
             keeper.machines(pool).await?.into_iter().map(machine_row).collect()
         }
-        PoolCommand::Cordon { pool, machine, .. } => {
+        KeptCommand::Cordon { pool, machine, .. } => {
             keeper.cordon(pool, machine, true).await?;
             Vec::new()
         }
-        PoolCommand::Uncordon { pool, machine, .. } => {
+        KeptCommand::Uncordon { pool, machine, .. } => {
             keeper.cordon(pool, machine, false).await?;
             Vec::new()
         }
-        PoolCommand::Release { pool, token, .. } => {
+        KeptCommand::Release { pool, token, .. } => {
             vec![release_row(keeper.release(pool, token.as_deref()).await?)]
         }
     };
-    show(place.format, rows)
+    show(place(command).format, rows)
 }
 
 fn pool_row(pool: Value) -> Row {

@@ -21,9 +21,9 @@ impl Reservations for Store {
             labels: new.labels.iter().cloned().collect(),
             count: new.count,
             min_count: new.min_count,
-            seconds: new.duration.map(seconds),
+            seconds: new.duration.map(Duration::seconds),
             start: new.start,
-            wait_s: new.wait.map(seconds),
+            wait_s: new.wait.map(Duration::seconds),
             ssh_key: Some(key),
             password: new.password,
             key: None,
@@ -56,7 +56,7 @@ impl Reservations for Store {
     }
 
     async fn extend(&self, id: &str, by: Duration) -> anyhow::Result<Value> {
-        let longer = self.reservation_extend(id, seconds(by), &Actor::command()).await?;
+        let longer = self.reservation_extend(id, by.seconds(), &Actor::command()).await?;
         shown(self, &longer).await
     }
 
@@ -68,8 +68,4 @@ impl Reservations for Store {
 async fn shown(store: &Store, reservation: &Reservation) -> anyhow::Result<Value> {
     let specs = store.specs_applied().await?;
     Ok(value(&ReservationShown::whole(store, &specs, reservation).await?))
-}
-
-fn seconds(duration: Duration) -> i64 {
-    i64::try_from(duration.secs()).unwrap_or(i64::MAX)
 }
