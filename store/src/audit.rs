@@ -12,11 +12,11 @@ use lessor_engine::Clock as _;
 use serde_json::Value;
 use sha2::{Digest as _, Sha256};
 use sqlx::any::AnyRow;
-use sqlx::{Any, Transaction};
+use sqlx::{Any, AssertSqlSafe, Transaction};
 
 use crate::row::{self, Columns, Misread};
 use crate::secret::hex;
-use crate::work::insert;
+use crate::work::{insert, rows_at_once, with_rows};
 use crate::{AccountId, KeyId, Store, StoreError};
 
 /// How many rows are sealed, or verified, at a time.
@@ -24,6 +24,9 @@ const BATCH: i64 = 1_000;
 
 /// How many values a row is written in.
 const COLUMNS: usize = 6;
+
+/// How many values a seal is written in, with the number of its row.
+const SEAL_COLUMNS: usize = 4;
 
 /// Who did something.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -274,12 +277,14 @@ impl Store {
                     .bind(BATCH)
                     .fetch_all(&mut *work)
                     .await?;
+            let mut seals = Vec::new();
             for row in &rows {
                 let event = Audited::read(row)?;
                 link += 1;
                 hash = event.hash(link, now, &hash);
-                audit_seal_row(&mut work, &event, link, &hash, now).await?;
+                seals.push((event.seq, Seal { link, hash: hash.clone(), at: now }));
             }
+            audit_seal_rows(&mut work, &seals).await?;
             sqlx::query("UPDATE audit_head SET link = $1, hash = $2 WHERE id = 1")
                 .bind(link)
                 .bind(hash)
@@ -392,19 +397,24 @@ fn changed(before: &Link, why: &str) -> Broken {
     Broken { link: before.number + 1, why: why.to_owned() }
 }
 
-async fn audit_seal_row(
+/// Writes down seals, each with the number of its row.
+async fn audit_seal_rows(
     work: &mut Transaction<'static, Any>,
-    event: &Audited,
-    link: i64,
-    hash: &str,
-    now: Timestamp,
+    seals: &[(i64, Seal)],
 ) -> Result<(), sqlx::Error> {
-    sqlx::query("UPDATE audit_event SET link = $1, hash = $2, sealed_at = $3 WHERE seq = $4")
-        .bind(link)
-        .bind(hash.to_owned())
-        .bind(now.as_microsecond())
-        .bind(event.seq)
-        .execute(&mut **work)
-        .await?;
+    for seals in seals.chunks(rows_at_once(SEAL_COLUMNS)) {
+        let text = "WITH sealed (seq, link, hash, at) AS (VALUES";
+        let sealed = with_rows(text, seals.len(), SEAL_COLUMNS);
+        let query = sqlx::query(AssertSqlSafe(format!(
+            "{sealed}) UPDATE audit_event
+             SET link = sealed.link, hash = sealed.hash, sealed_at = sealed.at
+             FROM sealed WHERE audit_event.seq = sealed.seq"
+        )));
+        let query = seals.iter().fold(query, |query, (seq, seal)| {
+            let query = query.bind(*seq).bind(seal.link);
+            query.bind(seal.hash.clone()).bind(seal.at.as_microsecond())
+        });
+        query.execute(&mut **work).await?;
+    }
     Ok(())
 }

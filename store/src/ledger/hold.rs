@@ -1,17 +1,19 @@
 //! Money that is promised: placed first, and then captured or released.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::str::FromStr;
 
 use jiff::Timestamp;
 use lessor_engine::Clock as _;
 use lessor_specs::{Currency, Money};
+use sqlx::AssertSqlSafe;
 
 use super::wallet::raised;
 use super::{Account, Booking, BookingKind};
 use crate::ident::ident;
 use crate::row::{self, Columns, Misread};
-use crate::work::{Work, insert};
+use crate::work::{Work, insert, with_rows};
 use crate::{Decline, Store, StoreError};
 
 /// How many values a promise is written in.
@@ -168,6 +170,29 @@ impl Store {
             return Err(self.wallet_short(work, tenant, currency, amount).await);
         }
         Ok(())
+    }
+
+    /// As [`Store::wallet_hold`], of several wallets: all of it, or `false` when one of them has not
+    /// enough. Then some may be taken, and are to be taken back.
+    pub(crate) async fn wallet_hold_all(
+        &self,
+        work: &mut Work,
+        amounts: &BTreeMap<(&str, Currency), Money>,
+    ) -> Result<bool, StoreError> {
+        if amounts.is_empty() {
+            return Ok(true);
+        }
+        let asked = with_rows("WITH asked (tenant, currency, amount) AS (VALUES", amounts.len(), 3);
+        let query = sqlx::query(AssertSqlSafe(format!(
+            "{asked}) UPDATE wallet SET held = wallet.held + asked.amount FROM asked
+             WHERE wallet.tenant = asked.tenant AND wallet.currency = asked.currency
+                 AND wallet.posted - wallet.held - asked.amount >= wallet.floor"
+        )));
+        let query = amounts.iter().fold(query, |query, ((tenant, currency), amount)| {
+            query.bind((*tenant).to_owned()).bind(currency.to_string()).bind(amount.micros())
+        });
+        let held = query.execute(&mut **work).await.map_err(|error| self.error(&error))?;
+        Ok(held.rows_affected() == amounts.len() as u64)
     }
 
     /// Writes down promises whose money was taken.

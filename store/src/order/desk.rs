@@ -209,25 +209,31 @@ impl Store {
         let rooms = rooms(&ground, &gathered, &orders, now);
         let versions: Vec<_> = orders.iter().map(|(_, version)| version.name.clone()).collect();
         let mut written = Written::default();
-        for ((index, mut draft), room) in drafts.into_iter().zip(rooms) {
-            let placed = match room {
-                Ok(mut placement) => {
-                    placement.claims.retain(|key, _| !gathered.claims.contains_key(key));
-                    draft.order.host = Some(placement.host.to_string());
-                    draft.order.promised = Promise::of(placement.amount);
-                    let known = (&*ground, &mut written);
-                    let placed = self.place(&mut work, known, &draft, &placement, now).await;
-                    if placed.is_ok() && !draft.request.dry_run {
-                        gathered.add(placement);
-                    }
-                    placed
-                }
-                Err(decline) => Err(decline.into()),
+        let mut ready = Vec::new();
+        for ((index, draft), room) in drafts.into_iter().zip(rooms) {
+            match room {
+                Ok(placement) => ready.push((index, draft, placement)),
+                Err(decline) => answers[index] = Some(Err(decline.into())),
+            }
+        }
+        let plain = ready.iter().map(|(_, draft, _)| draft).filter(|draft| draft.is_plain(&ground));
+        let are_taken = self.take_together(&mut work, &ground, &plain.collect::<Vec<_>>()).await?;
+        for (index, mut draft, mut placement) in ready {
+            placement.claims.retain(|key, _| !gathered.claims.contains_key(key));
+            draft.order.host = Some(placement.host.to_string());
+            draft.order.promised = Promise::of(placement.amount);
+            let placed = if are_taken && draft.is_plain(&ground) {
+                written.add(&draft, &placement, now);
+                Ok(draft.placed(&placement))
+            } else {
+                let known = (&*ground, &mut written);
+                self.place(&mut work, known, &draft, &placement, now).await
             };
-            if let Err(error) = &placed
-                && !matches!(error, StoreError::Declined(_))
-            {
-                return Err(error.clone());
+            match &placed {
+                Ok(_) if draft.request.dry_run => {}
+                Ok(_) => gathered.add(placement),
+                Err(StoreError::Declined(_)) => {}
+                Err(error) => return Err(error.clone()),
             }
             answers[index] = Some(placed);
         }

@@ -89,6 +89,23 @@ impl Draft<'_> {
     pub(super) fn is_redeemed(&self) -> bool {
         self.redeemed.is_some()
     }
+
+    /// Whether it takes of a quota and of a wallet, and nothing else happens with it.
+    pub(super) fn is_plain(&self, ground: &Ground) -> bool {
+        let declared = ground.specs.tenant.get(&self.order.tenant);
+        let has_lines = declared.is_some_and(|declared| !declared.credit.is_empty());
+        !has_lines && !self.is_redeemed() && !self.request.dry_run
+    }
+
+    /// It, placed.
+    pub(super) fn placed(&self, placement: &Placement) -> Placed {
+        Placed {
+            order: self.order.clone(),
+            quote: self.quote.clone(),
+            claims: placement.claims.clone(),
+            repeated: false,
+        }
+    }
 }
 
 /// What became of a request at first sight.
@@ -156,12 +173,43 @@ impl Store {
         if is_kept {
             written.add(draft, placement, now);
         }
-        Ok(Placed {
-            order: draft.order.clone(),
-            quote: draft.quote.clone(),
-            claims: placement.claims.clone(),
-            repeated: false,
-        })
+        Ok(draft.placed(placement))
+    }
+
+    /// Takes what all of these orders need that somebody else may have, with a statement for all; or
+    /// nothing, where there is not enough for all of them, or it is only one.
+    pub(super) async fn take_together(
+        &self,
+        work: &mut Work,
+        ground: &Ground,
+        drafts: &[&Draft<'_>],
+    ) -> Result<bool, StoreError> {
+        if drafts.len() < 2 {
+            return Ok(false);
+        }
+        let tenants = drafts.iter().map(|draft| draft.order.tenant.as_str()).collect();
+        let limits = self.quota_limits(work, ground, &tenants).await?;
+        let mut needs: BTreeMap<_, _> =
+            limits.into_iter().map(|(tenant, limit)| (tenant, (Need::default(), limit))).collect();
+        let mut amounts: BTreeMap<(&str, Currency), Money> = BTreeMap::new();
+        for draft in drafts {
+            let tenant = draft.order.tenant.as_str();
+            if let Some((need, _)) = needs.get_mut(tenant) {
+                *need = need.plus(draft.order.need);
+            }
+            if let Some((currency, held)) = draft.held() {
+                let amount = amounts.entry((tenant, currency)).or_insert(Money::from_micros(0));
+                // More than that nobody has.
+                *amount = Money::from_micros(amount.micros().saturating_add(held.micros()));
+            }
+        }
+        self.quota_open_all(work, needs.keys().copied()).await?;
+        mark(work).await.map_err(|error| self.error(&error))?;
+        let are_taken = self.quota_take_all(work, &needs).await?
+            && self.wallet_hold_all(work, &amounts).await?;
+        let ended = if are_taken { keep(work).await } else { take_back(work).await };
+        ended.map_err(|error| self.error(&error))?;
+        Ok(are_taken)
     }
 
     async fn take(

@@ -1,11 +1,16 @@
 //! What the orders of a tenant take of its quota.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use lessor_specs::kinds::{Instance, Offer, Quota};
 use lessor_specs::{ByteSize, Cpu};
 use serde::{Deserialize, Serialize};
+use sqlx::AssertSqlSafe;
+use sqlx::any::AnyRow;
 
+use super::desk::Ground;
 use crate::row::{self, Columns, Misread};
-use crate::work::Work;
+use crate::work::{Bound, Work, with_rows};
 use crate::{Decline, Store, StoreError};
 
 /// How much of everything that a quota limits.
@@ -77,6 +82,19 @@ impl Need {
         }
     }
 
+    /// How much may be taken already where this still fits in: what an order does not need more of may
+    /// be above its limit, since a quota that was lowered stops nothing that runs.
+    fn room(self, limit: Need) -> Need {
+        let room =
+            |limit: i64, need: i64| if need > 0 { limit.saturating_sub(need) } else { i64::MAX };
+        Need {
+            instances: room(limit.instances, self.instances),
+            cpu: room(limit.cpu, self.cpu),
+            memory: room(limit.memory, self.memory),
+            disk: room(limit.disk, self.disk),
+        }
+    }
+
     pub(super) fn read(row: &impl Columns) -> Result<Need, Misread> {
         Ok(Need {
             instances: row::number(row, "instances")?,
@@ -132,6 +150,56 @@ impl Store {
         Ok((self.quota_use(tenant).await?, limit))
     }
 
+    /// What a tenant may have of everything, without what operators declared for it.
+    pub(super) async fn quota_limit(
+        &self,
+        work: &mut Work,
+        ground: &Ground,
+        tenant: &str,
+    ) -> Result<Need, StoreError> {
+        let limits = self.quota_limits(work, ground, &[tenant].into()).await?;
+        Ok(limits.get(tenant).copied().unwrap_or_else(|| Need::limit(None)))
+    }
+
+    /// As [`Store::quota_limit`], of several tenants.
+    pub(super) async fn quota_limits<'t>(
+        &self,
+        work: &mut Work,
+        ground: &Ground,
+        tenants: &BTreeSet<&'t str>,
+    ) -> Result<BTreeMap<&'t str, Need>, StoreError> {
+        let declared = &ground.specs.tenant;
+        let others = tenants.iter().copied().filter(|tenant| !declared.contains_key(*tenant));
+        let others = self.quota_names(work, &others.collect::<Vec<_>>()).await?;
+        let limit = |tenant: &'t str| {
+            let of_entry = || declared.get(tenant)?.quota.as_ref();
+            let quota = others.get(tenant).or_else(of_entry);
+            (tenant, limit(ground, tenant, quota))
+        };
+        Ok(tenants.iter().copied().map(limit).collect())
+    }
+
+    /// The quotas of tenants that no file declares.
+    async fn quota_names(
+        &self,
+        work: &mut Work,
+        tenants: &[&str],
+    ) -> Result<BTreeMap<String, String>, StoreError> {
+        if tenants.is_empty() {
+            return Ok(BTreeMap::new());
+        }
+        let text = with_rows("WITH asked (id) AS (VALUES", tenants.len(), 1);
+        let query = sqlx::query(AssertSqlSafe(format!(
+            "{text}) SELECT tenant.id AS id, tenant.quota AS quota
+             FROM asked JOIN tenant ON tenant.id = asked.id WHERE tenant.quota IS NOT NULL"
+        )));
+        let query = tenants.iter().fold(query, |query, tenant| query.bind((*tenant).to_owned()));
+        let rows = query.fetch_all(&mut **work).await.map_err(|error| self.error(&error))?;
+        let read = |row: &AnyRow| Ok((row::text(row, "id")?, row::text(row, "quota")?));
+        let names = rows.iter().map(read).collect::<Result<_, Misread>>();
+        names.map_err(|error| self.error(&error.into()))
+    }
+
     /// Counts what an order needs, if all of a tenant's orders together are within the limit then.
     ///
     /// # Errors
@@ -143,27 +211,80 @@ impl Store {
         need: Need,
         limit: Need,
     ) -> Result<(), StoreError> {
-        let taken = async {
-            // Twice only for the first order of a tenant.
-            if quota_add(work, tenant, need, limit).await? == 1 {
-                return Ok(None);
-            }
-            quota_open(work, tenant).await?;
-            if quota_add(work, tenant, need, limit).await? == 1 {
-                return Ok(None);
-            }
+        let add = async |work: &mut Work| {
+            let added = quota_add(work, tenant, need, limit).await;
+            Ok::<_, StoreError>(added.map_err(|error| self.error(&error))? == 1)
+        };
+        if add(work).await? {
+            return Ok(());
+        }
+        // The first order of a tenant.
+        self.quota_open_all(work, [tenant].into_iter()).await?;
+        if add(work).await? {
+            return Ok(());
+        }
+        let used = async {
             let found = sqlx::query("SELECT * FROM quota_use WHERE tenant = $1")
                 .bind(tenant)
                 .fetch_one(&mut **work)
                 .await?;
-            Ok(Some(Need::read(&found)?))
+            Ok(Need::read(&found)?)
         };
-        let taken = taken.await.map_err(|error: sqlx::Error| self.error(&error))?;
-        let Some(used) = taken else { return Ok(()) };
+        let used = used.await.map_err(|error: sqlx::Error| self.error(&error))?;
         let excess = used.plus(need).excess(limit);
         let (what, limit, wanted) =
             excess.unwrap_or_else(|| ("instances", String::new(), String::new()));
         Err(Decline::QuotaExceeded { tenant: tenant.to_owned(), what, limit, wanted }.into())
+    }
+
+    /// As [`Store::quota_take`], of several tenants, each with what all its orders need: all of it, or
+    /// `false` when one of them exceeds its limit or nothing was counted for it yet. Then some may be
+    /// counted, and are to be taken back.
+    pub(super) async fn quota_take_all(
+        &self,
+        work: &mut Work,
+        needs: &BTreeMap<&str, (Need, Need)>,
+    ) -> Result<bool, StoreError> {
+        let asked = with_rows(
+            "WITH asked (tenant, instances, cpu, memory, disk, \
+             most_instances, most_cpu, most_memory, most_disk) AS (VALUES",
+            needs.len(),
+            9,
+        );
+        let query = sqlx::query(AssertSqlSafe(format!(
+            "{asked}) UPDATE quota_use
+             SET instances = quota_use.instances + asked.instances,
+                 cpu = quota_use.cpu + asked.cpu,
+                 memory = quota_use.memory + asked.memory,
+                 disk = quota_use.disk + asked.disk
+             FROM asked
+             WHERE quota_use.tenant = asked.tenant
+                 AND quota_use.instances <= asked.most_instances
+                 AND quota_use.cpu <= asked.most_cpu
+                 AND quota_use.memory <= asked.most_memory
+                 AND quota_use.disk <= asked.most_disk"
+        )));
+        let query = needs.iter().fold(query, |query, (tenant, (need, limit))| {
+            bind(bind(query.bind((*tenant).to_owned()), *need), need.room(*limit))
+        });
+        let taken = query.execute(&mut **work).await.map_err(|error| self.error(&error))?;
+        Ok(taken.rows_affected() == needs.len() as u64)
+    }
+
+    /// Begins to count for tenants nothing was counted for yet.
+    pub(super) async fn quota_open_all(
+        &self,
+        work: &mut Work,
+        tenants: impl ExactSizeIterator<Item = &str>,
+    ) -> Result<(), StoreError> {
+        let asked = with_rows("WITH asked (tenant) AS (VALUES", tenants.len(), 1);
+        // Without a condition, SQLite would take the rest for that of a join.
+        let query = sqlx::query(AssertSqlSafe(format!(
+            "{asked}) INSERT INTO quota_use (tenant, instances, cpu, memory, disk)
+             SELECT tenant, 0, 0, 0, 0 FROM asked WHERE true ON CONFLICT (tenant) DO NOTHING"
+        )));
+        let query = tenants.fold(query, |query, tenant| query.bind(tenant.to_owned()));
+        query.execute(&mut **work).await.map(drop).map_err(|error| self.error(&error))
     }
 
     /// Gives back what an order that ends took.
@@ -197,35 +318,33 @@ async fn quota_add(
     need: Need,
     limit: Need,
 ) -> Result<u64, sqlx::Error> {
-    // What an order does not need more of may be above its limit: a quota that was lowered stops
-    // nothing that runs.
-    let room = |limit: i64, need: i64| if need > 0 { limit.saturating_sub(need) } else { i64::MAX };
     let added = sqlx::query(
         "UPDATE quota_use SET instances = instances + $1, cpu = cpu + $2,
              memory = memory + $3, disk = disk + $4
-         WHERE tenant = $5 AND instances <= $6 AND cpu <= $7 AND memory <= $8 AND disk <= $9",
-    )
-    .bind(need.instances)
-    .bind(need.cpu)
-    .bind(need.memory)
-    .bind(need.disk)
-    .bind(tenant)
-    .bind(room(limit.instances, need.instances))
-    .bind(room(limit.cpu, need.cpu))
-    .bind(room(limit.memory, need.memory))
-    .bind(room(limit.disk, need.disk))
-    .execute(&mut **work)
-    .await?;
+         WHERE instances <= $5 AND cpu <= $6 AND memory <= $7 AND disk <= $8 AND tenant = $9",
+    );
+    let added = bind(bind(added, need), need.room(limit)).bind(tenant.to_owned());
+    let added = added.execute(&mut **work).await?;
     Ok(added.rows_affected())
 }
 
-async fn quota_open(work: &mut Work, tenant: &str) -> Result<(), sqlx::Error> {
-    sqlx::query(
-        "INSERT INTO quota_use (tenant, instances, cpu, memory, disk) VALUES ($1, 0, 0, 0, 0)
-         ON CONFLICT (tenant) DO NOTHING",
-    )
-    .bind(tenant)
-    .execute(&mut **work)
-    .await?;
-    Ok(())
+/// The four parts of a need, as values of a statement.
+fn bind(query: Bound<'_>, need: Need) -> Bound<'_> {
+    query.bind(need.instances).bind(need.cpu).bind(need.memory).bind(need.disk)
+}
+
+/// What a tenant may have of everything, without what operators declared for it.
+fn limit(ground: &Ground, tenant: &str, quota: Option<&String>) -> Need {
+    let quota = quota.and_then(|quota| ground.specs.quota.get(quota));
+    if quota.is_none() {
+        return Need::limit(None);
+    }
+    let prefix = format!("{tenant}/");
+    let declared = ground.specs.instance.range(prefix.clone()..);
+    let declared = declared.take_while(|(name, _)| name.starts_with(&prefix));
+    let needs = declared.filter_map(|(_, instance)| {
+        Some(Need::of(ground.specs.offer.get(&instance.offer)?, instance))
+    });
+    let declared = needs.fold(Need::default(), Need::plus);
+    Need::limit(quota).since(declared)
 }

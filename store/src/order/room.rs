@@ -331,45 +331,6 @@ impl Store {
         self.claim_delete(work, &own).await
     }
 
-    /// What a tenant may have of everything, without what operators declared for it.
-    pub(super) async fn quota_limit(
-        &self,
-        work: &mut Work,
-        ground: &Ground,
-        tenant: &str,
-    ) -> Result<Need, StoreError> {
-        let quota = match ground.specs.tenant.get(tenant) {
-            Some(declared) => declared.quota.clone(),
-            None => self.quota_name(work, tenant).await?,
-        };
-        let quota = quota.and_then(|quota| ground.specs.quota.get(&quota));
-        if quota.is_none() {
-            return Ok(Need::limit(None));
-        }
-        let prefix = format!("{tenant}/");
-        let declared = ground.specs.instance.range(prefix.clone()..);
-        let declared = declared.take_while(|(name, _)| name.starts_with(&prefix));
-        let needs = declared.filter_map(|(_, instance)| {
-            Some(Need::of(ground.specs.offer.get(&instance.offer)?, instance))
-        });
-        let declared = needs.fold(Need::default(), Need::plus);
-        Ok(Need::limit(quota).since(declared))
-    }
-
-    async fn quota_name(
-        &self,
-        work: &mut Work,
-        tenant: &str,
-    ) -> Result<Option<String>, StoreError> {
-        let found = sqlx::query("SELECT quota FROM tenant WHERE id = $1")
-            .bind(tenant)
-            .fetch_optional(&mut **work)
-            .await
-            .map_err(|error| self.error(&error))?;
-        let quota = found.map(|found| found.text("quota")).transpose();
-        quota.map(Option::flatten).map_err(|error| self.error(&error.into()))
-    }
-
     /// Takes what an order needs more in its new size: of its quota, and of its host.
     pub(super) async fn resize_take(
         &self,

@@ -100,6 +100,34 @@ async fn no_money_is_promised_twice() {
     }
 }
 
+/// Orders of several share a commit, and what it takes of them together.
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn who_may_not_or_cannot_pay_keeps_nobody_else_from_ordering() {
+    for backend in BACKENDS {
+        let database = shop(backend).await;
+        pay(&database.store, "acme", "50").await;
+        let customers = [("acme", "large"), ("small", "free"), ("globex", "large")];
+        let placed = race(&database, |number| {
+            let (tenant, offer) = customers[number % 3];
+            order(tenant, &format!("one-{number}"), offer)
+        })
+        .await;
+        let of = |customer: usize| {
+            let placed = placed.iter().enumerate().filter(|(number, _)| number % 3 == customer);
+            placed.filter(|(_, placed)| placed.is_ok()).count()
+        };
+        assert_eq!((of(0), of(1), of(2), successes(&placed)), (22, 3, 0, 25));
+        let mut counted = Vec::new();
+        for (tenant, _) in customers {
+            counted.push(database.store.quota_use(tenant).await.unwrap().instances);
+        }
+        assert_eq!(counted, [22, 3, 0]);
+        let wallet = wallet(&database.store, "acme").await;
+        assert_eq!(wallet, "EUR 50.000000 held 11.000000 free 39.000000");
+        assert_ledger(&database.store).await;
+    }
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn a_code_is_used_as_often_as_it_may_be() {
     for backend in BACKENDS {
