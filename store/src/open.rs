@@ -1,12 +1,13 @@
 //! Opening a database, and its schema.
 
 use std::path::{Path, PathBuf};
-use std::sync::Once;
+use std::sync::{Arc, Mutex, Once, PoisonError};
 use std::time::Duration;
 
 use sqlx::any::{AnyConnectOptions, AnyPoolOptions};
 use sqlx::migrate::Migrator;
 use sqlx::{AnyConnection, AnyPool, ConnectOptions as _, Connection as _, Executor as _};
+use tokio::sync::oneshot;
 
 use crate::file::{self, Access, Snapshot};
 use crate::location::{self, Location, Named};
@@ -263,12 +264,14 @@ async fn server_pool(
         .await
 }
 
-/// Opens the file at `path`.
+/// Opens the file at `path`, once: its schema is long, and to read it takes longer than what a command
+/// asks for.
 async fn file_pool(path: &Path, access: Access) -> Result<AnyPool, sqlx::Error> {
     install_drivers();
     let options: AnyConnectOptions = file::url_of(path, access).parse()?;
     let options = options.disable_statement_logging();
-    let probe = probe(&options, access).await?;
+    let (tell, first) = oneshot::channel();
+    let tell = Arc::new(Mutex::new(Some(tell)));
     let pool = AnyPoolOptions::new()
         .max_connections(match access {
             Access::Write => CONNECTIONS,
@@ -277,24 +280,32 @@ async fn file_pool(path: &Path, access: Access) -> Result<AnyPool, sqlx::Error> 
         // Forgetting a connection that served long would only mean opening the file again.
         .max_lifetime(None)
         .idle_timeout(None)
-        .after_connect(move |connection, _| Box::pin(prepare(connection, access)))
+        .after_connect(move |connection, _| {
+            let tell = tell.lock().unwrap_or_else(PoisonError::into_inner).take();
+            Box::pin(async move {
+                let prepared = prepare(connection, access).await;
+                // A pool would try again and again, and say only that it took too long: what is wrong
+                // with the first is told to whoever opens.
+                match tell {
+                    Some(tell) => Ok(drop(tell.send(prepared))),
+                    None => prepared,
+                }
+            })
+        })
         .connect_with(options)
         .await?;
-    // Not before: the last one that closes takes the log away, and the next makes it again.
-    probe.close().await?;
-    Ok(pool)
+    match first.await {
+        Ok(Err(error)) => {
+            pool.close().await;
+            Err(error)
+        }
+        Ok(Ok(())) | Err(_) => Ok(pool),
+    }
 }
 
 fn install_drivers() {
     static DRIVERS: Once = Once::new();
     DRIVERS.call_once(sqlx::any::install_default_drivers);
-}
-
-/// Connects once. A pool would try again and again, and say only that it took too long.
-async fn probe(options: &AnyConnectOptions, access: Access) -> Result<AnyConnection, sqlx::Error> {
-    let mut connection = options.connect().await?;
-    prepare(&mut connection, access).await?;
-    Ok(connection)
 }
 
 /// Makes a new connection to a file behave as we rely on.
