@@ -33,19 +33,23 @@ impl OrderSource {
     /// The orders of a file or a server, if one is named; else those that `store` keeps. Without
     /// any, none are read.
     pub(crate) async fn read(&self, store: Option<&Store>, color: bool) -> anyhow::Result<Read> {
-        if let Some(file) = &self.orders {
-            // Somebody may have ordered since.
-            return Ok(Read { orders: of_file(file, color)?, read: OrdersRead::Earlier });
-        }
-        if let Some(server) = Client::open(&self.server)? {
-            return Ok(Read {
-                orders: of_server(&server, color).await?,
-                read: OrdersRead::Earlier,
-            });
+        if let Some(orders) = self.elsewhere(color).await? {
+            return Ok(Read { orders, read: OrdersRead::Earlier });
         }
         match store {
             Some(store) => Ok(Read { orders: of_store(store).await?, read: OrdersRead::Read }),
             None => Ok(Read { orders: Orders::default(), read: OrdersRead::NotRead }),
+        }
+    }
+
+    /// The orders of a file or a server, if one is named. Somebody may have ordered since.
+    pub(crate) async fn elsewhere(&self, color: bool) -> anyhow::Result<Option<Orders>> {
+        if let Some(file) = &self.orders {
+            return of_file(file, color).map(Some);
+        }
+        match Client::open(&self.server)? {
+            Some(server) => of_server(&server, color).await.map(Some),
+            None => Ok(None),
         }
     }
 }

@@ -10,7 +10,7 @@ use anyhow::Context as _;
 use jiff::Timestamp;
 use lessor_engine::{
     Before, Clock, OrdersRead, Registry, Scope, Selection, Wishes, World, desire,
-    may_concern_customers, observe, plan,
+    may_concern_customers, observe, observe_meanwhile, plan,
 };
 use lessor_plans::{Claim, ClaimKey, Plan};
 use lessor_providers::{Around, Found, Secrets, SurveyError, survey};
@@ -40,9 +40,10 @@ pub(crate) struct Session {
     pub(crate) files: Arc<Specs>,
     /// Whether what customers ordered stands among the specs.
     pub(crate) orders: OrdersRead,
-    /// Those of a file.
+    /// Those that are kept elsewhere: a file's, or a server's.
     given: Orders,
     database: String,
+    color: bool,
 }
 
 /// What one look came to.
@@ -52,7 +53,7 @@ pub(crate) struct Session {
 pub(crate) struct Looked {
     pub(crate) plan: ManuallyDrop<Plan>,
     pub(crate) world: ManuallyDrop<World>,
-    pub(crate) wishes: ManuallyDrop<Wishes>,
+    pub(crate) wishes: &'static Wishes,
 }
 
 /// What a plan is made for.
@@ -79,7 +80,7 @@ impl Session {
     /// Reads the specs in `dir` and connects what they declare.
     pub(crate) fn open(dir: &Path, common: &Common, streams: &Streams) -> anyhow::Result<Session> {
         let loaded = load(dir).map_err(|report| invalid(&report, dir, streams))?;
-        Session::connect(dir, loaded, common)
+        Session::connect(dir, loaded, common, streams.stderr_color)
     }
 
     /// As [`Session::open`], with the specs of a saved plan rather than those in `dir` by now.
@@ -90,10 +91,15 @@ impl Session {
         streams: &Streams,
     ) -> anyhow::Result<Session> {
         let loaded = parse(tree).map_err(|report| invalid(&report, dir, streams))?;
-        Session::connect(dir, loaded, common)
+        Session::connect(dir, loaded, common, streams.stderr_color)
     }
 
-    fn connect(dir: &Path, mut loaded: Loaded, common: &Common) -> anyhow::Result<Session> {
+    fn connect(
+        dir: &Path,
+        mut loaded: Loaded,
+        common: &Common,
+        color: bool,
+    ) -> anyhow::Result<Session> {
         let config = Config::read(dir)?;
         let configured = config.endpoint.iter();
         let said = common.endpoints.iter().map(|(name, endpoint)| (name, endpoint));
@@ -109,33 +115,57 @@ impl Session {
         let loaded = ManuallyDrop::new(loaded);
         let (dir, files) = (dir.to_owned(), loaded.specs.clone());
         let (orders, given) = (OrdersRead::default(), Orders::default());
-        Ok(Session { dir, config, loaded, secrets, registry, files, orders, given, database })
+        Ok(Session {
+            dir,
+            config,
+            loaded,
+            secrets,
+            registry,
+            files,
+            orders,
+            given,
+            database,
+            color,
+        })
     }
 
     /// The same session, with what customers ordered laid beside the specs.
-    pub(crate) async fn with_orders(
-        self,
-        source: &OrderSource,
-        streams: &Streams,
-    ) -> anyhow::Result<Session> {
+    pub(crate) async fn with_orders(mut self, source: &OrderSource) -> anyhow::Result<Session> {
         let store = if source.is_elsewhere() { None } else { self.remembered().await? };
-        let session = self.with_orders_of(store.as_ref(), source, streams).await;
+        let laid = async {
+            self.ask(source, store.as_ref()).await?;
+            self.ordered(store.as_ref(), Timestamp::now()).await
+        };
+        let laid = laid.await;
         closed(store).await;
-        session
+        (_, self.loaded.specs) = laid?;
+        Ok(self)
     }
 
-    async fn with_orders_of(
-        mut self,
+    /// Finds out where what customers ordered is kept.
+    async fn ask(&mut self, source: &OrderSource, store: Option<&Store>) -> anyhow::Result<()> {
+        let elsewhere = source.elsewhere(self.color).await?;
+        self.orders = match (&elsewhere, store) {
+            (Some(_), _) => OrdersRead::Earlier,
+            (None, Some(_)) => OrdersRead::Read,
+            (None, None) => OrdersRead::NotRead,
+        };
+        self.given = elsewhere.unwrap_or_default();
+        Ok(())
+    }
+
+    /// What customers ordered, by itself and beside what files declare, as it stands at `now`.
+    async fn ordered(
+        &self,
         store: Option<&Store>,
-        source: &OrderSource,
-        streams: &Streams,
-    ) -> anyhow::Result<Session> {
-        let Read { orders, read } = source.read(store, streams.stderr_color).await?;
-        self.loaded.specs =
-            orders::lay(&self.files, (&orders, read), Timestamp::now(), streams.stderr_color)?;
-        self.orders = read;
-        self.given = orders;
-        Ok(self)
+        now: Timestamp,
+    ) -> anyhow::Result<(Orders, Arc<Specs>)> {
+        let orders = match (self.orders, store) {
+            (OrdersRead::Read, Some(store)) => orders::of_store(store).await?,
+            _ => self.given.clone(),
+        };
+        let laid = orders::lay(&self.files, (&orders, self.orders), now, self.color)?;
+        Ok((orders, laid))
     }
 
     /// The database, ready to be written.
@@ -150,38 +180,31 @@ impl Session {
 
     /// Looks at every host and compares, without changing anything.
     pub(crate) async fn look(&self, asked: Asked) -> anyhow::Result<Looked> {
-        let store = self.remembered().await?;
-        let wishes = self.wishes(store.as_ref(), asked).await;
-        closed(store).await;
-        Ok(self.look_for(wishes?).await)
+        let known = async {
+            let store = self.remembered().await?;
+            Ok((self.wishes(store.as_ref(), asked).await, store))
+        };
+        look(&self.registry, self.looking(), known).await
     }
 
-    /// As [`Session::look`], with what customers ordered laid beside the specs. The database is opened
-    /// once for all that is remembered: that takes longer than to read it.
+    /// As [`Session::look`], with what customers ordered laid beside the specs.
     pub(crate) async fn look_with_orders(
-        self,
+        mut self,
         source: &OrderSource,
         asked: Asked,
-        streams: &Streams,
     ) -> anyhow::Result<(Session, Looked)> {
-        let store = self.remembered().await?;
+        let (registry, looking) = (self.registry.clone(), self.looking());
         let known = async {
-            let session = self.with_orders_of(store.as_ref(), source, streams).await?;
-            let wishes = session.wishes(store.as_ref(), asked).await?;
-            anyhow::Ok((session, wishes))
+            let store = self.remembered().await?;
+            let wishes = async {
+                self.ask(source, store.as_ref()).await?;
+                self.wishes(store.as_ref(), asked).await
+            };
+            Ok((wishes.await, store))
         };
-        let known = known.await;
-        closed(store).await;
-        let (session, wishes) = known?;
-        let looked = session.look_for(wishes).await;
-        Ok((session, looked))
-    }
-
-    async fn look_for(&self, wishes: Wishes) -> Looked {
-        let _progress = Progress::new(self.looking());
-        let wishes = ManuallyDrop::new(wishes);
-        let (plan, world) = self.plan(&wishes).await;
-        Looked { plan: ManuallyDrop::new(plan), world: ManuallyDrop::new(world), wishes }
+        let looked = look(&registry, looking, known).await?;
+        self.loaded.specs = looked.wishes.specs.clone();
+        Ok((self, looked))
     }
 
     /// Lists everything on a host that the specs declare, whosever it is.
@@ -207,13 +230,18 @@ impl Session {
         store: Option<&Store>,
         asked: Asked,
     ) -> anyhow::Result<Wishes> {
-        let mut wishes = Wishes::new(
-            self.config.installation.clone(),
-            self.loaded.specs.clone(),
-            self.loaded.tree.digest(),
-            // What falls due does so by the clock of whoever remembers it.
-            store.map_or_else(Timestamp::now, Clock::now),
-        );
+        // Claims first: those of an order that is placed meanwhile are then not known, rather than
+        // known to be nobody's.
+        let claims = match store {
+            Some(store) => store.claim_list().await?,
+            None => BTreeMap::new(),
+        };
+        // What falls due does so by the clock of whoever remembers it.
+        let now = store.map_or_else(Timestamp::now, Clock::now);
+        let (orders, specs) = self.ordered(store, now).await?;
+        let installation = self.config.installation.clone();
+        let mut wishes = Wishes::new(installation, specs, self.loaded.tree.digest(), now);
+        wishes.claims = claims;
         wishes.orders = self.orders;
         wishes.selection = asked.selection;
         wishes.destroy_data = asked.destroy_data;
@@ -223,16 +251,6 @@ impl Session {
             wishes.before = self.before_nothing();
         }
         if let Some(store) = store {
-            // Claims first: those of an order that is placed meanwhile are then not known, rather
-            // than known to be nobody's.
-            wishes.claims = store.claim_list().await?;
-            let orders = match self.orders {
-                OrdersRead::Read => orders::of_store(store).await?,
-                OrdersRead::NotRead | OrdersRead::Earlier => self.given.clone(),
-            };
-            if self.orders == OrdersRead::Read {
-                wishes.specs = orders::lay(&self.files, (&orders, self.orders), wishes.now, false)?;
-            }
             wishes.applied = store.applied_list().await?;
             let booked = store.machine_list_booked().await?.into_iter();
             wishes.reserved = booked.map(|name| Address::new(Kind::Machine, name)).collect();
@@ -271,6 +289,29 @@ impl Session {
             hosts => format!("looking at {hosts} hosts"),
         }
     }
+}
+
+/// Looks at every host while the database is read, and closes that.
+async fn look(
+    registry: &Registry,
+    looking: String,
+    known: impl Future<Output = anyhow::Result<(anyhow::Result<Wishes>, Option<Store>)>>,
+) -> anyhow::Result<Looked> {
+    let _progress = Progress::new(looking);
+    let mut closing = None;
+    let wishes = async {
+        let (wishes, store) = known.await?;
+        closing = store.map(|store| tokio::spawn(async move { store.close().await }));
+        let wishes: &'static Wishes = Box::leak(Box::new(wishes?));
+        anyhow::Ok(wishes)
+    };
+    let looked = observe_meanwhile(registry, wishes).await;
+    if let Some(closing) = closing {
+        closing.await?;
+    }
+    let (wishes, desired, world) = looked?;
+    let plan = ManuallyDrop::new(plan(wishes, desired, &world));
+    Ok(Looked { plan, world: ManuallyDrop::new(world), wishes })
 }
 
 /// What the files asked for when somebody applied last. A later version may read them otherwise, or

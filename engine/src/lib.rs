@@ -32,12 +32,12 @@ pub use allocate::{AllocateError, Amount, Given, Limit, Placement, Placer, Promi
 pub use desire::{Desired, desire};
 pub use execute::{Event, Failure, FailureKind, Outcome, Run, Stop, execute, settle};
 pub use gate::{ApprovedPlan, Consent, Held, HeldRule, Rule, gate};
-pub use observe::{World, observe};
+pub use observe::{World, observe, observe_meanwhile};
 pub use outline::{Outline, Outlined, outline};
 pub use plan::{may_concern_customers, plan};
 pub use ports::{
     ApplyError, ApplyId, Clock, DiskLimits, Entry, Examination, Examiner, Journal, JournalError,
-    Lack, Phase, Provider, Registry,
+    Lack, Phase, Provider, Registry, Wanting, wanting,
 };
 pub use replicas::replicas;
 pub use select::{Scope, Selection, Selector};

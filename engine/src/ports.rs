@@ -5,11 +5,21 @@ use std::fmt;
 use std::sync::Arc;
 
 use async_trait::async_trait;
+use futures_util::FutureExt as _;
+use futures_util::future::{BoxFuture, ready};
 use jiff::{SignedDuration, Timestamp};
 use lessor_plans::{
     Act, Body, Change, Digest, Gap, Observation, Present, Sighting, Transition, Wanted,
 };
 use lessor_specs::Address;
+
+/// What is wanted at one connection, as soon as that is known.
+pub type Wanting<'w> = BoxFuture<'w, Vec<Wanted>>;
+
+/// What is wanted, where it is known already.
+pub fn wanting<'w>(wanted: impl Into<Vec<Wanted>>) -> Wanting<'w> {
+    ready(wanted.into()).boxed()
+}
 
 /// Drives one system behind one connection: looks, compares and acts. Decides nothing.
 #[async_trait]
@@ -26,7 +36,10 @@ pub trait Provider: Send + Sync {
     ///
     /// What is held by others is looked for only as far as it could stand in the way of what is
     /// wanted here. What could not be seen is a gap or unknown, never left out.
-    async fn observe(&self, wanted: &[Wanted]) -> Observation;
+    ///
+    /// What is wanted may still be found out meanwhile: whatever can be looked at without it is not
+    /// to wait for it.
+    async fn observe(&self, wanted: Wanting<'_>) -> Observation;
 
     /// Looks at the one thing a change is about, by sort and name. Changes nothing.
     ///
@@ -237,6 +250,11 @@ impl Registry {
     /// The provider behind a connection.
     pub fn get(&self, place: &Address) -> Option<&Arc<dyn Provider>> {
         self.providers.get(place)
+    }
+
+    /// Every connection, in order.
+    pub fn places(&self) -> impl Iterator<Item = &Address> {
+        self.providers.keys()
     }
 
     /// All of them, in order of connection.

@@ -229,9 +229,10 @@ impl Bench {
     }
 }
 
-/// A connection as lessor makes it, version and all.
+/// A connection as lessor makes it: the engine is asked whether it is there.
 async fn connect() -> Docker {
     let address = format!("unix://{SOCKET}");
-    let docker = Docker::connect_with_unix(&address, 120, bollard::API_DEFAULT_VERSION);
-    docker.unwrap().negotiate_version().await.unwrap()
+    let docker = Docker::connect_with_unix(&address, 120, bollard::API_DEFAULT_VERSION).unwrap();
+    docker.ping().await.unwrap();
+    docker
 }

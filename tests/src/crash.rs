@@ -4,8 +4,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use async_trait::async_trait;
-use lessor_engine::{ApplyError, Entry, Journal, JournalError, Phase, Provider};
-use lessor_plans::{Act, Body, Change, Observation, Present, Sighting, Transition, Wanted};
+use lessor_engine::{ApplyError, Entry, Journal, JournalError, Phase, Provider, Wanting};
+use lessor_plans::{Act, Body, Change, Observation, Present, Sighting, Transition};
 use lessor_specs::Address;
 use tokio::sync::Notify;
 
@@ -88,7 +88,7 @@ impl Provider for Fragile {
         self.inner.place()
     }
 
-    async fn observe(&self, wanted: &[Wanted]) -> Observation {
+    async fn observe(&self, wanted: Wanting<'_>) -> Observation {
         self.inner.observe(wanted).await
     }
 

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
-use lessor_engine::{ApplyError, Provider};
+use lessor_engine::{ApplyError, Provider, Wanting};
 use lessor_plans::{
     Act, Adoption, Body, Change, Gap, Hold, Naming, Node, Observation, Present, Sighting, Stranger,
     Template, Transition, Wanted, name_for,
@@ -175,7 +175,8 @@ impl Provider for Hardware {
         &self.place
     }
 
-    async fn observe(&self, wanted: &[Wanted]) -> Observation {
+    async fn observe(&self, wanted: Wanting<'_>) -> Observation {
+        let wanted = wanted.await;
         let inside = self.inside();
         if let Some(why) = inside.silent {
             let gap = Gap { place: self.place.clone(), what: "anything".into(), why, hint: None };
@@ -184,7 +185,7 @@ impl Provider for Hardware {
         let births = inside.things.iter().map(|(birth, _)| birth);
         let mut present: BTreeMap<Address, Present> =
             births.filter_map(|b| Some((b.clone(), inside.present(b)?))).collect();
-        for Wanted { address, adopted, .. } in wanted {
+        for Wanted { address, adopted, .. } in &wanted {
             let found = adopted.as_ref().and_then(|id| inside.adopted(address, id.as_str()));
             if let Some(found) = found {
                 present.entry(address.clone()).or_insert(found);

@@ -8,10 +8,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use async_trait::async_trait;
-use lessor_engine::{ApplyError, Provider};
-use lessor_plans::{
-    Act, Action, Body, Change, Gap, Observation, Present, Sighting, Transition, Wanted,
-};
+use lessor_engine::{ApplyError, Provider, Wanting, wanting};
+use lessor_plans::{Act, Action, Body, Change, Gap, Observation, Present, Sighting, Transition};
 use lessor_specs::{Address, Tree};
 use lessor_tests::estate::{Estate, estate};
 use lessor_tests::{Sim, rendered};
@@ -295,7 +293,7 @@ struct Counted {
 }
 
 passing_on!(Counted {
-    async fn observe(&self, wanted: &[Wanted]) -> Observation {
+    async fn observe(&self, wanted: Wanting<'_>) -> Observation {
         self.inner.observe(wanted).await
     }
     async fn apply(&self, act: Act, change: &Change) -> Result<(), ApplyError> {
@@ -310,7 +308,7 @@ struct Blind {
 }
 
 passing_on!(Blind {
-    async fn observe(&self, wanted: &[Wanted]) -> Observation {
+    async fn observe(&self, wanted: Wanting<'_>) -> Observation {
         let mut seen = self.inner.observe(wanted).await;
         seen.present.retain(|birth, _| birth.kind() != lessor_specs::Kind::Container);
         seen.gaps.push(Gap {
@@ -333,10 +331,10 @@ struct Shuffled {
 }
 
 passing_on!(Shuffled {
-    async fn observe(&self, wanted: &[Wanted]) -> Observation {
-        let mut wanted = wanted.to_vec();
+    async fn observe(&self, wanted: Wanting<'_>) -> Observation {
+        let mut wanted = wanted.await;
         shuffle(&mut wanted, self.seed);
-        let mut seen = self.inner.observe(&wanted).await;
+        let mut seen = self.inner.observe(wanting(wanted)).await;
         shuffle(&mut seen.strangers, self.seed);
         shuffle(&mut seen.oddities, self.seed);
         seen

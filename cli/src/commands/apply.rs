@@ -42,7 +42,7 @@ pub(crate) async fn run(
             return saved(common, args, streams, events).await;
         }
         let session = Session::open(&args.source, common, streams)?;
-        let session = session.with_orders(&args.ordered, streams).await?;
+        let session = session.with_orders(&args.ordered).await?;
         let asked = Asked::new(&args.selecting, &args.applying.destroy_data);
         let (session, applying) = (&session, &args.applying);
         let work = Work { session, applying, streams, events, granted: &[] };

@@ -31,7 +31,7 @@ async fn destroy(
         say(&text);
     }
     // What customers ordered is not the directory's to take down: it is left alone, and said.
-    session = session.with_orders(&OrderSource::default(), streams).await?;
+    session = session.with_orders(&OrderSource::default()).await?;
     if !session.loaded.specs.ordered.is_empty() {
         session.orders = OrdersRead::NotRead;
     }

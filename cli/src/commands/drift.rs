@@ -19,7 +19,7 @@ pub(crate) async fn run(
     let session = Session::open(&args.dir, common, streams)?;
     let mut asked = Asked::new(&args.selecting, &[]);
     asked.selection.scope = Scope::Settled;
-    let (session, looked) = session.look_with_orders(&args.ordered, asked, streams).await?;
+    let (session, looked) = session.look_with_orders(&args.ordered, asked).await?;
 
     let asked = (&args.selecting, &args.showing);
     let view = report::of_look(&session, &looked, Purpose::Drift, asked);

@@ -19,7 +19,7 @@ pub(crate) async fn run(
         Subject::Codes => return explain_code::all(),
     };
     let session = Session::open(&args.dir, common, streams)?;
-    let looked = session.look_with_orders(&args.ordered, Asked::default(), streams);
+    let looked = session.look_with_orders(&args.ordered, Asked::default());
     let (session, looked) = looked.await?;
 
     let Some(explanation) = gather::explanation(&session, &looked, address).await? else {

@@ -20,7 +20,7 @@ pub(crate) async fn run(
     output::distinct(args.showing.files().chain(args.save.as_deref()))?;
     let session = Session::open(&args.dir, common, streams)?;
     let asked = Asked::new(&args.selecting, &args.destroy_data);
-    let (session, looked) = session.look_with_orders(&args.ordered, asked, streams).await?;
+    let (session, looked) = session.look_with_orders(&args.ordered, asked).await?;
     let plan = &looked.plan;
 
     let asked = (&args.selecting, &args.showing);

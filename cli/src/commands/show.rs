@@ -33,7 +33,7 @@ pub(crate) async fn run(
         return Err(failed.hint("`lessor plan` and `lessor drift` have the other forms").into());
     }
     let session = Session::open(&args.source, common, streams)?;
-    let looked = session.look_with_orders(&args.ordered, Asked::default(), streams);
+    let looked = session.look_with_orders(&args.ordered, Asked::default());
     let (session, Looked { plan, world, .. }) = looked.await?;
 
     let inventory = Inventory::of(&session.loaded.specs, &plan, &world);

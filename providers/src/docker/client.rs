@@ -28,7 +28,7 @@ use lessor_engine::{ApplyError, LogsAsked};
 use tokio::sync::OnceCell;
 
 use super::tls::TlsFiles;
-use super::transport;
+use super::transport::{self, Line};
 use crate::ssh::{Ssh, SshError};
 
 /// How long one call may take. An engine under load answers an inspect in seconds; one that takes
@@ -68,7 +68,13 @@ impl fmt::Display for Door {
 /// One engine. It is not called before the first question.
 pub(super) struct Client {
     door: Door,
-    api: OnceCell<bollard::Docker>,
+    agreed: OnceCell<Agreed>,
+}
+
+/// An engine that was reached, and the version of its API that every call names.
+struct Agreed {
+    api: bollard::Docker,
+    version: ClientVersion,
 }
 
 /// Why a call brought nothing.
@@ -146,7 +152,7 @@ impl From<CallError> for ApplyError {
 
 impl Client {
     pub(super) fn new(door: Door) -> Self {
-        Client { door, api: OnceCell::new() }
+        Client { door, agreed: OnceCell::new() }
     }
 
     /// Where the engine listens.
@@ -380,12 +386,12 @@ impl Client {
 
     /// What the engine says of itself, and the version of the API we agreed on.
     pub(super) async fn info(&self) -> Result<(SystemInfo, ClientVersion), CallError> {
-        let api = self.api().await?;
+        let Agreed { api, version } = self.agreed().await?;
         let info = self.call(api.info()).await?;
         if info.server_version.is_none() {
             return Err(CallError::Garbled("it does not name the engine's version".into()));
         }
-        Ok((info, api.client_version()))
+        Ok((info, *version))
     }
 
     /// Fetches an image by name and tag or digest.
@@ -445,30 +451,43 @@ impl Client {
     }
 
     async fn api(&self) -> Result<&bollard::Docker, CallError> {
-        self.api.get_or_try_init(|| self.open()).await
+        Ok(&self.agreed().await?.api)
+    }
+
+    async fn agreed(&self) -> Result<&Agreed, CallError> {
+        self.agreed.get_or_try_init(|| self.open()).await
     }
 
     /// Agrees on the version of the API and keeps to it: the library itself would leave the version
     /// out of its calls, and an engine would answer in its newest.
-    async fn open(&self) -> Result<bollard::Docker, CallError> {
-        let docker = self.dial()?;
-        let docker = self.call(docker.negotiate_version()).await?;
-        let version = docker.client_version();
-        if version < OLDEST_API {
-            let door = &self.door;
+    ///
+    /// The engine is asked whether it is there, and says the version with that. To be asked for its
+    /// version, as the library does, costs it many times more: it asks all it is made of.
+    async fn open(&self) -> Result<Agreed, CallError> {
+        let Line { docker, speaks } = self.dial()?;
+        self.call(docker.ping()).await?;
+        let door = &self.door;
+        let Some(theirs) = speaks.get() else {
+            let why = "it does not say which version of the API it speaks";
+            return Err(CallError::Garbled(why.into()));
+        };
+        if *theirs < OLDEST_API {
             return Err(CallError::Outdated(format!(
-                "the engine at `{door}` speaks API {version}, and {OLDEST_API} is the oldest \
+                "the engine at `{door}` speaks API {theirs}, and {OLDEST_API} is the oldest \
                  lessor knows"
             )));
         }
+        let ours = docker.client_version();
+        let version = if *theirs < ours { *theirs } else { ours };
         let prefix = format!("/v{version}");
-        Ok(docker.with_request_modifier(move |request| pinned(request, &prefix)))
+        let api = docker.with_request_modifier(move |request| pinned(request, &prefix));
+        Ok(Agreed { api, version })
     }
 
-    fn dial(&self) -> Result<bollard::Docker, CallError> {
+    fn dial(&self) -> Result<Line, CallError> {
         // Ours are the deadlines that count; the library's is for the slowest call of all.
         let timeout = PULL_DEADLINE.as_secs() + 1;
-        let docker = match &self.door {
+        let line = match &self.door {
             Door::Unix(socket) => transport::over_unix(Path::new(socket), timeout),
             Door::Tcp(address, None) => transport::over_tcp(address, timeout),
             Door::Tcp(address, Some(files)) => {
@@ -477,7 +496,7 @@ impl Client {
             }
             Door::Ssh(ssh) => transport::over_ssh(ssh, timeout),
         };
-        docker.map_err(|error| self.explain(error))
+        line.map_err(|error| self.explain(error))
     }
 
     fn explain(&self, error: Error) -> CallError {
@@ -507,7 +526,7 @@ impl Client {
             error => causes(error).last().map(ToString::to_string).unwrap_or_default(),
         };
         // An engine that answered once has accepted our keys, and we its.
-        if io.is_some_and(is_of_tls) && !self.api.initialized() {
+        if io.is_some_and(is_of_tls) && !self.agreed.initialized() {
             return CallError::Keys(format!("no TLS with the engine at `{}`: {why}", self.door));
         }
         CallError::Unanswered(format!("no answer from the engine at `{}`: {why}", self.door))

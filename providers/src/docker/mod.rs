@@ -34,10 +34,10 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use lessor_engine::{
     ApplyError, Examination, Examiner, Health, Lines, LogReader, LogsAsked, Provider, Usage,
-    WatchError, Watched, Watcher,
+    Wanting, WatchError, Watched, Watcher,
 };
 use lessor_plans::{
-    Act, Body, Change, Gap, InstallationId, Observation, Present, Sighting, Transition, Wanted,
+    Act, Body, Change, Gap, InstallationId, Observation, Present, Sighting, Transition,
 };
 use lessor_specs::Address;
 use lessor_specs::kinds::Ready;
@@ -78,7 +78,7 @@ impl Provider for Docker {
         &self.place
     }
 
-    async fn observe(&self, wanted: &[Wanted]) -> Observation {
+    async fn observe(&self, wanted: Wanting<'_>) -> Observation {
         observe::observe(self, wanted).await
     }
 

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use bollard::models::{ContainerInspectResponse, ImageConfig};
 use futures_util::future::{join, join4};
 use futures_util::{StreamExt, stream};
+use lessor_engine::Wanting;
 use lessor_plans::{Gap, Mark, MarkError, Naming, Observation, Oddity, Wanted, name_for};
 use lessor_specs::Kind;
 
@@ -21,10 +22,13 @@ use crate::reference::normalise;
 use crate::seen::{insert, insert_unknown, present_image, why_not};
 
 /// Everything of ours, and what of others could stand in the way of what is wanted.
-pub(super) async fn observe(docker: &Docker, wanted: &[Wanted]) -> Observation {
-    let parts =
-        join4(containers(docker), networks(docker), volumes(docker), images(docker, wanted));
-    let (containers, networks, volumes, images) = parts.await;
+pub(super) async fn observe(docker: &Docker, wanted: Wanting<'_>) -> Observation {
+    let images = async {
+        let wanted = wanted.await;
+        (images(docker, &wanted).await, wanted)
+    };
+    let parts = join4(containers(docker), networks(docker), volumes(docker), images);
+    let (containers, networks, volumes, (images, wanted)) = parts.await;
     let mut seen = Observation::default();
     for part in [containers, networks, volumes, images] {
         absorb(&mut seen, part);
@@ -32,8 +36,8 @@ pub(super) async fn observe(docker: &Docker, wanted: &[Wanted]) -> Observation {
     if let Some(gap) = nothing_seen(&seen.gaps) {
         return Observation { gaps: vec![gap], ..Observation::default() };
     }
-    adopt::observe(docker, wanted, &mut seen).await;
-    strangers(docker, wanted, &mut seen).await;
+    adopt::observe(docker, &wanted, &mut seen).await;
+    strangers(docker, &wanted, &mut seen).await;
     seen
 }
 

@@ -15,7 +15,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use lessor_engine::{ApplyError, DiskLimits, Examination, Examiner, Provider};
+use lessor_engine::{ApplyError, DiskLimits, Examination, Examiner, Provider, Wanting};
 use lessor_plans::{
     Act, Adoption, Body, Change, Fingerprint, Gap, InstallationId, Mark, MarkError, Naming,
     Observation, Oddity, Origin, Present, Sighting, Stranger, Transition, Wanted, name_for,
@@ -122,8 +122,9 @@ impl Provider for Memory {
         &self.owner.place
     }
 
-    async fn observe(&self, wanted: &[Wanted]) -> Observation {
-        let seen = self.keep.take().await.map(|host| self.owner.observe(host, wanted));
+    async fn observe(&self, wanted: Wanting<'_>) -> Observation {
+        let wanted = wanted.await;
+        let seen = self.keep.take().await.map(|host| self.owner.observe(host, &wanted));
         seen.unwrap_or_else(|why| {
             Observation::unreachable(self.owner.place.clone(), why, Some(RESTORE.into()))
         })

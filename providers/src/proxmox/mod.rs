@@ -33,10 +33,9 @@ use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use async_trait::async_trait;
-use lessor_engine::{ApplyError, Examination, Examiner, Provider};
+use lessor_engine::{ApplyError, Examination, Examiner, Provider, Wanting};
 use lessor_plans::{
     Act, Body, Change, Gap, InstallationId, Mark, Observation, Present, Sighting, Transition,
-    Wanted,
 };
 use lessor_specs::{Address, kinds};
 
@@ -152,7 +151,7 @@ impl Provider for Proxmox {
 
     /// Looks by listing. Guests are known by the range of ids and the tag, whatever is wanted; those
     /// that entries adopt, by their ids.
-    async fn observe(&self, wanted: &[Wanted]) -> Observation {
+    async fn observe(&self, wanted: Wanting<'_>) -> Observation {
         match &self.client {
             Ok(client) => observe::observe(self, client, wanted).await,
             Err(Closed { why, hint }) => {

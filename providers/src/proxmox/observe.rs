@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use futures_util::future::{join, join_all, join5};
 use futures_util::{StreamExt, stream};
+use lessor_engine::Wanting;
 use lessor_plans::{
     Body, Gap, Hold, Mark, MarkError, Node, Observation, Oddity, PoolBody, Stranger, Template,
     Wanted,
@@ -30,17 +31,21 @@ const SIGHT: [(&str, &str); 3] =
     [("/vms", "VM.Audit"), ("/pool", "Pool.Audit"), ("/nodes", "Sys.Audit")];
 
 /// Everything of ours, and what of others has an id of ours.
-pub(super) async fn observe(proxmox: &Proxmox, client: &Client, wanted: &[Wanted]) -> Observation {
+pub(super) async fn observe(
+    proxmox: &Proxmox,
+    client: &Client,
+    wanted: Wanting<'_>,
+) -> Observation {
     // It tells who answers, and so who is busy; what it says is in other answers, too.
     let members = client.cluster_status();
-    let (_, nodes, resources, pools, permissions) = join5(
+    let cluster = join5(
         members,
         client.nodes(),
         client.cluster_resources(None),
         client.pools(),
         client.permissions(),
-    )
-    .await;
+    );
+    let ((_, nodes, resources, pools, permissions), wanted) = join(cluster, wanted).await;
     let (nodes, resources) = match (nodes, resources) {
         (Ok(nodes), Ok(resources)) => (nodes, resources),
         (Err(error), _) | (_, Err(error)) => {
@@ -49,7 +54,7 @@ pub(super) async fn observe(proxmox: &Proxmox, client: &Client, wanted: &[Wanted
         }
     };
     let seen = Observation::default();
-    let mut look = Look { proxmox, client, resources, adopting: adopting(wanted), seen };
+    let mut look = Look { proxmox, client, resources, adopting: adopting(&wanted), seen };
     look.permissions(permissions);
     look.pools(pools);
     look.guests(nodes).await;

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use lessor_engine::ApplyError;
+use lessor_engine::{ApplyError, wanting};
 use lessor_plans::{
     Act, Body, Change, Hold, Mark, Observation, Present, Sighting, Transition, Wanted,
 };
@@ -197,7 +197,7 @@ async fn adopted(world: &dyn World, body: &Body) -> Present {
 }
 
 async fn observe(world: &dyn World, wanted: &[Wanted]) -> Observation {
-    let seen = world.provider().observe(wanted).await;
+    let seen = world.provider().observe(wanting(wanted)).await;
     assert!(seen.gaps.is_empty(), "{:?}", seen.gaps);
     seen
 }

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use lessor_engine::{ApplyError, DiskLimits, Examination, Lack, Provider};
+use lessor_engine::{ApplyError, DiskLimits, Examination, Lack, Provider, wanting};
 use lessor_plans::{Act, Body, Gap, MountBody, Observation, Present, Sighting, Transition};
 use lessor_providers::{Connection, Entry, Secrets, connect, examiner};
 use lessor_specs::EnvValue;
@@ -242,14 +242,9 @@ async fn a_pull_that_cannot_reach_its_registry_may_work_later() {
 
 #[tokio::test]
 async fn a_pull_that_is_refused_halfway_is_refused_and_one_that_breaks_off_is_not_done() {
-    let refused = pull(&[
-        ("/version", VERSION),
-        ("/v1.41/images/create", r#"{"errorDetail": {"message": "manifest unknown"}}"#),
-    ]);
-    let broken_off = pull(&[
-        ("/version", VERSION),
-        ("/v1.41/images/create", r#"{"status": "Downloading", "id": "ab"}"#),
-    ]);
+    let refused =
+        pull(&[("/v1.41/images/create", r#"{"errorDetail": {"message": "manifest unknown"}}"#)]);
+    let broken_off = pull(&[("/v1.41/images/create", r#"{"status": "Downloading", "id": "ab"}"#)]);
 
     let ApplyError::Refused { why, .. } = refused.await.unwrap_err() else { panic!("not refused") };
     assert_eq!(why, "image `nginx:1.27` cannot be pulled: the engine refused: manifest unknown");
@@ -259,7 +254,7 @@ async fn a_pull_that_is_refused_halfway_is_refused_and_one_that_breaks_off_is_no
 
 #[tokio::test]
 async fn an_engine_that_does_not_answer_is_one_gap() {
-    let seen = at(Path::new("/nowhere/docker.sock")).observe(&[]).await;
+    let seen = at(Path::new("/nowhere/docker.sock")).observe(wanting([])).await;
 
     let [gap] = &*seen.gaps else { panic!("{:?}", seen.gaps) };
     assert_eq!(gap.what, "anything");
@@ -271,7 +266,7 @@ async fn an_engine_that_does_not_answer_is_one_gap() {
 
 #[tokio::test]
 async fn an_engine_that_is_too_old_is_one_gap_with_a_hint() {
-    let seen = answer(&[("/version", r#"{"ApiVersion": "1.40"}"#)]).await;
+    let seen = answer(&[(API, "1.40")]).await;
 
     let [gap] = &*seen.gaps else { panic!("{:?}", seen.gaps) };
     assert!(gap.why.ends_with("speaks API 1.40, and 1.41 is the oldest lessor knows"));
@@ -279,10 +274,19 @@ async fn an_engine_that_is_too_old_is_one_gap_with_a_hint() {
 }
 
 #[tokio::test]
+async fn what_does_not_say_how_it_is_spoken_to_is_no_engine() {
+    for version in ["", "newest", "1"] {
+        let seen = answer(&[(API, version)]).await;
+
+        let [gap] = &*seen.gaps else { panic!("{:?}", seen.gaps) };
+        assert!(gap.why.ends_with("it does not say which version of the API it speaks"));
+    }
+}
+
+#[tokio::test]
 async fn a_listing_that_makes_no_sense_is_a_gap_and_hides_no_other() {
     for broken in [r#"[{"Id": "ab"#, r#"{"Id": 1}"#, r#"[{"Id": "ab"}]"#, "<html>", ""] {
         let seen = answer(&[
-            ("/version", VERSION),
             ("/v1.41/containers/json", broken),
             ("/v1.41/networks", "[]"),
             ("/v1.41/volumes", VOLUMES),
@@ -328,9 +332,8 @@ async fn a_container_that_is_gone_since_it_was_listed_is_absent() {
 }
 
 /// Answers of an engine that lists one container and does not know it any more.
-fn one_container() -> [(&'static str, &'static str); 5] {
+fn one_container() -> [(&'static str, &'static str); 4] {
     [
-        ("/version", VERSION),
         ("/v1.41/containers/json", CONTAINERS),
         ("/v1.41/images/sha256:ab/json", "{}"),
         ("/v1.41/networks", "[]"),
@@ -344,7 +347,7 @@ async fn a_machine_that_opens_no_socket_says_why() {
         let directory = tempfile::tempdir().unwrap();
         let machine = Machine::start(Mood::Closed(status)).await;
         let engine = machine.engine("/run/x.sock", "test-1", directory.path(), &Arc::default());
-        let [gap] = engine.observe(&[]).await.gaps.try_into().unwrap();
+        let [gap] = engine.observe(wanting([])).await.gaps.try_into().unwrap();
         format!("{}\n{}", gap.why, gap.hint.unwrap())
     };
     assert_eq!(
@@ -383,16 +386,13 @@ async fn a_container_behind_ssh_is_ready_when_its_machine_reaches_it() {
 
 #[tokio::test]
 async fn an_engine_says_what_it_lacks_and_what_time_it_is() {
-    let (socket, _directory) = broken(&[
-        ("/version", VERSION),
-        (
-            "/v1.41/info",
-            r#"{"ServerVersion": "20.10.24", "Driver": "overlay2", "CgroupVersion": "2",
+    let (socket, _directory) = broken(&[(
+        "/v1.41/info",
+        r#"{"ServerVersion": "20.10.24", "Driver": "overlay2", "CgroupVersion": "2",
                 "DriverStatus": [["Backing Filesystem", "xfs"]],
                 "SystemTime": "2001-02-03T04:05:06.789Z",
                 "Warnings": ["WARNING: No swap limit support"], "LiveRestoreEnabled": true}"#,
-        ),
-    ]);
+    )]);
 
     let seen = examine(&socket).await.unwrap();
 
@@ -406,7 +406,7 @@ async fn an_engine_says_what_it_lacks_and_what_time_it_is() {
 
 #[tokio::test]
 async fn an_engine_that_says_nothing_of_itself_is_not_seen() {
-    let (socket, _directory) = broken(&[("/version", VERSION), ("/v1.41/info", "{}")]);
+    let (socket, _directory) = broken(&[("/v1.41/info", "{}")]);
     let gap = examine(&socket).await.unwrap_err();
     assert_eq!(
         gap.why,
@@ -414,7 +414,8 @@ async fn an_engine_that_says_nothing_of_itself_is_not_seen() {
     );
 }
 
-const VERSION: &str = r#"{"ApiVersion": "1.41"}"#;
+/// Stands among the answers for the version of the API that is in all of them, 1.41 otherwise.
+const API: &str = "Api-Version";
 
 const VOLUMES: &str = r#"{"Volumes": [{"Name": "data", "Driver": "local", "Mountpoint": "/x", "Scope": "local",
     "Options": null, "Labels": {"lessor.mark": "lessor/1", "lessor.installation": "test-1",
@@ -439,7 +440,7 @@ fn ready(tcp: Option<u16>, healthy: bool, seconds: u64) -> Ready {
 /// What is seen of an engine that has these answers, and 404 for everything else.
 async fn answer(answers: &[(&'static str, &'static str)]) -> Observation {
     let (socket, _directory) = broken(answers);
-    at(&socket).observe(&[]).await
+    at(&socket).observe(wanting([])).await
 }
 
 /// What becomes of a pull from such an engine.
@@ -498,10 +499,11 @@ async fn serve(listener: UnixListener, answers: BTreeMap<&'static str, &'static 
         let path = target.split('?').next().unwrap_or_default();
         let (status, body) = match answers.get(path) {
             Some(body) => ("200 OK", *body),
+            None if path == "/_ping" => ("200 OK", "OK"),
             None => ("404 Not Found", r#"{"message": "no such thing"}"#),
         };
-        let length = body.len();
-        let head = format!("HTTP/1.1 {status}\r\nContent-Length: {length}\r\n\r\n");
+        let (length, api) = (body.len(), answers.get(API).unwrap_or(&"1.41"));
+        let head = format!("HTTP/1.1 {status}\r\n{API}: {api}\r\nContent-Length: {length}\r\n\r\n");
         stream.write_all((head + body).as_bytes()).await.unwrap();
     }
 }

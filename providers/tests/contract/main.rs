@@ -17,7 +17,7 @@ mod worlds;
 
 use std::collections::BTreeMap;
 
-use lessor_engine::ApplyError;
+use lessor_engine::{ApplyError, wanting};
 use lessor_plans::{
     Act, Body, Change, ContainerBody, Hold, Mark, MountBody, Observation, Origin, Present,
     Sighting, Transition,
@@ -395,7 +395,7 @@ fn mark(world: &dyn World, body: &Body) -> Mark {
 /// Looks, and holds that nothing stayed unseen.
 async fn observe(world: &dyn World, desired: &[&Body]) -> Observation {
     let wanted: Vec<_> = desired.iter().map(|body| address(body).into()).collect();
-    let seen = world.provider().observe(&wanted).await;
+    let seen = world.provider().observe(wanting(wanted)).await;
     assert!(seen.gaps.is_empty(), "{:?}", seen.gaps);
     seen
 }

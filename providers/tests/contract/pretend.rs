@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use lessor_engine::Provider;
+use lessor_engine::{Provider, wanting};
 use lessor_plans::{Act, Body, Transition};
 use lessor_providers::{Memory, Secrets};
 use lessor_specs::kinds::Restart;
@@ -20,7 +20,7 @@ async fn looking_at_a_host_without_a_file_makes_none() {
     let memory = Memory::in_file(place, "test-1".parse().unwrap(), Secrets::default().into(), path);
 
     let wanted: Address = "container.web".parse().unwrap();
-    let seen = memory.observe(&[wanted.into()]).await;
+    let seen = memory.observe(wanting([wanted.into()])).await;
 
     assert!(seen.present.is_empty() && seen.gaps.is_empty());
     assert_eq!(std::fs::read_dir(directory.path()).unwrap().count(), 0);
@@ -35,7 +35,7 @@ async fn a_file_that_is_cut_short_is_a_gap_and_stays_as_it_is() {
     let cut = &text[..text.len() / 2];
     std::fs::write(world.file(), cut).unwrap();
 
-    let seen = world.provider().observe(&[address(&body).into()]).await;
+    let seen = world.provider().observe(wanting([address(&body).into()])).await;
 
     assert!(seen.present.is_empty());
     let [gap] = &*seen.gaps else { panic!("{:?}", seen.gaps) };
@@ -53,7 +53,7 @@ async fn two_things_of_one_name_are_a_gap() {
         world.put(&body, &BTreeMap::new()).await;
     }
 
-    let seen = world.provider().observe(&[]).await;
+    let seen = world.provider().observe(wanting([])).await;
 
     assert_eq!(seen.gaps[0].why, "its file has volume `data` more than once");
 }

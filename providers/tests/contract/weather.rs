@@ -1,6 +1,6 @@
 //! Bad weather before a pretend engine: what breaks off is done again, and comes to the same.
 
-use lessor_engine::ApplyError;
+use lessor_engine::{ApplyError, wanting};
 use lessor_plans::{Act, Body, Sighting};
 
 use crate::bodies::{address, change, everything_at_once};
@@ -49,7 +49,7 @@ async fn what_cannot_be_seen_in_bad_weather_is_not_absent() {
         crate::create(&world, &body).await;
 
         world.weather().set_faults(vec![fault.parse().unwrap()]);
-        let seen = world.provider().observe(&[address(&body).into()]).await;
+        let seen = world.provider().observe(wanting([address(&body).into()])).await;
 
         assert!(!matches!(seen.sighting(&address(&body)), Sighting::Absent), "{fault}: {seen:?}");
         world.weather().set_faults(Vec::new());

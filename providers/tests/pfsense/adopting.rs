@@ -1,6 +1,7 @@
 //! What entries adopt gets our mark and is ours from then on; what has an owner does not.
 
 use lessor_engine::Provider as _;
+use lessor_engine::wanting;
 use lessor_plans::{Act, Change, Observation, Sighting, Wanted};
 use serde_json::{Value, json};
 
@@ -52,7 +53,7 @@ fn path(thing: &Thing) -> &'static str {
 async fn look(world: &World, thing: &Thing, adopted: &str) -> Observation {
     let wanted = Wanted::from(thing.address.clone());
     let wanted = Wanted { adopted: Some(adopted.parse().unwrap()), ..wanted };
-    world.fresh().observe(&[wanted]).await
+    world.fresh().observe(wanting([wanted])).await
 }
 
 fn adopting(thing: &Thing, adopted: &str) -> Change {

@@ -4,7 +4,7 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use lessor_engine::{Examiner as _, Provider as _};
+use lessor_engine::{Examiner as _, Provider as _, wanting};
 use lessor_plans::{Act, Observation, Transition};
 use lessor_providers::pfsense::Declared;
 use lessor_providers::{PfSense, Secrets};
@@ -50,11 +50,11 @@ async fn a_firewall_with_another_certificate_is_not_spoken_to() {
     let key = directory.path().join("key");
     std::fs::write(&key, KEY).unwrap();
     let right = declared(&entry(&world.endpoint(), world.fingerprint(), &key));
-    assert!(right.observe(&[]).await.gaps.is_empty());
+    assert!(right.observe(wanting([])).await.gaps.is_empty());
     world.forget_calls();
 
     let wrong = declared(&entry(&world.endpoint(), &"00".repeat(32), &key));
-    let gaps = gaps(&world, &wrong.observe(&[]).await);
+    let gaps = gaps(&world, &wrong.observe(wanting([])).await);
 
     assert!(world.written().is_empty() && world.count("GET /interfaces") == 0);
     let shown: Vec<String> =
@@ -68,7 +68,7 @@ async fn a_key_that_cannot_be_had_is_said_once_and_nobody_is_called() {
     let missing = Path::new("no/such/key");
     let provider = declared(&entry(&world.endpoint(), world.fingerprint(), missing));
 
-    let gaps = gaps(&world, &provider.observe(&[]).await);
+    let gaps = gaps(&world, &provider.observe(wanting([])).await);
     let refused = provider.apply(Act::Create, &change(&alias())).await.unwrap_err();
 
     insta::assert_debug_snapshot!((gaps, refused));
@@ -80,8 +80,8 @@ async fn a_wrong_key_is_tried_once() {
     let world = World::new(VERSIONS[0]).await;
     let provider = world.with_key("wrong");
 
-    let gaps = gaps(&world, &provider.observe(&[]).await);
-    provider.observe(&[]).await;
+    let gaps = gaps(&world, &provider.observe(wanting([])).await);
+    provider.observe(wanting([])).await;
     let refused = provider.apply(Act::Create, &change(&alias())).await.unwrap_err();
 
     insta::assert_debug_snapshot!((gaps, refused));
@@ -103,7 +103,7 @@ async fn a_privilege_that_is_missing_is_named_and_hides_what_needs_it_alone() {
     let provider = world.as_user("other");
     let before = world.stored().await;
 
-    let seen = provider.observe(&[]).await;
+    let seen = provider.observe(wanting([])).await;
     let refused = provider.apply(Act::Create, &change(&full_rule())).await.unwrap_err();
 
     let present: Vec<String> = seen.present.keys().map(ToString::to_string).collect();

@@ -4,6 +4,7 @@
 //! Between two writes it only looks, so that being killed there is the same as behind the first.
 
 use lessor_engine::Provider as _;
+use lessor_engine::wanting;
 use lessor_plans::{Act, Change, Sighting};
 use lessor_sandbox::pfsense::State;
 
@@ -163,7 +164,7 @@ async fn what_is_half_made_is_seen_and_can_be_removed() {
             if killed(&world, Act::Create, &thing, Freeze::Behind(number)).await {
                 break;
             }
-            let seen = world.fresh().observe(&[]).await;
+            let seen = world.fresh().observe(wanting([])).await;
             assert!(seen.present.contains_key(&thing.address), "{}: {number}", thing.address);
 
             world.fresh().apply(Act::Delete, &change(&thing)).await.unwrap();

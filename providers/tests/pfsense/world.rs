@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use async_trait::async_trait;
-use lessor_engine::{ApplyError, Provider as _};
+use lessor_engine::{ApplyError, Provider as _, wanting};
 use lessor_plans::{
     Act, Action, Body, Change, InstallationId, Observation, Origin, Present, Reason, Sighting,
 };
@@ -268,7 +268,7 @@ impl World {
     }
 
     pub(crate) async fn observe(&self) -> Observation {
-        self.provider.observe(&[]).await
+        self.provider.observe(wanting([])).await
     }
 
     pub(crate) async fn create(&self, thing: &Thing) {
@@ -295,7 +295,7 @@ impl World {
         let sighted = self.present(thing).await;
         assert_eq!(sighted.birth, thing.address);
         assert_eq!(sighted.beside(Some(&thing.body)), thing.body);
-        let seen = self.fresh().observe(&[]).await;
+        let seen = self.fresh().observe(wanting([])).await;
         let present = seen.present.get(&thing.address);
         let present = present.unwrap_or_else(|| panic!("`{}`: {seen:?}", thing.address));
         assert_eq!(present.body, sighted.body);

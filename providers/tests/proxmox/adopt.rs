@@ -1,6 +1,6 @@
 //! Guests that entries adopt get our mark and become as wished; those with an owner do not.
 
-use lessor_engine::{ApplyError, Provider as _};
+use lessor_engine::{ApplyError, Provider as _, wanting};
 use lessor_plans::{Act, Body, Change, GuestBody, Mark, Observation, Sighting, Wanted};
 use lessor_providers::proxmox::client::{Guest, GuestKind};
 
@@ -28,7 +28,7 @@ async fn put(world: &World, description: &str) {
 async fn look(world: &World) -> Observation {
     let wanted = Wanted::from(address(&wish()));
     let adopted = Some(ID.to_string().parse().unwrap());
-    world.provider().observe(&[Wanted { adopted, ..wanted }]).await
+    world.provider().observe(wanting([Wanted { adopted, ..wanted }])).await
 }
 
 fn adopting() -> Change {
@@ -83,7 +83,7 @@ async fn who_is_cut_off_behind_the_mark_finds_a_guest_of_ours_by_its_tag() {
     // It has no pool, no address and no rules of ours yet: the mark is what is written first.
     let _ = world.provider().apply(Act::Update, &only_marked).await;
 
-    let seen = world.provider().observe(&[]).await;
+    let seen = world.provider().observe(wanting([])).await;
     let present = &seen.present[&address(&wish())];
     assert_eq!(present.adopted, None);
     world.provider().apply(Act::Update, &change(&wish())).await.unwrap();

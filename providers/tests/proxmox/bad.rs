@@ -1,7 +1,7 @@
 //! Worlds in which it cannot work: what is said, and that nothing half-owned is left.
 
 use insta::assert_snapshot;
-use lessor_engine::{ApplyError, Provider as _};
+use lessor_engine::{ApplyError, Provider as _, wanting};
 use lessor_plans::{Act, Body, GuestBody};
 use lessor_providers::proxmox::client::{Form, Guest, GuestKind};
 use lessor_specs::ByteSize;
@@ -55,7 +55,7 @@ async fn a_certificate_that_is_not_the_one_we_know() {
     entry.fingerprint = Some(format!("sha256:{}", "00".repeat(32)).parse().unwrap());
     let provider = world.provider_of(&entry, "root@pam!t1=x");
 
-    let seen = provider.observe(&[]).await;
+    let seen = provider.observe(wanting([])).await;
 
     let gap = &seen.gaps[0];
     let said = world.said(&gap.why).replace(world.identity.fingerprint(), "SHOWN");
@@ -67,7 +67,7 @@ async fn a_certificate_that_is_not_the_one_we_know() {
 async fn a_token_that_is_not_taken_any_more() {
     let world = World::new().await;
     let provider = world.provider_of(&world.entry(), "root@pam!t1=00000000-0000");
-    let seen = provider.observe(&[]).await;
+    let seen = provider.observe(wanting([])).await;
     let gap = &seen.gaps[0];
     assert_snapshot!(format!("{}\nhint: {}", world.said(&gap.why), gap.hint.as_ref().unwrap()), @"
     `HOST` refused `GET /nodes`: Authentication failed!
@@ -81,7 +81,7 @@ async fn a_token_that_is_not_taken_any_more() {
 async fn a_token_that_cannot_be_had() {
     let world = World::new().await;
     let provider = world.provider_of(&world.entry(), "not a token");
-    let seen = provider.observe(&[]).await;
+    let seen = provider.observe(wanting([])).await;
     let gap = &seen.gaps[0];
     assert_snapshot!(format!("{}\nhint: {}", gap.why, gap.hint.as_ref().unwrap()), @"
     the secret `secret://file/token` is of no use: that is no API token of Proxmox VE: it looks like `user@realm!name=secret`
@@ -111,7 +111,7 @@ async fn privileges_that_are_missing() {
     let provider = world.provider_of(&world.entry(), &token);
     let before = world.state().await;
 
-    let gaps = provider.observe(&[]).await.gaps;
+    let gaps = provider.observe(wanting([])).await.gaps;
     let error = provider.apply(Act::Create, &change(&vm(20_001))).await.unwrap_err();
 
     assert_eq!(world.state().await, before);

@@ -1,7 +1,7 @@
 //! What a cluster says of itself.
 
 use insta::assert_snapshot;
-use lessor_engine::{Examination, Examiner as _, Provider as _};
+use lessor_engine::{Examination, Examiner as _, Provider as _, wanting};
 use lessor_plans::Act;
 use lessor_providers::Networks;
 use lessor_providers::proxmox::client::Form;
@@ -166,7 +166,7 @@ async fn a_token_that_may_do_what_is_needed_and_no_more_can_do_everything() {
         body.firewall.as_mut().unwrap().clear();
     });
     act_with(&provider, Act::Update, &edited).await.unwrap();
-    let seen = provider.observe(&[]).await;
+    let seen = provider.observe(wanting([])).await;
     assert!(seen.gaps.is_empty() && seen.present.len() == all.len(), "{seen:#?}");
     for body in all.iter().rev() {
         act_with(&provider, Act::Delete, body).await.unwrap();

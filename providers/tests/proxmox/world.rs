@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use lessor_engine::{ApplyError, Provider};
+use lessor_engine::{ApplyError, Provider, wanting};
 use lessor_plans::{Act, Body, Observation, Present, Sighting, Transition};
 use lessor_providers::https::Trust;
 use lessor_providers::proxmox::client::{Client, Form, Guest, GuestKind, Login};
@@ -255,7 +255,7 @@ pub(crate) fn machine(vmid: u32, storage: &str) -> Form {
 }
 
 pub(crate) async fn observe(world: &World) -> Observation {
-    world.provider().observe(&[]).await
+    world.provider().observe(wanting([])).await
 }
 
 /// The thing, as looking at everything shows it.
@@ -297,7 +297,7 @@ pub(crate) async fn delete(world: &World, body: &Body) {
 /// Both ways of looking show what was wished, and nothing else.
 pub(crate) async fn assert_as_wished(world: &World, body: &Body) {
     let provider = world.provider();
-    let seen = provider.observe(&[]).await;
+    let seen = provider.observe(wanting([])).await;
     assert!(seen.gaps.is_empty() && seen.unknown.is_empty(), "{seen:#?}");
     let present = seen.present.get(&address(body)).unwrap_or_else(|| panic!("{seen:#?}"));
     assert_eq!(provider.compare(body, present), Transition::None, "{present:#?}");

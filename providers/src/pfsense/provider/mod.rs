@@ -55,9 +55,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use lessor_engine::{ApplyError, Examination, Examiner, Provider};
+use futures_util::future::join;
+use lessor_engine::{ApplyError, Examination, Examiner, Provider, Wanting};
 use lessor_plans::{
-    Act, Body, Change, Gap, InstallationId, Observation, Present, Sighting, Transition, Wanted,
+    Act, Body, Change, Gap, InstallationId, Observation, Present, Sighting, Transition,
 };
 use lessor_specs::{Address, SecretRef, kinds};
 use secrecy::SecretString;
@@ -156,9 +157,10 @@ impl Provider for PfSense {
         &self.inner.place
     }
 
-    async fn observe(&self, wanted: &[Wanted]) -> Observation {
-        match self.turn.look().await {
-            Ok(world) => observe::observe(&self.inner, &world, wanted),
+    async fn observe(&self, wanted: Wanting<'_>) -> Observation {
+        let (world, wanted) = join(self.turn.look(), wanted).await;
+        match world {
+            Ok(world) => observe::observe(&self.inner, &world, &wanted),
             Err(Unusable { why, hint }) => {
                 Observation::unreachable(self.inner.place.clone(), why, hint)
             }

@@ -1,0 +1,76 @@
+//! Looking at hosts while it is still found out what is wanted there.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use lessor_engine::{ApplyError, Provider, Registry, Wanting, observe_meanwhile};
+use lessor_plans::{Act, Body, Change, Observation, Oddity, Present, Sighting, Transition};
+use lessor_specs::Address;
+use lessor_tests::Sim;
+use tokio::sync::Notify;
+
+/// A host that tells when somebody begins to look, and what is wanted when that is known.
+struct Telling {
+    place: Address,
+    begun: Arc<Notify>,
+}
+
+#[async_trait]
+impl Provider for Telling {
+    fn place(&self) -> &Address {
+        &self.place
+    }
+
+    async fn observe(&self, wanted: Wanting<'_>) -> Observation {
+        self.begun.notify_one();
+        let oddity = |thing: String| Oddity { thing, why: "it is wanted".into() };
+        let wanted = wanted.await.into_iter().map(|wanted| oddity(wanted.address.to_string()));
+        Observation { oddities: wanted.collect(), ..Observation::default() }
+    }
+
+    async fn sight(&self, _: &Change) -> Sighting {
+        Sighting::Absent
+    }
+
+    fn compare(&self, _: &Body, _: &Present) -> Transition {
+        Transition::None
+    }
+
+    async fn apply(&self, _: Act, _: &Change) -> Result<(), ApplyError> {
+        Ok(())
+    }
+}
+
+fn host() -> (Registry, Arc<Notify>) {
+    let begun = Arc::new(Notify::new());
+    let host = Telling { place: "docker.local".parse().unwrap(), begun: Arc::clone(&begun) };
+    (Registry::new([Arc::new(host) as Arc<dyn Provider>]), begun)
+}
+
+#[tokio::test]
+async fn a_host_is_looked_at_before_it_is_known_what_is_wanted_there() {
+    let (registry, begun) = host();
+    let specs = "[docker.local]\nendpoint = \"memory:\"\n[volume.data]\n[network.front]\n";
+    let wishes = Sim::new().wishes(specs);
+
+    let known = async {
+        begun.notified().await;
+        Ok::<_, &str>(&wishes)
+    };
+    let (_, desired, world) = observe_meanwhile(&registry, known).await.unwrap();
+
+    let seen = world.observations().values().flat_map(|seen| &seen.oddities);
+    let told: Vec<_> = seen.map(|oddity| oddity.thing.as_str()).collect();
+    assert_eq!(told, ["network.front", "volume.data"]);
+    assert_eq!(desired.wanted_at(&wishes.specs, &"docker.local".parse().unwrap()).len(), 2);
+}
+
+#[tokio::test]
+async fn where_that_cannot_be_known_nobody_looks_any_further() {
+    let (registry, begun) = host();
+    let refused = observe_meanwhile(&registry, async {
+        begun.notified().await;
+        Err("the database is locked")
+    });
+    assert_eq!(refused.await.err(), Some("the database is locked"));
+}
