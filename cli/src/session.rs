@@ -180,10 +180,10 @@ impl Session {
 
     /// Looks at every host and compares, without changing anything.
     pub(crate) async fn look(&self, asked: Asked) -> anyhow::Result<Looked> {
-        let known = async {
+        let known = Box::pin(async {
             let store = self.remembered().await?;
             Ok((self.wishes(store.as_ref(), asked).await, store))
-        };
+        });
         look(&self.registry, self.looking(), known).await
     }
 
@@ -194,14 +194,14 @@ impl Session {
         asked: Asked,
     ) -> anyhow::Result<(Session, Looked)> {
         let (registry, looking) = (self.registry.clone(), self.looking());
-        let known = async {
+        let known = Box::pin(async {
             let store = self.remembered().await?;
             let wishes = async {
                 self.ask(source, store.as_ref()).await?;
                 self.wishes(store.as_ref(), asked).await
             };
             Ok((wishes.await, store))
-        };
+        });
         let looked = look(&registry, looking, known).await?;
         self.loaded.specs = looked.wishes.specs.clone();
         Ok((self, looked))

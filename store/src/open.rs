@@ -286,10 +286,10 @@ async fn file_pool(path: &Path, access: Access) -> Result<AnyPool, sqlx::Error> 
                 let prepared = prepare(connection, access).await;
                 // A pool would try again and again, and say only that it took too long: what is wrong
                 // with the first is told to whoever opens.
-                match tell {
-                    Some(tell) => Ok(drop(tell.send(prepared))),
-                    None => prepared,
-                }
+                let Some(tell) = tell else { return prepared };
+                // Who does not wait any more opens nothing.
+                let _ = tell.send(prepared);
+                Ok(())
             })
         })
         .connect_with(options)

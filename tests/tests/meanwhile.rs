@@ -5,7 +5,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use lessor_engine::{ApplyError, Provider, Registry, Wanting, observe_meanwhile};
 use lessor_plans::{Act, Body, Change, Observation, Oddity, Present, Sighting, Transition};
-use lessor_specs::Address;
+use lessor_specs::{Address, Kind};
 use lessor_tests::Sim;
 use tokio::sync::Notify;
 
@@ -41,9 +41,13 @@ impl Provider for Telling {
     }
 }
 
+fn local() -> Address {
+    Address::new(Kind::Docker, "local")
+}
+
 fn host() -> (Registry, Arc<Notify>) {
     let begun = Arc::new(Notify::new());
-    let host = Telling { place: "docker.local".parse().unwrap(), begun: Arc::clone(&begun) };
+    let host = Telling { place: local(), begun: Arc::clone(&begun) };
     (Registry::new([Arc::new(host) as Arc<dyn Provider>]), begun)
 }
 
@@ -62,7 +66,7 @@ async fn a_host_is_looked_at_before_it_is_known_what_is_wanted_there() {
     let seen = world.observations().values().flat_map(|seen| &seen.oddities);
     let told: Vec<_> = seen.map(|oddity| oddity.thing.as_str()).collect();
     assert_eq!(told, ["network.front", "volume.data"]);
-    assert_eq!(desired.wanted_at(&wishes.specs, &"docker.local".parse().unwrap()).len(), 2);
+    assert_eq!(desired.wanted_at(&wishes.specs, &local()).len(), 2);
 }
 
 #[tokio::test]
