@@ -9,8 +9,8 @@ use std::sync::Arc;
 use anyhow::Context as _;
 use jiff::Timestamp;
 use lessor_engine::{
-    Before, Clock, OrdersRead, Registry, Scope, Selection, Wishes, World, desire,
-    may_concern_customers, observe, observe_meanwhile, plan,
+    Before, Clock, OrdersRead, Registry, Scope, Selection, Wishes, World, desire, look,
+    may_concern_customers, observe, plan,
 };
 use lessor_plans::{Claim, ClaimKey, Plan};
 use lessor_providers::{Around, Found, Secrets, SurveyError, survey};
@@ -142,7 +142,7 @@ impl Session {
         Ok(self)
     }
 
-    /// Finds out where what customers ordered is kept.
+    /// Finds out where what customers ordered is kept, and reads it unless that is the database.
     async fn ask(&mut self, source: &OrderSource, store: Option<&Store>) -> anyhow::Result<()> {
         let elsewhere = source.elsewhere(self.color).await?;
         self.orders = match (&elsewhere, store) {
@@ -184,7 +184,7 @@ impl Session {
             let store = self.remembered().await?;
             Ok((self.wishes(store.as_ref(), asked).await, store))
         });
-        look(&self.registry, self.looking(), known).await
+        looked(&self.registry, self.looking(), known).await
     }
 
     /// As [`Session::look`], with what customers ordered laid beside the specs.
@@ -202,7 +202,7 @@ impl Session {
             };
             Ok((wishes.await, store))
         });
-        let looked = look(&registry, looking, known).await?;
+        let looked = looked(&registry, looking, known).await?;
         self.loaded.specs = looked.wishes.specs.clone();
         Ok((self, looked))
     }
@@ -291,8 +291,8 @@ impl Session {
     }
 }
 
-/// Looks at every host while the database is read, and closes that.
-async fn look(
+/// Looks at every host while what is asked for is read from a database, which is closed then.
+async fn looked(
     registry: &Registry,
     looking: String,
     known: impl Future<Output = anyhow::Result<(anyhow::Result<Wishes>, Option<Store>)>>,
@@ -305,13 +305,12 @@ async fn look(
         let wishes: &'static Wishes = Box::leak(Box::new(wishes?));
         anyhow::Ok(wishes)
     };
-    let looked = observe_meanwhile(registry, wishes).await;
+    let looked = look(registry, wishes).await;
     if let Some(closing) = closing {
         closing.await?;
     }
-    let (wishes, desired, world) = looked?;
-    let plan = ManuallyDrop::new(plan(wishes, desired, &world));
-    Ok(Looked { plan, world: ManuallyDrop::new(world), wishes })
+    let (wishes, plan, world) = looked?;
+    Ok(Looked { plan: ManuallyDrop::new(plan), world: ManuallyDrop::new(world), wishes })
 }
 
 /// What the files asked for when somebody applied last. A later version may read them otherwise, or

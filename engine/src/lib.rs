@@ -15,6 +15,7 @@ mod allocate;
 mod desire;
 mod execute;
 mod gate;
+mod look;
 mod observe;
 mod order;
 mod outline;
@@ -32,7 +33,8 @@ pub use allocate::{AllocateError, Amount, Given, Limit, Placement, Placer, Promi
 pub use desire::{Desired, desire};
 pub use execute::{Event, Failure, FailureKind, Outcome, Run, Stop, execute, settle};
 pub use gate::{ApprovedPlan, Consent, Held, HeldRule, Rule, gate};
-pub use observe::{World, observe, observe_meanwhile};
+pub use look::look;
+pub use observe::{World, observe};
 pub use outline::{Outline, Outlined, outline};
 pub use plan::{may_concern_customers, plan};
 pub use ports::{

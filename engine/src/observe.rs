@@ -2,14 +2,12 @@
 
 use std::collections::BTreeMap;
 
-use futures_util::FutureExt as _;
-use futures_util::future::{join_all, try_join};
+use futures_util::future::join_all;
 use lessor_plans::{Observation, Present, Transition};
 use lessor_specs::{Address, Specs};
-use tokio::sync::oneshot;
 
 use crate::ports::{Wanting, wanting};
-use crate::{Desired, Registry, Wishes, desire};
+use crate::{Desired, Registry};
 
 /// What one look at every host told us, and who can compare what was seen with a wish. By default,
 /// nobody looked anywhere.
@@ -22,36 +20,11 @@ pub struct World {
 /// Looks at every connection the specs declare, all at the same time.
 pub async fn observe(specs: &Specs, desired: &Desired<'_>, registry: &Registry) -> World {
     let wanted = |place: &Address| wanting(desired.wanted_at(specs, place));
-    look(registry, registry.places().map(wanted).collect()).await
-}
-
-/// As [`observe`], while it is still being found out what is asked for. What does not depend on that
-/// is looked at meanwhile: reading a database takes its time, and so do hosts.
-///
-/// # Errors
-/// That of `wishes`; nobody looks any further then.
-pub async fn observe_meanwhile<'w, E>(
-    registry: &Registry,
-    wishes: impl Future<Output = Result<&'w Wishes, E>>,
-) -> Result<(&'w Wishes, Desired<'w>, World), E> {
-    let (told, wanted): (Vec<_>, Vec<_>) = registry.places().map(|_| oneshot::channel()).unzip();
-    let wanted = wanted.into_iter().map(|wanted| wanted.map(Result::unwrap_or_default).boxed());
-    let looking = look(registry, wanted.collect());
-    let telling = async {
-        let wishes = wishes.await?;
-        let desired = desire(&wishes.specs);
-        for (place, tell) in registry.places().zip(told) {
-            // A host that did not answer wants to know nothing any more.
-            let _ = tell.send(desired.wanted_at(&wishes.specs, place));
-        }
-        Ok((wishes, desired))
-    };
-    let ((wishes, desired), world) = try_join(telling, looking.map(Ok)).await?;
-    Ok((wishes, desired, world))
+    look_at_all(registry, registry.places().map(wanted).collect()).await
 }
 
 /// Looks at every connection; what is wanted there comes in the same order.
-async fn look(registry: &Registry, wanted: Vec<Wanting<'_>>) -> World {
+pub(crate) async fn look_at_all(registry: &Registry, wanted: Vec<Wanting<'_>>) -> World {
     let looks = registry.iter().zip(wanted).map(|(provider, wanted)| async move {
         (provider.place().clone(), provider.observe(wanted).await)
     });

@@ -16,7 +16,7 @@ use sqlx::{Any, AssertSqlSafe, Transaction};
 
 use crate::row::{self, Columns, Misread};
 use crate::secret::hex;
-use crate::work::{insert, rows_at_once, with_rows};
+use crate::work::{insert, with_rows};
 use crate::{AccountId, KeyId, Store, StoreError};
 
 /// How many rows are sealed, or verified, at a time.
@@ -27,6 +27,10 @@ const COLUMNS: usize = 6;
 
 /// How many values a seal is written in, with the number of its row.
 const SEAL_COLUMNS: usize = 4;
+
+/// How many seals are written at a time. SQLite looks for each value of a statement among all of them,
+/// so that a long one takes longer than several short ones.
+const SEALS_AT_ONCE: usize = 64;
 
 /// Who did something.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -402,7 +406,7 @@ async fn audit_seal_rows(
     work: &mut Transaction<'static, Any>,
     seals: &[(i64, Seal)],
 ) -> Result<(), sqlx::Error> {
-    for seals in seals.chunks(rows_at_once(SEAL_COLUMNS)) {
+    for seals in seals.chunks(SEALS_AT_ONCE) {
         let text = "WITH sealed (seq, link, hash, at) AS (VALUES";
         let sealed = with_rows(text, seals.len(), SEAL_COLUMNS);
         let query = sqlx::query(AssertSqlSafe(format!(

@@ -264,8 +264,8 @@ async fn server_pool(
         .await
 }
 
-/// Opens the file at `path`, once: its schema is long, and to read it takes longer than what a command
-/// asks for.
+/// Opens the file at `path`, without a connection that only tries it: the schema is long, and to read it
+/// takes longer than what a command asks for.
 async fn file_pool(path: &Path, access: Access) -> Result<AnyPool, sqlx::Error> {
     install_drivers();
     let options: AnyConnectOptions = file::url_of(path, access).parse()?;

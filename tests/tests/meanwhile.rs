@@ -1,13 +1,15 @@
 //! Looking at hosts while it is still found out what is wanted there.
 
+use std::cell::OnceCell;
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use lessor_engine::{ApplyError, Provider, Registry, Wanting, observe_meanwhile};
+use lessor_engine::{ApplyError, Provider, Registry, Wanting, look, wanting};
 use lessor_plans::{Act, Body, Change, Observation, Oddity, Present, Sighting, Transition};
 use lessor_specs::{Address, Kind};
-use lessor_tests::Sim;
+use lessor_tests::{Sim, rendered};
 use tokio::sync::Notify;
+use tokio::task::yield_now;
 
 /// A host that tells when somebody begins to look, and what is wanted when that is known.
 struct Telling {
@@ -41,6 +43,38 @@ impl Provider for Telling {
     }
 }
 
+/// A host that is listed before it is known what is wanted.
+struct Early {
+    inner: Arc<dyn Provider>,
+}
+
+#[async_trait]
+impl Provider for Early {
+    fn place(&self) -> &Address {
+        self.inner.place()
+    }
+
+    async fn observe(&self, wanted: Wanting<'_>) -> Observation {
+        let seen = self.inner.observe(wanting([])).await;
+        wanted.await;
+        seen
+    }
+
+    async fn sight(&self, change: &Change) -> Sighting {
+        self.inner.sight(change).await
+    }
+
+    fn compare(&self, desired: &Body, present: &Present) -> Transition {
+        self.inner.compare(desired, present)
+    }
+
+    async fn apply(&self, act: Act, change: &Change) -> Result<(), ApplyError> {
+        self.inner.apply(act, change).await
+    }
+}
+
+const SPECS: &str = "[docker.local]\nendpoint = \"memory:\"\n[volume.data]\n[network.front]\n";
+
 fn local() -> Address {
     Address::new(Kind::Docker, "local")
 }
@@ -54,27 +88,45 @@ fn host() -> (Registry, Arc<Notify>) {
 #[tokio::test]
 async fn a_host_is_looked_at_before_it_is_known_what_is_wanted_there() {
     let (registry, begun) = host();
-    let specs = "[docker.local]\nendpoint = \"memory:\"\n[volume.data]\n[network.front]\n";
-    let wishes = Sim::new().wishes(specs);
+    let wishes = Sim::new().wishes(SPECS);
 
     let known = async {
         begun.notified().await;
         Ok::<_, &str>(&wishes)
     };
-    let (_, desired, world) = observe_meanwhile(&registry, known).await.unwrap();
+    let (_, plan, world) = look(&registry, known).await.unwrap();
 
     let seen = world.observations().values().flat_map(|seen| &seen.oddities);
     let told: Vec<_> = seen.map(|oddity| oddity.thing.as_str()).collect();
     assert_eq!(told, ["network.front", "volume.data"]);
-    assert_eq!(desired.wanted_at(&wishes.specs, &local()).len(), 2);
+    assert_eq!(plan.changes.len(), 2);
 }
 
 #[tokio::test]
 async fn where_that_cannot_be_known_nobody_looks_any_further() {
     let (registry, begun) = host();
-    let refused = observe_meanwhile(&registry, async {
+    let refused = look(&registry, async {
         begun.notified().await;
         Err("the database is locked")
     });
     assert_eq!(refused.await.err(), Some("the database is locked"));
+}
+
+#[tokio::test]
+async fn what_somebody_applied_between_listing_and_reading_is_no_drift() {
+    let sim = Sim::new();
+    let inner = sim.registry(&sim.wishes(SPECS).specs).get(&local()).cloned().unwrap();
+    let registry = Registry::new([Arc::new(Early { inner }) as Arc<dyn Provider>]);
+    let wishes = OnceCell::new();
+
+    let (_, plan, _) = look(&registry, async {
+        // The hosts are listed by now.
+        yield_now().await;
+        sim.settle(SPECS).await;
+        Ok::<_, &str>(wishes.get_or_init(|| sim.wishes(SPECS)))
+    })
+    .await
+    .unwrap();
+
+    assert!(plan.is_empty(), "{}", rendered(&plan));
 }

@@ -172,27 +172,43 @@ impl Store {
         Ok(())
     }
 
-    /// As [`Store::wallet_hold`], of several wallets: all of it, or `false` when one of them has not
-    /// enough. Then some may be taken, and are to be taken back.
+    /// As [`Store::wallet_hold`], of several wallets. Answers with the tenants of those that have enough:
+    /// there it is taken, from the others nothing is.
     pub(crate) async fn wallet_hold_all(
         &self,
         work: &mut Work,
         amounts: &BTreeMap<(&str, Currency), Money>,
-    ) -> Result<bool, StoreError> {
+    ) -> Result<Vec<String>, StoreError> {
         if amounts.is_empty() {
-            return Ok(true);
+            return Ok(Vec::new());
         }
         let asked = with_rows("WITH asked (tenant, currency, amount) AS (VALUES", amounts.len(), 3);
-        let query = sqlx::query(AssertSqlSafe(format!(
+        let bound = |text: String| {
+            let query = sqlx::query(AssertSqlSafe(text));
+            amounts.iter().fold(query, |query, ((tenant, currency), amount)| {
+                query.bind((*tenant).to_owned()).bind(currency.to_string()).bind(amount.micros())
+            })
+        };
+        if self.location().path().is_none() {
+            // In the order in which those who pay for many take them, so that neither waits for the
+            // other: a statement that changes rows takes them in an order of its own.
+            let lock = bound(format!(
+                "{asked}) SELECT asked.amount AS amount FROM wallet JOIN asked
+                 ON wallet.tenant = asked.tenant AND wallet.currency = asked.currency
+                 ORDER BY wallet.tenant COLLATE \"C\", wallet.currency COLLATE \"C\"
+                 FOR UPDATE OF wallet"
+            ));
+            lock.execute(&mut **work).await.map_err(|error| self.error(&error))?;
+        }
+        let held = bound(format!(
             "{asked}) UPDATE wallet SET held = wallet.held + asked.amount FROM asked
              WHERE wallet.tenant = asked.tenant AND wallet.currency = asked.currency
-                 AND wallet.posted - wallet.held - asked.amount >= wallet.floor"
-        )));
-        let query = amounts.iter().fold(query, |query, ((tenant, currency), amount)| {
-            query.bind((*tenant).to_owned()).bind(currency.to_string()).bind(amount.micros())
-        });
-        let held = query.execute(&mut **work).await.map_err(|error| self.error(&error))?;
-        Ok(held.rows_affected() == amounts.len() as u64)
+                 AND wallet.posted - wallet.held - asked.amount >= wallet.floor
+             RETURNING wallet.tenant AS tenant"
+        ));
+        let held = held.fetch_all(&mut **work).await.map_err(|error| self.error(&error))?;
+        let tenants = held.iter().map(|row| row::text(row, "tenant")).collect::<Result<_, _>>();
+        tenants.map_err(|error: Misread| self.error(&error.into()))
     }
 
     /// Writes down promises whose money was taken.

@@ -216,13 +216,18 @@ impl Store {
                 Err(decline) => answers[index] = Some(Err(decline.into())),
             }
         }
-        let plain = ready.iter().map(|(_, draft, _)| draft).filter(|draft| draft.is_plain(&ground));
-        let are_taken = self.take_together(&mut work, &ground, &plain.collect::<Vec<_>>()).await?;
+        // A tenant's own orders come one after the other, as they lie, where one of them is special.
+        let special =
+            ready.iter().map(|(_, draft, _)| draft).filter(|draft| !draft.is_plain(&ground));
+        let special: BTreeSet<_> = special.map(|draft| draft.order.tenant.clone()).collect();
+        let plain = ready.iter().map(|(_, draft, _)| draft);
+        let plain: Vec<_> = plain.filter(|draft| !special.contains(&draft.order.tenant)).collect();
+        let taken = self.take_together(&mut work, &ground, &plain).await?;
         for (index, mut draft, mut placement) in ready {
             placement.claims.retain(|key, _| !gathered.claims.contains_key(key));
             draft.order.host = Some(placement.host.to_string());
             draft.order.promised = Promise::of(placement.amount);
-            let placed = if are_taken && draft.is_plain(&ground) {
+            let placed = if taken.contains(&draft.order.tenant) {
                 written.add(&draft, &placement, now);
                 Ok(draft.placed(&placement))
             } else {

@@ -1,6 +1,6 @@
 //! Placing an order: all of it in one transaction, or nothing.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use jiff::Timestamp;
@@ -90,7 +90,8 @@ impl Draft<'_> {
         self.redeemed.is_some()
     }
 
-    /// Whether it takes of a quota and of a wallet, and nothing else happens with it.
+    /// Whether all it takes that somebody else may have is counted in a quota and a wallet, and kept: it
+    /// has no promo code, its tenant no declared credit, and it is not only tried.
     pub(super) fn is_plain(&self, ground: &Ground) -> bool {
         let declared = ground.specs.tenant.get(&self.order.tenant);
         let has_lines = declared.is_some_and(|declared| !declared.credit.is_empty());
@@ -176,17 +177,15 @@ impl Store {
         Ok(draft.placed(placement))
     }
 
-    /// Takes what all of these orders need that somebody else may have, with a statement for all; or
-    /// nothing, where there is not enough for all of them, or it is only one.
+    /// Takes what orders need that somebody else may have, with a statement for all of them, and
+    /// answers with the tenants it was taken for: each with all its orders here, or with none. Nothing
+    /// is taken for the others.
     pub(super) async fn take_together(
         &self,
         work: &mut Work,
         ground: &Ground,
         drafts: &[&Draft<'_>],
-    ) -> Result<bool, StoreError> {
-        if drafts.len() < 2 {
-            return Ok(false);
-        }
+    ) -> Result<BTreeSet<String>, StoreError> {
         let tenants = drafts.iter().map(|draft| draft.order.tenant.as_str()).collect();
         let limits = self.quota_limits(work, ground, &tenants).await?;
         let mut needs: BTreeMap<_, _> =
@@ -203,13 +202,40 @@ impl Store {
                 *amount = Money::from_micros(amount.micros().saturating_add(held.micros()));
             }
         }
+        // For one alone it would be no less.
+        while needs.len() > 1 {
+            mark(work).await.map_err(|error| self.error(&error))?;
+            let short = self.take_or_name(work, &needs, &amounts).await?;
+            let ended = if short.is_empty() { keep(work).await } else { take_back(work).await };
+            ended.map_err(|error| self.error(&error))?;
+            if short.is_empty() {
+                return Ok(needs.into_keys().map(ToOwned::to_owned).collect());
+            }
+            needs.retain(|tenant, _| !short.contains(*tenant));
+            amounts.retain(|(tenant, _), _| !short.contains(*tenant));
+        }
+        Ok(BTreeSet::new())
+    }
+
+    /// Takes all of it, or answers with tenants that cannot have it.
+    async fn take_or_name(
+        &self,
+        work: &mut Work,
+        needs: &BTreeMap<&str, (Need, Need)>,
+        amounts: &BTreeMap<(&str, Currency), Money>,
+    ) -> Result<BTreeSet<String>, StoreError> {
         self.quota_open_all(work, needs.keys().copied()).await?;
-        mark(work).await.map_err(|error| self.error(&error))?;
-        let are_taken = self.quota_take_all(work, &needs).await?
-            && self.wallet_hold_all(work, &amounts).await?;
-        let ended = if are_taken { keep(work).await } else { take_back(work).await };
-        ended.map_err(|error| self.error(&error))?;
-        Ok(are_taken)
+        let within = self.quota_take_all(work, needs).await?;
+        if within.len() < needs.len() {
+            let beyond = needs.keys().filter(|tenant| !within.contains(**tenant));
+            return Ok(beyond.map(|tenant| (*tenant).to_owned()).collect());
+        }
+        let mut paying = self.wallet_hold_all(work, amounts).await?;
+        let short = amounts.keys().filter(|(tenant, _)| {
+            let paid = paying.iter().position(|paying| paying == tenant);
+            paid.map(|paid| paying.swap_remove(paid)).is_none()
+        });
+        Ok(short.map(|(tenant, _)| (*tenant).to_owned()).collect())
     }
 
     async fn take(
@@ -366,7 +392,7 @@ pub(super) fn order_of(
         currency,
         running: !request.stopped,
         phase: OrderPhase::Pending,
-        reasons: std::collections::BTreeSet::new(),
+        reasons: BTreeSet::new(),
         why: None,
         host: None,
         promised: Promise::default(),

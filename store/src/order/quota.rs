@@ -237,14 +237,13 @@ impl Store {
         Err(Decline::QuotaExceeded { tenant: tenant.to_owned(), what, limit, wanted }.into())
     }
 
-    /// As [`Store::quota_take`], of several tenants, each with what all its orders need: all of it, or
-    /// `false` when one of them exceeds its limit or nothing was counted for it yet. Then some may be
-    /// counted, and are to be taken back.
+    /// As [`Store::quota_take`], of several tenants, each with what all its orders need and its limit.
+    /// Answers with those that are within it: for them it is counted, for the others nothing is.
     pub(super) async fn quota_take_all(
         &self,
         work: &mut Work,
         needs: &BTreeMap<&str, (Need, Need)>,
-    ) -> Result<bool, StoreError> {
+    ) -> Result<BTreeSet<String>, StoreError> {
         let asked = with_rows(
             "WITH asked (tenant, instances, cpu, memory, disk, \
              most_instances, most_cpu, most_memory, most_disk) AS (VALUES",
@@ -262,13 +261,15 @@ impl Store {
                  AND quota_use.instances <= asked.most_instances
                  AND quota_use.cpu <= asked.most_cpu
                  AND quota_use.memory <= asked.most_memory
-                 AND quota_use.disk <= asked.most_disk"
+                 AND quota_use.disk <= asked.most_disk
+             RETURNING quota_use.tenant AS tenant"
         )));
         let query = needs.iter().fold(query, |query, (tenant, (need, limit))| {
             bind(bind(query.bind((*tenant).to_owned()), *need), need.room(*limit))
         });
-        let taken = query.execute(&mut **work).await.map_err(|error| self.error(&error))?;
-        Ok(taken.rows_affected() == needs.len() as u64)
+        let taken = query.fetch_all(&mut **work).await.map_err(|error| self.error(&error))?;
+        let tenants = taken.iter().map(|row| row::text(row, "tenant")).collect::<Result<_, _>>();
+        tenants.map_err(|error: Misread| self.error(&error.into()))
     }
 
     /// Begins to count for tenants nothing was counted for yet.
