@@ -93,25 +93,10 @@ pub struct Done {
     pub waiting: BTreeMap<String, String>,
     /// Why nothing was carried out although there was something to do.
     pub held: Option<String>,
-    /// Whether the last look found nothing left to do. Otherwise something came in between, and there
-    /// may be more to do although nothing changes any more.
-    pub is_through: bool,
     /// When something falls due.
     pub due: Option<Timestamp>,
     /// The version of each order that is not at rest, as it was seen last, or written since.
     pub seen: BTreeMap<String, u64>,
-}
-
-impl Done {
-    /// Whether there is nothing more to do until something changes, or falls due.
-    pub fn is_at_rest(&self) -> bool {
-        self.is_through && self.waiting.is_empty() && self.held.is_none()
-    }
-
-    /// Whether there is more to do that nothing stands in the way of.
-    pub fn is_cut_short(&self) -> bool {
-        !self.is_through && self.waiting.is_empty() && self.held.is_none()
-    }
 }
 
 impl Reconciler {
@@ -180,8 +165,7 @@ impl Reconciler {
             self.remember_taken(&look).await?;
             self.settle(&look, &mut done).await?;
             done.due = look.plan.valid_until;
-            done.is_through = !look.is_something_to_do();
-            if done.is_through || *stop.borrow() != Stop::No {
+            if !look.is_something_to_do() || *stop.borrow() != Stop::No {
                 break;
             }
             match self.carry_out(&look, ground, leases, is_settled, stop).await? {

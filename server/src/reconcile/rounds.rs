@@ -161,15 +161,13 @@ impl Rounds {
             Ok(Turn::Done(done)) => {
                 debug!(steps = done.steps, settled = done.settled.len(), "took a turn");
                 self.is_waiting_for_apply = false;
-                if done.is_at_rest() {
-                    self.left = done.seen;
+                self.left = done.seen;
+                if done.waiting.is_empty() && done.held.is_none() {
                     self.pause = TRIED_AGAIN;
                     self.next = Instant::now() + self.until(done.due);
                     return;
                 }
-                let is_cut_short = done.is_cut_short();
-                self.left = done.seen;
-                is_cut_short
+                false
             }
             Ok(Turn::Busy(why)) => {
                 debug!(%why, "somebody else is at it");

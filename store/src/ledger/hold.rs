@@ -1,6 +1,6 @@
 //! Money that is promised: placed first, and then captured or released.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::str::FromStr;
 
@@ -8,6 +8,7 @@ use jiff::Timestamp;
 use lessor_engine::Clock as _;
 use lessor_specs::{Currency, Money};
 use sqlx::AssertSqlSafe;
+use sqlx::any::AnyRow;
 
 use super::wallet::raised;
 use super::{Account, Booking, BookingKind};
@@ -172,15 +173,15 @@ impl Store {
         Ok(())
     }
 
-    /// As [`Store::wallet_hold`], of several wallets. Answers with the tenants of those that have enough:
-    /// there it is taken, from the others nothing is.
+    /// As [`Store::wallet_hold`], of several wallets. Answers with those that have enough: there it is
+    /// taken, from the others nothing is.
     pub(crate) async fn wallet_hold_all(
         &self,
         work: &mut Work,
         amounts: &BTreeMap<(&str, Currency), Money>,
-    ) -> Result<Vec<String>, StoreError> {
+    ) -> Result<BTreeSet<(String, Currency)>, StoreError> {
         if amounts.is_empty() {
-            return Ok(Vec::new());
+            return Ok(BTreeSet::new());
         }
         let asked = with_rows("WITH asked (tenant, currency, amount) AS (VALUES", amounts.len(), 3);
         let bound = |text: String| {
@@ -204,11 +205,12 @@ impl Store {
             "{asked}) UPDATE wallet SET held = wallet.held + asked.amount FROM asked
              WHERE wallet.tenant = asked.tenant AND wallet.currency = asked.currency
                  AND wallet.posted - wallet.held - asked.amount >= wallet.floor
-             RETURNING wallet.tenant AS tenant"
+             RETURNING wallet.tenant AS tenant, wallet.currency AS currency"
         ));
         let held = held.fetch_all(&mut **work).await.map_err(|error| self.error(&error))?;
-        let tenants = held.iter().map(|row| row::text(row, "tenant")).collect::<Result<_, _>>();
-        tenants.map_err(|error: Misread| self.error(&error.into()))
+        let wallet = |row: &AnyRow| Ok((row::text(row, "tenant")?, row::parsed(row, "currency")?));
+        let wallets = held.iter().map(wallet).collect::<Result<_, Misread>>();
+        wallets.map_err(|error| self.error(&error.into()))
     }
 
     /// Writes down promises whose money was taken.

@@ -186,6 +186,10 @@ impl Store {
         ground: &Ground,
         drafts: &[&Draft<'_>],
     ) -> Result<BTreeSet<String>, StoreError> {
+        // For one alone it would be no less.
+        if drafts.len() < 2 {
+            return Ok(BTreeSet::new());
+        }
         let tenants = drafts.iter().map(|draft| draft.order.tenant.as_str()).collect();
         let limits = self.quota_limits(work, ground, &tenants).await?;
         let mut needs: BTreeMap<_, _> =
@@ -202,8 +206,7 @@ impl Store {
                 *amount = Money::from_micros(amount.micros().saturating_add(held.micros()));
             }
         }
-        // For one alone it would be no less.
-        while needs.len() > 1 {
+        while !needs.is_empty() {
             mark(work).await.map_err(|error| self.error(&error))?;
             let short = self.take_or_name(work, &needs, &amounts).await?;
             let ended = if short.is_empty() { keep(work).await } else { take_back(work).await };
@@ -230,11 +233,10 @@ impl Store {
             let beyond = needs.keys().filter(|tenant| !within.contains(**tenant));
             return Ok(beyond.map(|tenant| (*tenant).to_owned()).collect());
         }
-        let mut paying = self.wallet_hold_all(work, amounts).await?;
-        let short = amounts.keys().filter(|(tenant, _)| {
-            let paid = paying.iter().position(|paying| paying == tenant);
-            paid.map(|paid| paying.swap_remove(paid)).is_none()
-        });
+        let paid = self.wallet_hold_all(work, amounts).await?;
+        let is_short =
+            |tenant: &str, currency: Currency| !paid.contains(&(tenant.to_owned(), currency));
+        let short = amounts.keys().filter(|(tenant, currency)| is_short(tenant, *currency));
         Ok(short.map(|(tenant, _)| (*tenant).to_owned()).collect())
     }
 
