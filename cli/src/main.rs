@@ -27,6 +27,7 @@ mod rows;
 mod session;
 
 use std::io::Write as _;
+use std::mem;
 use std::process::ExitCode;
 
 use clap::Parser as _;
@@ -107,7 +108,8 @@ fn run(args: Args, streams: &Streams) -> anyhow::Result<Exit> {
             Command::Man => commands::describe::man(),
         }
     });
-    // A call that was dropped may still block a thread; nobody waits for it.
-    runtime.shutdown_background();
+    // A call that was dropped may still block a thread, and connections are open: the process ends here,
+    // and they with it.
+    mem::forget(runtime);
     exit
 }
