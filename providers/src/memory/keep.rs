@@ -1,9 +1,11 @@
 //! Where a pretend host is kept.
 
-use std::fs::File;
+use std::fs::{self, File};
 use std::io::{self, BufWriter, Write as _};
+use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, SystemTime};
 
 use lessor_engine::ApplyError;
 use tempfile::NamedTempFile;
@@ -11,11 +13,29 @@ use tokio::task::spawn_blocking;
 
 use super::Host;
 
+/// How long a file has to be as it is before what was read of it is used again: within one tick of the
+/// clock that a file system goes by, another one may look the same.
+const SETTLED: Duration = Duration::from_secs(1);
+
 /// A host in this process, or in a file.
 #[derive(Clone)]
 pub(super) enum Keep {
     Process(Arc<Mutex<Host>>),
-    File(PathBuf),
+    File(PathBuf, Arc<Mutex<Option<Known>>>),
+}
+
+/// What was read of a file last.
+pub(super) struct Known {
+    file: Stamp,
+    host: Arc<Host>,
+}
+
+/// What tells a file from what it was before.
+#[derive(PartialEq, Eq)]
+struct Stamp {
+    inode: u64,
+    length: u64,
+    changed: SystemTime,
 }
 
 impl Keep {
@@ -24,7 +44,7 @@ impl Keep {
     }
 
     pub(super) fn in_file(path: PathBuf) -> Self {
-        Keep::File(path)
+        Keep::File(path, Arc::default())
     }
 
     /// Looks at the host. Makes no file and takes no lock: a file is always whole.
@@ -35,7 +55,8 @@ impl Keep {
     pub(super) async fn read<T>(&self, look: impl FnOnce(&Host) -> T) -> Result<T, String> {
         match self {
             Keep::Process(host) => Ok(look(&lock(host))),
-            Keep::File(path) => load(path).map(|host| look(&host)),
+            // Whoever watches a thousand things on it reads it once.
+            Keep::File(path, known) => known_or_read(path, known).map(|host| look(&host)),
         }
     }
 
@@ -49,7 +70,7 @@ impl Keep {
             Keep::Process(host) => Ok(lock(host).clone()),
             // At once, since no lock is waited for: another thread would have memory of its own,
             // and leave what it gives back to nobody.
-            Keep::File(path) => load(path),
+            Keep::File(path, _) => load(path),
         }
     }
 
@@ -64,7 +85,7 @@ impl Keep {
     ) -> Result<(), ApplyError> {
         match self {
             Keep::Process(host) => change(&mut lock(host)).map(drop),
-            Keep::File(path) => {
+            Keep::File(path, _) => {
                 let path = path.clone();
                 blocking(move || change_file(&path, change)).await.map_err(refused)?
             }
@@ -72,8 +93,34 @@ impl Keep {
     }
 }
 
-fn lock(host: &Mutex<Host>) -> MutexGuard<'_, Host> {
+impl Stamp {
+    fn of(path: &Path) -> Option<Stamp> {
+        let file = fs::metadata(path).ok()?;
+        Some(Stamp { inode: file.ino(), length: file.len(), changed: file.modified().ok()? })
+    }
+
+    fn is_settled(&self) -> bool {
+        self.changed.elapsed().is_ok_and(|elapsed| elapsed > SETTLED)
+    }
+}
+
+fn lock<T>(host: &Mutex<T>) -> MutexGuard<'_, T> {
     host.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// The host in a file, read only if it is not as it was when it was read last.
+fn known_or_read(path: &Path, known: &Mutex<Option<Known>>) -> Result<Arc<Host>, String> {
+    // Asked for first: who changes it meanwhile leaves a stamp that it has no more.
+    let file = Stamp::of(path);
+    if let Some(known) = &*lock(known)
+        && file.as_ref() == Some(&known.file)
+    {
+        return Ok(Arc::clone(&known.host));
+    }
+    let host = Arc::new(load(path)?);
+    let settled = file.filter(Stamp::is_settled);
+    *lock(known) = settled.map(|file| Known { file, host: Arc::clone(&host) });
+    Ok(host)
 }
 
 fn change_file(
@@ -90,7 +137,7 @@ fn change_file(
 }
 
 fn load(path: &Path) -> Result<Host, String> {
-    let text = match std::fs::read(path) {
+    let text = match fs::read(path) {
         Ok(text) => text,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Host::default()),
         Err(error) => return Err(could_not("read", path, &error)),
@@ -135,4 +182,59 @@ fn could_not(what: &str, path: &Path, error: &io::Error) -> String {
 
 fn refused(why: String) -> ApplyError {
     ApplyError::Refused { why, hint: None }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use lessor_plans::{Body, NetworkBody};
+    use tempfile::TempDir;
+
+    use super::*;
+
+    /// Writes a host with one network into its file as it stands, as if that had been then.
+    fn write(path: &Path, name: &str, then: SystemTime) {
+        let mut host = Host::default();
+        let (subnet, internal, labels) = (None, false, BTreeMap::new());
+        let network = NetworkBody { name: name.into(), subnet, internal, labels };
+        host.put(Body::Network(network), BTreeMap::new());
+        fs::write(path, serde_json::to_string(&host).unwrap()).unwrap();
+        File::options().write(true).open(path).unwrap().set_modified(then).unwrap();
+    }
+
+    async fn sees(keep: &Keep, name: &str) -> bool {
+        keep.read(|host| host.find("network", name).is_some()).await.unwrap()
+    }
+
+    #[tokio::test]
+    async fn a_file_is_read_again_only_when_it_is_another() {
+        let directory = TempDir::new().unwrap();
+        let path = directory.path().join("host.json");
+        let keep = Keep::in_file(path.clone());
+        assert!(!sees(&keep, "one").await);
+        let long_ago = SystemTime::UNIX_EPOCH + Duration::from_hours(400_000);
+        write(&path, "one", long_ago);
+        assert!(sees(&keep, "one").await);
+
+        // As far as can be told from outside, nobody touched it.
+        write(&path, "two", long_ago);
+        assert!(sees(&keep, "one").await);
+
+        write(&path, "two", long_ago + Duration::from_millis(1));
+        assert!(sees(&keep, "two").await);
+    }
+
+    #[tokio::test]
+    async fn a_file_that_was_just_written_is_read_each_time() {
+        let directory = TempDir::new().unwrap();
+        let path = directory.path().join("host.json");
+        let keep = Keep::in_file(path.clone());
+        // The clock cannot get past it while this runs.
+        let just_now = SystemTime::now() + Duration::from_hours(1);
+        for name in ["one", "two"] {
+            write(&path, name, just_now);
+            assert!(sees(&keep, name).await);
+        }
+    }
 }
