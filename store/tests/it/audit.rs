@@ -3,7 +3,7 @@
 use insta::{allow_duplicates, assert_debug_snapshot};
 use lessor_store::{Actor, AuditEvent, Store};
 use serde_json::json;
-use sqlx::{AnyConnection, Connection as _, Executor as _};
+use sqlx::{AnyConnection, Executor as _};
 
 use crate::fixture::{BACKENDS, Database};
 
@@ -20,16 +20,9 @@ async fn record(store: &Store, count: usize) {
     }
 }
 
-/// As somebody who may do everything to the database has it.
-async fn intruder(database: &Database) -> AnyConnection {
-    let url = database.url();
-    let url = if url.contains("://") { url } else { format!("sqlite:{url}") };
-    AnyConnection::connect(&url).await.unwrap()
-}
-
 /// Takes away what would stop them.
 async fn unlocked(database: &Database) -> AnyConnection {
-    let mut connection = intruder(database).await;
+    let mut connection = database.connect().await;
     for trigger in ["audit_event_is_only_sealed", "audit_event_is_never_removed"] {
         let on = if database.url().starts_with("postgres") { " ON audit_event" } else { "" };
         let drop = format!("DROP TRIGGER {trigger}{on}");
@@ -76,7 +69,7 @@ async fn what_is_not_sealed_yet_is_said() {
 #[tokio::test]
 async fn more_events_than_are_sealed_at_a_time_make_one_chain() {
     let database = Database::new(BACKENDS[0]).await;
-    let mut connection = intruder(&database).await;
+    let mut connection = database.connect().await;
     connection
         .execute(
             "WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 2500)
@@ -115,7 +108,7 @@ async fn the_database_itself_refuses_to_change_what_was_done() {
     for backend in BACKENDS {
         let database = Database::new(backend).await;
         record(&database.store, 2).await;
-        let mut connection = intruder(&database).await;
+        let mut connection = database.connect().await;
         for (statement, answer) in [
             ("UPDATE audit_event SET actor = 'nobody' WHERE seq = 1", "is never changed"),
             ("DELETE FROM audit_event WHERE seq = 1", "is never removed"),

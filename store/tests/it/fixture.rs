@@ -103,13 +103,18 @@ impl Database {
         }
     }
 
-    /// Runs a statement past the store.
-    pub(crate) async fn run(&self, statement: &'static str) -> Result<(), sqlx::Error> {
+    /// A connection past the store, of somebody who may do everything.
+    pub(crate) async fn connect(&self) -> AnyConnection {
         let url = match &self.kept {
             Kept::File(_) => format!("sqlite:{}", self.url()),
             Kept::Server(server) => server.url(),
         };
-        let mut connection = AnyConnection::connect(&url).await?;
+        AnyConnection::connect(&url).await.unwrap()
+    }
+
+    /// Runs a statement past the store.
+    pub(crate) async fn run(&self, statement: &'static str) -> Result<(), sqlx::Error> {
+        let mut connection = self.connect().await;
         let ran = sqlx::query(statement).execute(&mut connection).await.map(drop);
         connection.close().await?;
         ran

@@ -1,7 +1,7 @@
 //! Money: that nothing is lost, nothing is made, and nothing is changed afterwards.
 
 use lessor_store::{Booking, BookingKind, LedgerAccount, LedgerFault, Store};
-use sqlx::{AnyConnection, Connection as _};
+use sqlx::Connection as _;
 
 use crate::fixture::{BACKENDS, Backend, Database};
 use crate::shop::{assert_ledger, declined, eur, money, pay, wallet};
@@ -113,20 +113,12 @@ async fn a_charge_is_given_back_once_whatever_way() {
     }
 }
 
-async fn connect(database: &Database, backend: Backend) -> AnyConnection {
-    let url = match backend {
-        Backend::Sqlite => format!("sqlite:{}", database.url()),
-        Backend::Postgres => database.url(),
-    };
-    AnyConnection::connect(&url).await.unwrap()
-}
-
 #[tokio::test]
 async fn the_database_itself_keeps_the_ledger_balanced_and_as_it_was() {
     for backend in BACKENDS {
         let database = Database::new(backend).await;
         pay(&database.store, "acme", "10").await;
-        let mut connection = connect(&database, backend).await;
+        let mut connection = database.connect().await;
         let entry = "INSERT INTO ledger_transaction (id, kind, tenant, memo, at, digest)
                      VALUES ('txn_x', 'credit', 'acme', '', 0, '')";
         let posting = |number: u8, amount: i64| {
@@ -181,7 +173,7 @@ async fn whatever_is_changed_behind_its_back_is_found() {
             let database = Database::new(backend).await;
             pay(&database.store, "acme", "10").await;
             database.store.hold_place("acme", eur(), money("4")).await.unwrap();
-            let mut connection = connect(&database, backend).await;
+            let mut connection = database.connect().await;
             for trigger in ["ledger_transaction", "posting"] {
                 let drop = match backend {
                     Backend::Sqlite if trigger == "posting" => {

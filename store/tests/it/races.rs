@@ -317,12 +317,7 @@ async fn who_looks_first_and_acts_later_sells_too_much() {
         let database = shop(backend).await;
         let store = &database.store;
         pay(store, "acme", "10").await;
-        let url = match backend {
-            Backend::Sqlite => format!("sqlite:{}", database.url()),
-            Backend::Postgres => database.url(),
-        };
-        let mut connection =
-            <sqlx::AnyConnection as sqlx::Connection>::connect(&url).await.unwrap();
+        let mut connection = database.connect().await;
         // The table has the last word; here it is silenced.
         let silence = match backend {
             Backend::Sqlite => "PRAGMA ignore_check_constraints = ON",

@@ -10,8 +10,6 @@ use lessor_store::{
     ReservationPhase, ReservationRequest, ReservationTerms, Reserved, Store,
 };
 
-use sqlx::{AnyConnection, Connection as _};
-
 use crate::fixture::{BACKENDS, Database};
 use crate::shop::{assert_ledger, declined, eur, money, pay, wallet};
 
@@ -84,12 +82,6 @@ pub(crate) async fn place(store: &Store, request: &ReservationRequest) -> Reserv
 
 pub(crate) fn machines(bookings: &[MachineBooking]) -> String {
     bookings.iter().map(|one| one.machine.as_str()).collect::<Vec<_>>().join(" ")
-}
-
-pub(crate) async fn connect(database: &Database) -> AnyConnection {
-    let url = database.url();
-    let url = if url.contains("://") { url } else { format!("sqlite:{url}") };
-    AnyConnection::connect(&url).await.unwrap()
 }
 
 pub(crate) async fn claim(store: &Store) -> Vec<ClaimedBooking> {

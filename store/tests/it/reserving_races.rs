@@ -14,12 +14,12 @@ use sqlx::Row as _;
 
 use crate::fixture::{BACKENDS, Backend, Database};
 use crate::races::{CLIENTS, Chance, all_at_once};
-use crate::reserving::{connect, free, open_pool, place, wish, work};
+use crate::reserving::{free, open_pool, place, wish, work};
 use crate::shop::{assert_ledger, declined, key, pay};
 
 /// How many pairs of bookings have one machine at one time.
 pub(crate) async fn overlaps(database: &Database) -> i64 {
-    let mut connection = connect(database).await;
+    let mut connection = database.connect().await;
     let found = sqlx::query(
         "SELECT count(*) AS count FROM booking AS a JOIN booking AS b
              ON b.machine = a.machine AND a.id < b.id
@@ -48,7 +48,7 @@ async fn silence(database: &Database, backend: Backend) {
 /// As one would book who looks first and acts later: for each wish, a machine that was free before
 /// any of them was booked.
 async fn book_unguarded(database: &Database, wishes: usize) {
-    let mut connection = connect(database).await;
+    let mut connection = database.connect().await;
     for number in 0..wishes {
         let text = format!(
             "INSERT INTO booking (id, reservation, machine, pool, start_at, end_at, free_at, phase,

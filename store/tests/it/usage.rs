@@ -1,9 +1,11 @@
 //! Bills: every line once, however late, often or simultaneously; and what becomes of those who do
 //! not pay.
 
+use std::collections::BTreeMap;
+
 use jiff::{SignedDuration, Timestamp};
-use lessor_specs::OrderPhase;
-use lessor_store::{Actor, Order, Store};
+use lessor_specs::{Money, OrderPhase};
+use lessor_store::{Actor, LedgerFault, Order, Store};
 
 use crate::fixture::{BACKENDS, Backend, Database};
 use crate::shop::{assert_ledger, open_shop, pay, running, wallet};
@@ -89,12 +91,7 @@ async fn a_line_that_was_written_is_never_written_again() {
         let before = lines(store, &orders[0]).await;
         let charged = wallet(store, "acme").await;
         // As if it had been forgotten what was metered already.
-        let url = match backend {
-            Backend::Sqlite => format!("sqlite:{}", database.url()),
-            Backend::Postgres => database.url(),
-        };
-        let mut connection =
-            <sqlx::AnyConnection as sqlx::Connection>::connect(&url).await.unwrap();
+        let mut connection = database.connect().await;
         let progress = r#"{"until":null,"turns":0,"periods":0,"month_end":null,"used":"0","charged":0,"layers":{},"total":0}"#;
         sqlx::query("UPDATE orders SET meter_at = anchored_at, progress = $1")
             .bind(progress)
@@ -108,6 +105,29 @@ async fn a_line_that_was_written_is_never_written_again() {
         assert_eq!(lines(store, &orders[0]).await, before);
         assert_eq!(wallet(store, "acme").await, charged);
         assert_ledger(store).await;
+    }
+}
+
+#[tokio::test]
+async fn a_line_that_is_not_what_paid_it_is_found() {
+    for backend in BACKENDS {
+        let (database, orders) = rich(backend).await;
+        let store = &database.store;
+        store.usage_meter(later(&orders[2], 3)).await.unwrap();
+        assert_ledger(store).await;
+        database.run("UPDATE usage_line SET amount = amount + 1").await.unwrap();
+
+        let faults = store.ledger_verify().await.unwrap().faults;
+        let mut paid = BTreeMap::new();
+        for order in &orders {
+            let lines = store.usage_of_order(&order.id).await.unwrap();
+            paid.extend(lines.into_iter().map(|line| (line.txn.unwrap(), line.amount)));
+        }
+        let wrong = paid.into_iter().map(|(id, lines)| {
+            let moved = Money::from_micros(lines.micros() - 1);
+            LedgerFault::Usage { id, lines, moved }
+        });
+        assert_eq!(faults, wrong.collect::<Vec<_>>());
     }
 }
 
