@@ -30,6 +30,9 @@ pub(crate) fn compare(desired: &Body, present: &Present, secrets: &Secrets) -> T
     if let (Some(seen), Body::Container(wanted)) = (seen.container_mut(), &*desired) {
         settle_env(seen, wanted, present, secrets);
     }
+    if *desired == seen {
+        return Transition::None;
+    }
     let (before, after) = (seen.attributes(), desired.attributes());
     let differing = differing(&before, &after);
     let in_place = |path: &String| {

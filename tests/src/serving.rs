@@ -268,11 +268,15 @@ impl Serving {
     }
 }
 
+#[expect(clippy::print_stdout, reason = "a test that failed says what happened")]
 impl Drop for Serving {
     fn drop(&mut self) {
         // It may have ended by itself, and then there is nobody to end.
         let _ = self.child.kill();
         let _ = self.child.wait();
+        if thread::panicking() {
+            println!("the server's last words:\n{}", last_lines(&self.log));
+        }
     }
 }
 
@@ -374,11 +378,9 @@ impl Client {
         self.call_patiently(("POST", "/v1/orders"), &[("idempotency-key", &key)], Some(&body))
     }
 
-    /// What the server logged lately, for who did not get what was expected.
+    /// What the server logged lately.
     pub fn log(&self) -> String {
-        let log = fs::read_to_string(&self.log).unwrap_or_default();
-        let last: Vec<_> = log.lines().rev().take(20).collect();
-        last.into_iter().rev().collect::<Vec<_>>().join("\n")
+        last_lines(&self.log)
     }
 
     /// All orders of a tenant.
@@ -445,6 +447,13 @@ impl Answer {
 fn ordering(tenant: &str, name: &str, offer: &str) -> (String, Value) {
     let body = serde_json::json!({ "tenant": tenant, "name": name, "offer": offer });
     (format!("order-{tenant}-{name}"), body)
+}
+
+/// The end of a log, for who did not get what was expected.
+fn last_lines(log: &Path) -> String {
+    let log = fs::read_to_string(log).unwrap_or_default();
+    let last: Vec<_> = log.lines().rev().take(20).collect();
+    last.into_iter().rev().collect::<Vec<_>>().join("\n")
 }
 
 /// Asks again and again until it is so.

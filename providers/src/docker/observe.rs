@@ -1,10 +1,11 @@
 //! Looking at everything of ours, by listing.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use bollard::models::{ContainerInspectResponse, ImageConfig};
 use futures_util::future::{join, join4};
-use futures_util::{StreamExt, stream};
+use futures_util::{FutureExt as _, StreamExt as _, stream};
 use lessor_engine::Wanting;
 use lessor_plans::{Gap, Mark, MarkError, Naming, Observation, Oddity, Wanted, name_for};
 use lessor_specs::Kind;
@@ -60,27 +61,27 @@ async fn containers(docker: &Docker) -> Observation {
         }
     }
     let image_ids: BTreeSet<String> = ours.iter().map(|(.., image)| image.clone()).collect();
-    let (images, inspects) = join(inspect_images(docker, image_ids), inspect(docker, ours)).await;
-    for (mark, image, inspect) in inspects {
-        // Gone since it was listed, perhaps by a call of a run that was killed.
-        let Some(inspect) = inspect.transpose() else { continue };
-        match look_at_container(docker, &mark, inspect, images.get(&image)) {
-            Ok(look) => insert(&mut seen, present(mark.into(), look)),
-            Err(why) => insert_unknown(&mut seen, mark.address, why),
+    let images = inspect_images(docker, image_ids).map(Arc::new).shared();
+    let look = |(mark, id, image): (Mark, String, String)| {
+        let images = images.clone();
+        // Each is looked at as soon as it is there, while the engine is busy with the next.
+        async move {
+            let (inspect, images) = join(docker.client.container(&id), images).await;
+            let image = images.get(&image);
+            let look = inspect.transpose();
+            (look.map(|inspect| look_at_container(docker, &mark, inspect, image)), mark)
+        }
+    };
+    let looks: Vec<_> = stream::iter(ours).map(look).buffer_unordered(AT_ONCE).collect().await;
+    for (look, mark) in looks {
+        match look {
+            Some(Ok(look)) => insert(&mut seen, present(mark.into(), look)),
+            Some(Err(why)) => insert_unknown(&mut seen, mark.address, why),
+            // Gone since it was listed, perhaps by a call of a run that was killed.
+            None => {}
         }
     }
     seen
-}
-
-/// All about each of these containers, with what was known of it before.
-async fn inspect(
-    docker: &Docker,
-    containers: Vec<(Mark, String, String)>,
-) -> Vec<(Mark, String, Result<Option<ContainerInspectResponse>, CallError>)> {
-    let inspect = |(mark, id, image): (Mark, String, String)| async move {
-        (mark, image, docker.client.container(&id).await)
-    };
-    stream::iter(containers).map(inspect).buffer_unordered(AT_ONCE).collect().await
 }
 
 async fn networks(docker: &Docker) -> Observation {
