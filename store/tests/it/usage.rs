@@ -123,6 +123,7 @@ async fn a_line_that_is_not_what_paid_it_is_found() {
             let lines = store.usage_of_order(&order.id).await.unwrap();
             paid.extend(lines.into_iter().map(|line| (line.txn.unwrap(), line.amount)));
         }
+        assert!(paid.len() > orders.len(), "each has a line an hour");
         let wrong = paid.into_iter().map(|(id, lines)| {
             let moved = Money::from_micros(lines.micros() - 1);
             LedgerFault::Usage { id, lines, moved }
