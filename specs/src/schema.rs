@@ -18,10 +18,13 @@ use crate::{
 ///
 /// The loader holds files against this same schema, so an editor and `lessor validate` agree.
 pub fn json_schema() -> Value {
-    schema_for::<Specs>()
+    let mut schema = schema_for::<Specs>();
+    fit_for_editors(&mut schema);
+    schema
 }
 
-/// The part of it that is about entries of one kind, or about `policy` as a whole.
+/// The part of it that is about entries of one kind, or about `policy` as a whole; not fitted for editors,
+/// which takes as long as reading fifty entries.
 pub(crate) fn entry_schema(kind: Kind) -> Value {
     match kind {
         Kind::Docker => schema_for::<kinds::Docker>(),
@@ -55,10 +58,7 @@ pub(crate) fn entry_schema(kind: Kind) -> Value {
 }
 
 fn schema_for<T: JsonSchema>() -> Value {
-    let generator = SchemaSettings::draft07().into_generator();
-    let mut schema = generator.into_root_schema_for::<T>().to_value();
-    fit_for_editors(&mut schema);
-    schema
+    SchemaSettings::draft07().into_generator().into_root_schema_for::<T>().to_value()
 }
 
 /// Looks like an IP address, whatever an editor knows about formats.

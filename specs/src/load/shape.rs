@@ -190,10 +190,11 @@ fn largest(format: &Value) -> f64 {
     }
 }
 
-/// The values of an enum.
+/// The values of an enum: a list of words, or one constant each beside what it means.
 fn choices(schema: &Value) -> Vec<String> {
-    let values = schema["enum"].as_array().into_iter().flatten();
-    values.filter_map(|value| value.as_str().map(str::to_owned)).collect()
+    let words = schema["enum"].as_array().into_iter().flatten();
+    let described = schema["oneOf"].as_array().into_iter().flatten().map(|choice| &choice["const"]);
+    words.chain(described).filter_map(|value| value.as_str().map(str::to_owned)).collect()
 }
 
 /// What messages call a value: the entry it belongs to, and the way to it. It costs nothing until
