@@ -49,6 +49,7 @@ async fn observe_meanwhile<'w, E>(
         }
         Ok((wishes, desired))
     };
-    let ((wishes, desired), world) = try_join(telling, looking.map(Ok)).await?;
+    // Hosts are asked first: what is asked for is read while they answer.
+    let (world, (wishes, desired)) = try_join(looking.map(Ok), telling).await?;
     Ok((wishes, desired, world))
 }
