@@ -277,9 +277,11 @@ async fn file_pool(path: &Path, access: Access) -> Result<AnyPool, sqlx::Error> 
             Access::Write => CONNECTIONS,
             Access::ReadBesideLog | Access::ReadAlone => 1,
         })
-        // Forgetting a connection that served long would only mean opening the file again.
+        // Forgetting a connection that served long would only mean opening the file again, and a file does
+        // not hang up.
         .max_lifetime(None)
         .idle_timeout(None)
+        .test_before_acquire(false)
         .after_connect(move |connection, _| {
             let tell = tell.lock().unwrap_or_else(PoisonError::into_inner).take();
             Box::pin(async move {
