@@ -14,6 +14,7 @@ use lessor_specs::quantity::Malformed;
 use crate::administration::{
     AuditCommand, JobsCommand, KeyCommand, ServeArgs, TenantCommand, UserCommand,
 };
+use crate::deferred::Deferred;
 use crate::lending::{PoolCommand, ReserveCommand};
 use crate::output::{Color, Files, Format, Output, ReportFormat};
 use crate::redirect::Redirect;
@@ -80,68 +81,68 @@ fn parse_endpoint(text: &str) -> Result<(String, Redirect), String> {
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
     /// Write a spec directory to start from.
-    Init(InitArgs),
+    Init(Deferred<InitArgs>),
     /// Write the entries of what is on a host already. Changes nothing there.
-    Adopt(AdoptArgs),
+    Adopt(Deferred<AdoptArgs>),
     /// Check spec files without looking at any host.
-    Validate(ValidateArgs),
+    Validate(Deferred<ValidateArgs>),
     /// Show what would be done.
-    Plan(PlanArgs),
+    Plan(Deferred<PlanArgs>),
     /// Carry it out, after showing it and asking.
-    Apply(ApplyArgs),
+    Apply(Deferred<ApplyArgs>),
     /// Show what differs from what is declared, for CI. Changes nothing.
-    Drift(DriftArgs),
+    Drift(Deferred<DriftArgs>),
     /// Show what is there, or a saved plan.
-    Show(ShowArgs),
+    Show(Deferred<ShowArgs>),
     /// Draw what needs what, without looking at any host.
-    Graph(GraphArgs),
+    Graph(Deferred<GraphArgs>),
     /// Write what customers ordered as entries beside the spec files.
-    Render(RenderArgs),
+    Render(Deferred<RenderArgs>),
     /// Say why a thing is as it is, or what a code means.
-    Explain(ExplainArgs),
+    Explain(Deferred<ExplainArgs>),
     /// Remove what a spec directory made. Data is kept for as long as the policy says.
-    Destroy(DestroyArgs),
+    Destroy(Deferred<DestroyArgs>),
     /// Check the connections and this machine, and say what to do. Changes nothing.
-    Doctor(DoctorArgs),
+    Doctor(Deferred<DoctorArgs>),
     /// Look after the database in which things are remembered.
-    Db(DbArgs),
+    Db(Deferred<DbArgs>),
     /// Answer over HTTP, until Ctrl-C.
-    Serve(ServeArgs),
+    Serve(Deferred<ServeArgs>),
     /// Accounts: who there is, and what they may do.
     #[command(subcommand)]
-    User(UserCommand),
+    User(Deferred<UserCommand>),
     /// Keys of programs.
     #[command(subcommand)]
-    Apikey(KeyCommand),
+    Apikey(Deferred<KeyCommand>),
     /// Who rents.
     #[command(subcommand)]
-    Tenant(TenantCommand),
+    Tenant(Deferred<TenantCommand>),
     /// What customers ordered.
     #[command(subcommand)]
-    Order(OrderCommand),
+    Order(Deferred<OrderCommand>),
     /// Machines that are lent for a while.
     #[command(subcommand)]
-    Pool(PoolCommand),
+    Pool(Deferred<PoolCommand>),
     /// Machines that somebody has for a while.
     #[command(subcommand)]
-    Reserve(ReserveCommand),
+    Reserve(Deferred<ReserveCommand>),
     /// The money of tenants.
     #[command(subcommand)]
-    Ledger(LedgerCommand),
+    Ledger(Deferred<LedgerCommand>),
     /// What was done, and whether anybody changed what is remembered of it.
     #[command(subcommand)]
-    Audit(AuditCommand),
+    Audit(Deferred<AuditCommand>),
     /// What falls due by the clock: bills, and looks for what differs.
     #[command(subcommand)]
-    Jobs(JobsCommand),
+    Jobs(Deferred<JobsCommand>),
     /// Pretend to be a Docker Engine, a Proxmox VE cluster and a pfSense, until Ctrl-C.
-    Sandbox(SandboxArgs),
+    Sandbox(Deferred<SandboxArgs>),
     /// Plan and apply an example on pretend systems, and leave it running to play with.
-    Try(TrialArgs),
+    Try(Deferred<TrialArgs>),
     /// Print a JSON Schema.
-    Schema(SchemaArgs),
+    Schema(Deferred<SchemaArgs>),
     /// Print a script that completes the command in a shell.
-    Completions(CompletionsArgs),
+    Completions(Deferred<CompletionsArgs>),
     /// Print the manual page.
     Man,
 }

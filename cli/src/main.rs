@@ -10,6 +10,7 @@ mod args;
 mod commands;
 mod config;
 mod declarations;
+mod deferred;
 mod events;
 mod exit;
 mod interrupt;
