@@ -23,8 +23,8 @@ pub fn json_schema() -> Value {
     schema
 }
 
-/// The part of it that is about entries of one kind, or about `policy` as a whole; not fitted for editors,
-/// which takes as long as reading fifty entries.
+/// The part of it that is about entries of one kind, or about `policy` as a whole. The loader asks for it each
+/// time it runs, and needs nothing of what is done for editors.
 pub(crate) fn entry_schema(kind: Kind) -> Value {
     match kind {
         Kind::Docker => schema_for::<kinds::Docker>(),
