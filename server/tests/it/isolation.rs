@@ -303,15 +303,17 @@ impl Ids {
         Ids { tenant, user, key, session, order, webhook, reservation }
     }
 
+    /// Fills in the words for ids. Those that the letters of an id could make by chance come before there is
+    /// an id: it has no I, L, O and U.
     fn fill(&self, text: &str) -> String {
-        text.replace("TENANT", &self.tenant)
-            .replace("USER", &self.user)
+        text.replace("NEW", &Ulid::generate().to_string().to_lowercase())
+            .replace("TENANT", &self.tenant)
             .replace("KEY", &self.key)
+            .replace("USER", &self.user)
             .replace("SESSION", &self.session)
             .replace("ORDER", &self.order)
             .replace("WEBHOOK", &self.webhook)
             .replace("RESERVATION", &self.reservation)
-            .replace("NEW", &Ulid::generate().to_string().to_lowercase())
     }
 }
 
